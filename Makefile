@@ -1,0 +1,58 @@
+# Two commands are enough: `make run` and `make test`. Both set themselves up with python3 (3.11 or newer) alone.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip --disable-pip-version-check
+ROOM ?= all
+FUZZ_SECONDS ?= 60
+
+.PHONY: setup setup-dev debian run test check bench fuzz lock clean
+
+setup: $(VENV)/.run
+setup-dev: $(VENV)/.dev
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Timeball needs Python 3.11 or newer: make PYTHON=python3.12 run")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: requirements.lock pyproject.toml | $(BIN)/python
+	$(PIP) install --quiet --require-hashes --requirement requirements.lock
+	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@echo "compiling the kernels once ..."
+	$(BIN)/python -m timeball.station.warm
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock $(VENV)/.run
+	$(PIP) install --quiet --require-hashes --requirement requirements-dev.lock
+	@touch $@
+
+# The Debian packages that system tests use; elsewhere those tests are skipped, counted and named.
+debian:
+	@sh tests/debian-packages.sh
+
+run: setup
+	$(BIN)/timeball run
+
+test: setup-dev debian
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: setup-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: setup-dev
+	$(BIN)/python -m bench $(if $(filter-out all,$(ROOM)),--room $(ROOM))
+
+fuzz: setup-dev
+	$(BIN)/python -m fuzz --seconds $(FUZZ_SECONDS)
+
+# Remakes the two lock files (needs uv); they carry hashes and name no index.
+LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
+lock:
+	$(LOCK) --extra build --extra reports pyproject.toml --output-file requirements.lock
+	$(LOCK) --all-extras --constraint requirements.lock pyproject.toml --output-file requirements-dev.lock
+
+clean:
+	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis
