@@ -1,0 +1,38 @@
+"""Shared fixtures: the real data folder, and the rule that in CI nothing may be skipped."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED_DATA = ROOT.parent / "shared" / "data"
+
+
+@pytest.fixture
+def shared() -> Callable[[str], Path]:
+    """Give the path of a real data file, or skip the test with the reason in words."""
+
+    def find(relative: str) -> Path:
+        path = SHARED_DATA / relative
+        if not path.exists():
+            pytest.skip(f"real data not here: ../shared/data/{relative}")
+        return path
+
+    return find
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    skipped = terminalreporter.stats.get("skipped", [])
+    if skipped:
+        terminalreporter.write_line(f"{len(skipped)} skipped: they need what this machine does not have (listed above)")
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("TIMEBALL_NO_SKIPS") and exitstatus == 0 and reporter and reporter.stats.get("skipped"):
+        reporter.write_line("skipped tests are not allowed here (TIMEBALL_NO_SKIPS is set)", red=True)
+        session.exitstatus = 1
