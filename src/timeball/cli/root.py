@@ -1,0 +1,92 @@
+"""The root command: a table of subcommands, each loaded only when it is called.
+
+Each subcommand lives in `timeball/cli/<name>.py` and defines one click command called `command`. The one-line helps
+stand here, so that `timeball --help` imports no room. Errors become the exit codes of `timeball.cli.output.ExitCode`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import click
+
+from timeball import __version__
+from timeball.cli.output import ExitCode, exit_code_of
+
+SUBCOMMANDS = {
+    "run": "Start a station: clocks in, time scale, ledger and NTP out.",
+    "scale": "Compute an ensemble time scale from files of clock comparisons.",
+    "stability": "Compute Allan deviations of phase or frequency records.",
+    "simulate": "Write simulated clocks and compare their ADEV with the theory.",
+    "status": "Show the time, the bound, the clocks and the leases of a station.",
+    "verify": "Verify a ledger offline: signatures, tree, payloads, rollback.",
+    "replay": "Recompute scale and steers from a ledger and compare.",
+    "check": "Check a configuration file and explain what is wrong.",
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose subcommands are modules, imported when they are asked for and not before."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click calls it so)
+        """Name the subcommands in the order of the table."""
+        return list(SUBCOMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import `timeball.cli.<name>` and take its `command`; None for a name that is not in the table."""
+        if cmd_name not in SUBCOMMANDS:
+            return None
+        loaded: click.Command = importlib.import_module(f"timeball.cli.{cmd_name}").command
+        return loaded
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """List the subcommands from the table alone: click's own version would import every one of them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(SUBCOMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "--version", prog_name="timeball")
+def root() -> None:
+    r"""Turn atomic clocks into standard time, and serve it so that it cannot lie quietly.
+
+    \b
+    Exit codes: 0 fine, 1 usage, 2 cannot reach, 3 out of limits, 4 evidence failed.
+    """
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line and give its exit code. Errors without a code of their own are our bugs and are raised."""
+    try:
+        outcome = root.main(
+            args=None if arguments is None else list(arguments), prog_name="timeball", standalone_mode=False
+        )
+    except click.exceptions.Abort:
+        click.echo("stopped", err=True)
+        return ExitCode.INTERRUPTED
+    except click.UsageError as error:
+        error.show()
+        return ExitCode.USAGE
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except BrokenPipeError:
+        # the reader of our output has gone (`timeball ... | head`): nothing to say, and nobody to say it to
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.FINE
+    except Exception as error:
+        code = exit_code_of(error)
+        if code is None:
+            raise
+        click.echo(f"Error: {error}", err=True)
+        return code
+    return outcome if isinstance(outcome, int) else ExitCode.FINE
+
+
+def main() -> NoReturn:
+    """Entry point of the `timeball` command."""
+    sys.exit(run())
