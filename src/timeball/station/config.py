@@ -1,266 +1,154 @@
-"""The configuration of a station: what each setting is called, what it means, its range and its default.
+"""Read a station's TOML file strictly: every unknown key and every bad value is named with its full key path, at once.
 
-Strict TOML becomes frozen structs; the defaults are the simulated laboratory. Names carry their SI unit; `x_a − x_b`
-means clock a minus clock b wherever two clocks are named. This file holds the words alone: reading a file and naming
-every error with its key path is `configread`, the rules between settings are `configrules`, the table of all
-settings is `configdoc`. Nothing here opens a port, a device or a key.
+Errors are collected, never raised one by one: an operator who has made three mistakes sees three sentences. What the
+settings mean stands in `settings`; this file knows only how to compare a table with a struct.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+import difflib
+import math
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
 
 import msgspec
-from msgspec import Meta
-
-Positive = Annotated[float, Meta(gt=0)]
-NotNegative = Annotated[float, Meta(ge=0)]
-NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.+-]{0,31}$"
-LISTEN_PATTERN = r"^(\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9_.-]+):[0-9]{1,5}$"
-ORIGIN_PATTERN = r"^[^\s+]+$"
-ACTUATOR_PATTERN = "^(simulated|none)$"
-HOST_PATTERN = "^(simulated|pps|phc|ntp)$"
-# What each pattern asks for, in words.
-PATTERNS = {
-    NAME_PATTERN: "a name of up to 32 letters, digits and _ . + -",
-    LISTEN_PATTERN: "an address host:port",
-    ORIGIN_PATTERN: "text without blanks or plus signs",
-    ACTUATOR_PATTERN: "simulated or none",
-    HOST_PATTERN: "simulated, pps, phc or ntp",
-}
-Name = Annotated[str, Meta(pattern=NAME_PATTERN)]
-Listen = Annotated[str, Meta(pattern=LISTEN_PATTERN)]
-Origin = Annotated[str, Meta(pattern=ORIGIN_PATTERN)]
 
+from timeball.station.configdoc import metas
+from timeball.station.configrules import broken_rules
+from timeball.station.paths import config_file, default_state_dir
+from timeball.station.settings import PATTERNS, AnyInstrument, Clock, Config, Section
+
+__all__ = ["Config", "ConfigError", "default_state_dir", "load_config", "parse_config", "read_effective"]
+
+INSTRUMENTS: dict[str, type[Section]] = {str(kind.__struct_config__.tag): kind for kind in get_args(AnyInstrument)}
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be used; `errors` holds one (key path, sentence) for each fault."""
+
+    def __init__(self, errors: list[tuple[str, str]], file: str = "") -> None:
+        self.errors = errors
+        self.file = file
+        super().__init__("\n".join(f"{path}: {reason}" if path else reason for path, reason in errors))
+
+
+def load_config(path: Path | str | None = None) -> Config:
+    """Read a TOML file, or give the defaults; raises `ConfigError` with every fault found."""
+    if path is None:
+        return Config()
+    try:
+        text = Path(path).read_bytes().decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([("", f"cannot read {path}: {error}")], str(path)) from error
+    return parse_config(text, str(path))
+
+
+def read_effective(state: Path) -> Config:
+    """The configuration that the supervisor wrote for this run; raises `ConfigError` when there is none or it is torn."""
+    try:
+        return Config.from_json(config_file(state).read_bytes())
+    except (OSError, msgspec.DecodeError) as error:
+        raise ConfigError([("", f"no effective configuration: {error}")], str(config_file(state))) from error
+
+
+def parse_config(text: str, file: str = "") -> Config:
+    """Turn TOML text into a `Config`; raises `ConfigError` with every fault found."""
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError([("", f"not TOML: {error}")], file) from error
+    errors = list(_table_errors(raw, Config, ""))
+    if errors:
+        raise ConfigError(errors, file)
+    config = msgspec.convert(raw, Config)
+    errors = list(broken_rules(config))
+    if errors:
+        raise ConfigError(errors, file)
+    return config
+
+
+def _table_errors(table: object, struct: type[Section], path: str) -> Iterator[tuple[str, str]]:
+    if not isinstance(table, Mapping):
+        yield path, f"must be a table, found {_shown(table)}"
+        return
+    hints = {name: kind for name, kind in _hints(struct).items() if name in struct.__struct_fields__}
+    tag_field = struct.__struct_config__.tag_field
+    for key, value in table.items():
+        where = f"{path}.{key}" if path else key
+        if key == tag_field:
+            continue
+        if key not in hints:
+            yield where, "unknown key" + _suggestion(key, [*hints, *([tag_field] if tag_field else [])])
+        else:
+            yield from _value_errors(value, hints[key], where, key)
+    for field in msgspec.structs.fields(struct):
+        if field.required and field.name not in table:
+            yield f"{path}.{field.name}", "is missing"
+
+
+def _value_errors(value: object, kind: Any, where: str, key: str) -> Iterator[tuple[str, str]]:
+    if isinstance(kind, type) and issubclass(kind, Section):
+        yield from _table_errors(value, kind, where)
+    elif key in Config.LISTS and "." not in where:
+        yield from _list_errors(value, where)
+    else:
+        yield from _scalar_errors(value, kind, where)
+
+
+def _list_errors(value: object, where: str) -> Iterator[tuple[str, str]]:
+    """The items of [[clock]] and [[instrument]]."""
+    if not isinstance(value, list):
+        yield where, f"must be a list of tables: write [[{where}]]"
+        return
+    for index, item in enumerate(value):
+        here = f"{where}[{index}]"
+        if where == "clock":
+            yield from _table_errors(item, Clock, here)
+            continue
+        tag = item.get("kind") if isinstance(item, dict) else None
+        if isinstance(tag, str) and tag in INSTRUMENTS:
+            yield from _table_errors(item, INSTRUMENTS[tag], here)
+        else:
+            known = ", ".join(sorted(INSTRUMENTS))
+            yield f"{here}.kind", f"must be one of {known}, found {_shown(tag)}" + _suggestion(str(tag), INSTRUMENTS)
+
+
+def _scalar_errors(value: object, kind: Any, where: str) -> Iterator[tuple[str, str]]:
+    numbers = value if isinstance(value, list) else [value]
+    if any(isinstance(number, float) and not math.isfinite(number) for number in numbers):
+        yield where, f"must be a finite number, found {_shown(value)}"
+        return
+    try:
+        msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        yield where, f"must be {_expected(str(error), kind)}, found {_shown(value)}"
 
-class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A table of the configuration file."""
 
+WORDS = {"float": "a number", "int": "an integer", "str": "text", "bool": "true or false", "array": "a list"}
 
-class Station(Section, frozen=True, kw_only=True):
-    """Who this station is."""
 
-    name: Annotated[Name, Meta(description="k of UTC(k): the laboratory's name in every bulletin and page")] = "TB"
-    origin: Annotated[Origin, Meta(description="origin line of the ledger's checkpoints")] = "timeball.example/tb"
+def _expected(message: str, kind: Any) -> str:
+    """Msgspec's message in an operator's words: what was expected, never what Python calls it."""
+    if "regex" in message:
+        return PATTERNS.get(next((meta.pattern for meta in metas(kind) if meta.pattern), ""), "written otherwise")
+    wanted = message.split(" - at ", maxsplit=1)[0].removeprefix("Expected ").split(", got ")[0].replace("`", "")
+    kind_word, _, limit = wanted.replace(" | null", "").partition(" ")
+    return f"{WORDS.get(kind_word, kind_word)} {limit.replace('>=', '≥').replace('<=', '≤')}".rstrip()
 
 
-class Clock(Section, frozen=True, kw_only=True):
-    """One clock of the ensemble."""
+def _hints(struct: type[Section]) -> dict[str, Any]:
+    return get_type_hints(struct, include_extras=True)
 
-    name: Annotated[Name, Meta(description="the clock's name in readings, ledger and console")]
-    kind: Annotated[Name, Meta(description="model: gives the simulated clock, and the rate filter's tau_min_s")]
-    tau_min_s: Annotated[
-        Positive | None, Meta(description="tau of the clock's lowest Allan deviation; none = by its kind")
-    ] = None
-    zero_weight: Annotated[bool, Meta(description="measured and shown, but never moves the scale")] = False
 
+def _suggestion(key: str, known: Any) -> str:
+    near = difflib.get_close_matches(key, list(known), n=1, cutoff=0.6)
+    return f"; did you mean {near[0]}?" if near else ""
 
-class Ensemble(Section, frozen=True, kw_only=True):
-    """The free scale TA(k): algorithm AT1."""
 
-    interval_s: Annotated[float, Meta(ge=1, le=86400, description="epoch grid of the scale")] = 60.0
-    memory_s: Annotated[Positive, Meta(description="averaging time of prediction errors, from which weights come")] = (
-        1728000.0
-    )
-    cap: Annotated[float, Meta(gt=0, le=1, description="greatest weight of one clock")] = 0.3
-    snapshot_every: Annotated[int, Meta(ge=1, description="scale entries between two snapshots")] = 24
-
-
-class Steering(Section, frozen=True, kw_only=True):
-    """How UTC(k) follows UTC, and how the output signal follows UTC(k)."""
-
-    enabled: Annotated[bool, Meta(description="false: the output keeps its last rate, nothing is steered")] = True
-    utc: Annotated[Name, Meta(description="name of the clock that carries UTC in the readings")] = "UTC"
-    interval_s: Annotated[float, Meta(ge=60, description="time between two steers of UTC(k) towards UTC")] = 86400.0
-    window_s: Annotated[Positive, Meta(description="span of the fit of offset and rate against UTC")] = 432000.0
-    time_constant_s: Annotated[Positive, Meta(description="closed-loop time constant of the steering")] = 864000.0
-    max_rate_change: Annotated[Positive, Meta(le=1e-9, description="envelope: greatest change of rate a steer")] = 5e-15
-    max_rate: Annotated[Positive, Meta(le=1e-9, description="envelope: greatest rate of UTC(k) against TA(k)")] = 1e-12
-    max_phase_per_day_s: Annotated[
-        Positive, Meta(le=1e-3, description="envelope: greatest phase moved by steers in a day")
-    ] = 5e-9
-    tracking_interval_s: Annotated[float, Meta(ge=1, description="time between corrections of the output signal")] = (
-        3600.0
-    )
-    tracking_time_constant_s: Annotated[
-        Positive, Meta(description="time constant with which the output signal follows UTC(k)")
-    ] = 21600.0
-
-
-class Output(Section, frozen=True, kw_only=True):
-    """The physical signal of UTC(k)."""
-
-    clock: Annotated[Name, Meta(description="name of the output signal in the readings; weight zero")] = "OUT"
-    source: Annotated[Name, Meta(description="clock that drives the phase stepper")] = "H1"
-    residual_limit_s: Annotated[
-        Positive, Meta(description="greatest |output − (TA(k) + steers)| of the timekeeper")
-    ] = 5e-9
-
-
-class Actuator(Section, frozen=True, kw_only=True):
-    """What moves the output signal."""
-
-    kind: Annotated[str, Meta(pattern=ACTUATOR_PATTERN, description="simulated stepper, or none")] = "simulated"
-    hard_limit_s_per_day: Annotated[
-        Positive, Meta(le=1e-3, description="most phase moved in a day, whatever is ordered; kept from its own record")
-    ] = 50e-9
-
-
-class SimulatedInstrument(Section, frozen=True, kw_only=True, tag_field="kind", tag="simulated"):
-    """The simulated laboratory's phase comparator: all clocks, the output and UTC."""
-
-
-class LineInstrument(Section, frozen=True, kw_only=True, tag_field="kind", tag="line"):
-    """A counter that writes one line of text a reading, over serial, TCP or a pty."""
-
-    port: Annotated[str, Meta(min_length=1, description="device path, or tcp://host:port")]
-    a: Annotated[Name, Meta(description="the reading is x_a − x_b: clock a")]
-    b: Annotated[Name, Meta(description="the reading is x_a − x_b: clock b")]
-    baud: Annotated[int, Meta(ge=50, le=4000000, description="speed of a serial port")] = 9600
-    unit_s: Annotated[Positive, Meta(description="seconds per unit of a value that names no unit itself")] = 1.0
-    u_s: Annotated[Positive | None, Meta(description="standard uncertainty of a reading (k = 1); none = unknown")] = (
-        None
-    )
-    start_command: Annotated[str, Meta(description="text sent when the port opens; empty = nothing")] = ""
-
-
-class ReplayInstrument(Section, frozen=True, kw_only=True, tag_field="kind", tag="replay"):
-    """Recorded files, read again at any speed."""
-
-    files: Annotated[tuple[str, ...], Meta(min_length=1, description="files of any format Timeball reads")]
-    clocks: Annotated[tuple[str, ...], Meta(description="clocks taken from the files; empty = all")] = ()
-    speed: Annotated[NotNegative, Meta(description="laboratory seconds a second; 0 = as fast as possible")] = 1.0
-
-
-class HostInstrument(Section, frozen=True, kw_only=True, tag_field="kind", tag="host"):
-    """The host's counter CLOCK_MONOTONIC_RAW, measured as a clock."""
-
-    by: Annotated[str, Meta(pattern=HOST_PATTERN, description="simulated, pps, phc or ntp")] = "simulated"
-    device: Annotated[str, Meta(description="/sys/class/pps/pps0, /dev/ptp0, or host:port of an NTP server")] = ""
-    clock: Annotated[Name, Meta(description="name of the host counter in the readings")] = "HOST"
-    against: Annotated[Name, Meta(description="the signal it is measured against")] = "OUT"
-    u_s: Annotated[Positive | None, Meta(description="standard uncertainty (k = 1); none = as measured")] = None
-
-
-AnyInstrument = SimulatedInstrument | LineInstrument | ReplayInstrument | HostInstrument
-
-
-class Simulation(Section, frozen=True, kw_only=True):
-    """The built-in laboratory: its noise is a function of the seed alone."""
-
-    seed: Annotated[int, Meta(ge=0, lt=2**53, description="seed of every random number of the laboratory")] = 1
-    step_s: Annotated[float, Meta(ge=1, le=3600, description="time step of the simulated clocks")] = 60.0
-    comparator_noise_s: Annotated[NotNegative, Meta(description="noise of the comparator, one standard deviation")] = (
-        5e-12
-    )
-    utc_noise_s: Annotated[NotNegative, Meta(description="noise of the simulated link to UTC")] = 1e-9
-    utc_every_s: Annotated[float, Meta(ge=60, description="time between two readings against UTC")] = 3600.0
-    host_noise_s: Annotated[NotNegative, Meta(description="noise of the simulated capture of the output's pulse")] = (
-        2e-7
-    )
-
-
-class History(Section, frozen=True, kw_only=True):
-    """The past of the simulated laboratory, computed at the first start."""
-
-    days: Annotated[float, Meta(ge=0, le=3660, description="days of history; 0 = none")] = 30.0
-
-
-class TimeOfDay(Section, frozen=True, kw_only=True):
-    """Where the station learns which second it is."""
-
-    sources: Annotated[
-        tuple[str, ...], Meta(min_length=2, description="two or more of realtime, rtc, simulated, ntp:host:port")
-    ] = ("realtime", "simulated")
-    tolerance_s: Annotated[Positive, Meta(le=60, description="sources agree when they differ by no more")] = 0.5
-
-
-class Lease(Section, frozen=True, kw_only=True):
-    """The two leases without which nobody claims to be in sync."""
-
-    timekeeper_s: Annotated[Positive, Meta(le=10, description="length of the timekeeper's lease")] = 8.0
-    observer_s: Annotated[Positive, Meta(le=10, description="length of the observer's lease")] = 8.0
-    renew_s: Annotated[Positive, Meta(description="time between renewals")] = 1.0
-    max_bound_s: Annotated[Positive, Meta(description="no lease while the bound against UTC is greater")] = 1e-4
-    scale_max_age_s: Annotated[Positive, Meta(description="no lease while the newest scale epoch is older")] = 600.0
-
-
-class Observer(Section, frozen=True, kw_only=True):
-    """The process that measures the output signal and our own replies from outside."""
-
-    interval_s: Annotated[Positive, Meta(description="time between two measurements")] = 2.0
-    residual_limit_s: Annotated[Positive, Meta(description="greatest |output − (TA(k) + steers)| it accepts")] = 5e-9
-    reply_limit_s: Annotated[Positive, Meta(description="greatest |served time − its own| of a reply")] = 1e-3
-    verdict_every_s: Annotated[
-        Positive, Meta(description="time between verdicts in the ledger, nothing found included")
-    ] = 60.0
-
-
-class NTP(Section, frozen=True, kw_only=True):
-    """The NTP server."""
-
-    listen: Annotated[tuple[Listen, ...], Meta(min_length=1, description="addresses host:port served over UDP")] = (
-        "127.0.0.1:11123",
-    )
-
-
-class Console(Section, frozen=True, kw_only=True):
-    """The web page."""
-
-    listen: Annotated[Listen, Meta(description="address host:port of the page")] = "127.0.0.1:8123"
-
-
-class Ledger(Section, frozen=True, kw_only=True):
-    """The append-only record."""
-
-    checkpoint_interval_s: Annotated[float, Meta(ge=0.05, le=60, description="time between signed checkpoints")] = 0.5
-
-
-class LeapSeconds(Section, frozen=True, kw_only=True):
-    """The table of leap seconds."""
-
-    file: Annotated[str, Meta(description="a leap-seconds.list; empty = the table of the tzdata package")] = ""
-
-
-DEFAULT_CLOCKS = (
-    *(Clock(name=f"Cs{i}", kind="5071A") for i in range(1, 6)),
-    *(Clock(name=f"H{i}", kind="active-maser") for i in range(1, 4)),
-)
-DEFAULT_INSTRUMENTS: tuple[AnyInstrument, ...] = (SimulatedInstrument(), HostInstrument())
-
-
-class Config(Section, frozen=True, kw_only=True):
-    """Everything a station is told; the defaults are the simulated laboratory."""
-
-    station: Station = Station()
-    clock: tuple[Clock, ...] = DEFAULT_CLOCKS
-    ensemble: Ensemble = Ensemble()
-    steering: Steering = Steering()
-    output: Output = Output()
-    actuator: Actuator = Actuator()
-    instrument: tuple[AnyInstrument, ...] = DEFAULT_INSTRUMENTS
-    simulation: Simulation = Simulation()
-    history: History = History()
-    time_of_day: TimeOfDay = TimeOfDay()
-    lease: Lease = Lease()
-    observer: Observer = Observer()
-    ntp: NTP = NTP()
-    console: Console = Console()
-    ledger: Ledger = Ledger()
-    leap_seconds: LeapSeconds = LeapSeconds()
-
-    LISTS: ClassVar[tuple[str, ...]] = ("clock", "instrument")
-
-    @property
-    def simulated(self) -> bool:
-        """Whether the simulated laboratory stands behind this station: then nothing it says is traceable."""
-        return any(isinstance(item, SimulatedInstrument) for item in self.instrument)
-
-    def to_json(self) -> bytes:
-        """The effective configuration, for `STATE/run/config.json`."""
-        return msgspec.json.format(msgspec.json.encode(self), indent=2) + b"\n"
-
-    @classmethod
-    def from_json(cls, data: bytes) -> Config:
-        """Read what `to_json` wrote; raises `msgspec.ValidationError` on anything else."""
-        return msgspec.json.decode(data, type=cls)
+def _shown(value: object) -> str:
+    if value is None:
+        return "nothing"
+    text = repr(value) if not isinstance(value, bool) else str(value).lower()
+    return text if len(text) <= 60 else text[:57] + "..."

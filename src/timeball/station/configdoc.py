@@ -11,7 +11,7 @@ from typing import Any, get_args, get_type_hints
 import msgspec
 from msgspec import Meta
 
-from timeball.station.config import AnyInstrument, Clock, Config, Section
+from timeball.station.settings import AnyInstrument, Clock, Config, Section
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
-from timeball.station.config import (
+from timeball.station.settings import (
     Config,
     HostInstrument,
     LineInstrument,
