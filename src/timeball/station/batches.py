@@ -6,6 +6,7 @@ in docs/ledger-entries.md. Signing is `ledger.batch`'s; this file only shapes.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -26,10 +27,16 @@ def comparison_batch(readings: Readings) -> dict[str, Any]:
     columns = [column[pair] for pair in zip(readings.a.tolist(), readings.b.tolist(), strict=True)]
     for row, place, value, u in zip(rows.tolist(), columns, femtoseconds, readings.u.tolist(), strict=True):
         table[row][place] = str(value)
-        if u_fs[place] is None and u == u:
+        if u_fs[place] is None and not math.isnan(u):
             u_fs[place] = str(round(u * FEMTOSECOND))
     names = [[readings.clocks[a], readings.clocks[b]] for a, b in pairs]
-    return {"kind": "comparison", "epochs": [str(e) for e in epochs.tolist()], "pairs": names, "x_fs": table, "u_fs": u_fs}
+    return {
+        "kind": "comparison",
+        "epochs": [str(e) for e in epochs.tolist()],
+        "pairs": names,
+        "x_fs": table,
+        "u_fs": u_fs,
+    }
 
 
 def readings_of(batch: dict[str, Any]) -> Readings:

@@ -21,7 +21,7 @@ DEFAULT_TAU_MIN_S = 86400.0
 
 
 class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What decides: algorithm, its parameters, the steering law with its envelope, and how often a snapshot is taken."""
+    """What decides: the algorithm's parameters, the steering law with its envelope, how often a snapshot is taken."""
 
     at1: AT1Parameters
     steering: Steering

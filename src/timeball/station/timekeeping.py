@@ -7,6 +7,7 @@ s = UTC(k) − TA(k); the output's residual is x_OUT − s. It appends nothing, 
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import msgspec
@@ -85,7 +86,7 @@ class Timekeeping:
         self.rules = rules_from_payload(payload)
 
     def take_readings(self, index: int, batch: dict[str, Any]) -> list[Decision]:
-        """One recorded batch of comparisons (entry `index`) becomes a scale entry, perhaps a steer, perhaps a snapshot."""
+        """One recorded batch (entry `index`) becomes a scale entry, perhaps a steer, perhaps a snapshot."""
         self.memory.through = index
         if self.rules is None or batch["kind"] != "comparison":
             return []
@@ -107,7 +108,7 @@ class Timekeeping:
         return x_output_s - self.memory.paper.at(epoch) if self.memory.paper is not None else float("nan")
 
     def utck_minus_utc(self, epoch: int) -> tuple[float, float, float]:
-        """Offset (s), rate and the offset's standard uncertainty (s, k = 1) of UTC(k) against UTC; NaN before a day of points."""
+        """Offset (s), rate, and the offset's standard uncertainty (s) of UTC(k) − UTC; NaN before a day of points."""
         points, paper = self.memory.points, self.memory.paper
         if paper is None or len(points) < LEAST_POINTS:
             return float("nan"), float("nan"), float("nan")
@@ -133,7 +134,7 @@ class Timekeeping:
         self._start_paper(steps.epochs, output)
         self._remember_utc(steps.epochs, utc)
         residuals = [self.residual(float(x), int(epoch)) for epoch, x in zip(steps.epochs, output, strict=True)]
-        seen = [(int(epoch), float(x)) for epoch, x in zip(steps.epochs, utc, strict=True) if x == x]
+        seen = [(int(epoch), float(x)) for epoch, x in zip(steps.epochs, utc, strict=True) if not math.isnan(x)]
         return {
             "readings": index,
             **steps.to_payload(),
@@ -149,13 +150,15 @@ class Timekeeping:
         """UTC(k) begins where the output signal is, with the rate of TA(k)."""
         if self.memory.paper is None:
             for epoch, x in zip(epochs, output, strict=True):
-                if x == x:
+                if not math.isnan(x):
                     self.memory.paper = PaperOffset(int(epoch), float(x), 0.0)
                     return
 
     def _remember_utc(self, epochs: np.ndarray, utc: np.ndarray) -> None:
         assert self.rules is not None
-        self.memory.points += [UTCPoint(int(epoch), float(x)) for epoch, x in zip(epochs, utc, strict=True) if x == x]
+        self.memory.points += [
+            UTCPoint(int(epoch), float(x)) for epoch, x in zip(epochs, utc, strict=True) if not math.isnan(x)
+        ]
         oldest = int(epochs[-1]) - int(self.rules.steering.window_s * 1e9)
         self.memory.points = [point for point in self.memory.points if point.epoch >= oldest]
 
@@ -166,7 +169,13 @@ class Timekeeping:
         if not law.enabled or memory.paper is None or not _due(memory.tracked, now, law.tracking_interval_s):
             return None
         change = now + int(self.rules.interval_s * 1e9)
-        payload: dict[str, Any] = {"readings": index, "epoch": str(now), "paper": None, "estimate": None, "commands": []}
+        payload: dict[str, Any] = {
+            "readings": index,
+            "epoch": str(now),
+            "paper": None,
+            "estimate": None,
+            "commands": [],
+        }
         words = []
         if _due(memory.steered, now, law.interval_s) and len(memory.points) >= LEAST_POINTS:
             proposal = self._propose(now)
@@ -195,7 +204,7 @@ class Timekeeping:
         place = _place(steps.clocks, output.clock)
         x = float(steps.x[-1, place]) if place is not None else float("nan")
         residual = self.residual(x, int(steps.epochs[-1]))
-        if source is None or residual != residual:
+        if source is None or math.isnan(residual):
             return "no order: the output or its source was not measured at this epoch"
         if abs(residual) > output.residual_limit_s:
             return (
@@ -243,7 +252,7 @@ def _text(value: float) -> str:
 
 
 def _femtoseconds(x_s: float) -> str | None:
-    return str(round(x_s * 1e15)) if x_s == x_s else None
+    return str(round(x_s * 1e15)) if not math.isnan(x_s) else None
 
 
 def _big(value: int | None) -> str | None:
