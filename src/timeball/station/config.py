@@ -46,7 +46,7 @@ def load_config(path: Path | str | None = None) -> Config:
 
 
 def read_effective(state: Path) -> Config:
-    """The configuration that the supervisor wrote for this run; raises `ConfigError` when there is none or it is torn."""
+    """The configuration that the supervisor wrote for this run; raises `ConfigError` when it is missing or torn."""
     try:
         return Config.from_json(config_file(state).read_bytes())
     except (OSError, msgspec.DecodeError) as error:
