@@ -1,0 +1,411 @@
+"""Compiled loops of the ensemble: the AT1 recursion, one epoch after the other.
+
+Sign: ``X[t, i]`` is clock i minus the pivot of row t (any pivot: it cancels), ``x_i`` clock i minus the scale, a
+prediction error is measured minus predicted. Only + − × ÷ √ in a fixed order, so that the same input gives the same
+bits with the compiler on, off, or building for a generic CPU. What it does not do: check its arguments (the callers in
+`at1.py` do), or put anything in words (`steps.py` does).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+# What became of a clock at an epoch; the words stand in `steps.py`. The numbers are recorded: never renumber.
+OK = 0
+AT_CAP = 1
+MISSING = 2
+LEARNING = 3
+REDUCED = 4
+LEFT_OUT = 5
+PHASE_STEP = 6
+CAME_BACK = 7
+RATE_STEP = 8
+NOISE_STEP = 9
+NO_WEIGHT = 10
+STARTING = 11
+JOINED = 12
+NO_SCALE = 13
+
+NS_PER_S = 1e9
+SQRT3 = 1.7320508075688772
+FLOOR_S2 = 1e-30  # (1 fs)²: phases are recorded to 1 fs, so no clock can be known to predict better
+MIN_ERRORS = 10  # errors before the mean square is trusted for a test or for a share at the start
+CLIP = 16.0  # = 4²: one wild error may count as four sigma in the memory, never as more
+TIE = 1.000001  # ratios closer than this are equal: the choice must not hang on rounding
+
+
+@njit(cache=True, nogil=True)
+def rate_memory(tau_s, tau_min_s):
+    """m_i = ½(−1 + √(1/3 + 4τ_min²/3τ²)), never below 0: the number of old rates one new rate is weighed against.
+
+    The steady-state Kalman gain 1/(m+1) of a clock with white and random-walk frequency noise, τ_min² = 3σ₁²/σ₂².
+    (Some texts print 4/3 in place of 1/3.)
+    """
+    ratio = tau_min_s / tau_s
+    m = 0.5 * (math.sqrt(1.0 / 3.0 + 4.0 * ratio * ratio / 3.0) - 1.0)
+    return m if m > 0.0 else 0.0
+
+
+@njit(cache=True, nogil=True)
+def variance_growth(tau_s, interval_s, tau_min_s):
+    """Variance of a prediction over tau_s as a multiple of that over interval_s (1 when they are equal).
+
+    For the clock of `rate_memory` with its rate known as well as it can be: σ₁²τ(1 + √3 q + q²), q = τ/τ_min.
+    """
+    q, q0 = tau_s / tau_min_s, interval_s / tau_min_s
+    return (tau_s * (1.0 + SQRT3 * q + q * q)) / (interval_s * (1.0 + SQRT3 * q0 + q0 * q0))
+
+
+@njit(cache=True, nogil=True)
+def share_weights(members, variance, cap, weights, capped):
+    """Fill `weights` (sum 1) ∝ 1/variance over `members`, none above the cap; the surplus goes to the others.
+
+    A cap that so few members could not keep is raised to 1/members. `capped` marks who stands at the cap.
+    """
+    n = members.shape[0]
+    count = 0
+    for i in range(n):
+        weights[i] = 0.0
+        capped[i] = False
+        if members[i]:
+            count += 1
+    if count == 0:
+        return
+    limit = cap if cap * count > 1.0 else 1.0 / count
+    free, held = 1.0, 0
+    while held < count:
+        total = 0.0
+        for i in range(n):
+            if members[i] and not capped[i]:
+                total += 1.0 / variance[i]
+        again = False
+        for i in range(n):
+            if members[i] and not capped[i]:
+                weights[i] = free / (variance[i] * total)
+        for i in range(n):
+            if members[i] and not capped[i] and weights[i] > limit * TIE:
+                weights[i] = limit
+                capped[i] = True
+                held += 1
+                again = True
+        if not again:
+            return
+        free = 1.0 - held * limit
+
+
+@njit(cache=True, nogil=True)
+def scale_offset(weights, predicted, row):
+    """Σ w_i (x̂_i − X_i): what takes phases against the pivot to phases against the scale."""
+    offset = 0.0
+    for i in range(weights.shape[0]):
+        if weights[i] > 0.0:
+            offset += weights[i] * (predicted[i] - row[i])
+    return offset
+
+
+@njit(cache=True, nogil=True)
+def mean_share(members, weights):
+    """Fill `weights` with equal shares of the members."""
+    count = 0
+    for i in range(members.shape[0]):
+        if members[i]:
+            count += 1
+    for i in range(members.shape[0]):
+        weights[i] = 1.0 / count if members[i] else 0.0
+
+
+@njit(cache=True, nogil=True)
+def choose_members(present, eligible, seen_count, rate_count, error_count, learned, min_learned, members):
+    """Mark who carries the scale at this epoch and give the rung of the ladder: the first that anybody stands on.
+
+    3: clocks that have learned; 2: with a trusted mean square error; 1: with a rate; 0: with a phase; −1: nobody.
+    """
+    n = present.shape[0]
+    for rung in range(3, -1, -1):
+        found = False
+        for i in range(n):
+            stands = present[i] and eligible[i] and seen_count[i] > 0
+            if rung >= 1:
+                stands = stands and rate_count[i] > 0
+            if rung >= 2:
+                stands = stands and error_count[i] >= MIN_ERRORS
+            if rung == 3:
+                stands = stands and learned[i] >= min_learned
+            members[i] = stands
+            found = found or stands
+        if found:
+            return rung
+    return -1
+
+
+@njit(cache=True, nogil=True)
+def expected_error(variance, weight):
+    """Sigma of an error seen against a scale of which the clock is a part: √(ε²(1−w))."""
+    rest = 1.0 - weight
+    return math.sqrt(variance * rest) if rest > 1e-9 else 0.0
+
+
+@njit(cache=True, nogil=True)
+def find_worst(members, testable, row, offset, predicted, variance, weights, reject):
+    """Give the member farthest beyond `reject` sigma, −1 for none; of two equally far the one of less weight."""
+    worst, farthest = -1, 0.0
+    for i in range(members.shape[0]):
+        if not (members[i] and testable[i]):
+            continue
+        sigma = expected_error(variance[i], weights[i])
+        if sigma == 0.0:
+            continue
+        ratio = abs(row[i] + offset - predicted[i]) / sigma
+        if ratio <= reject:
+            continue
+        farther = worst < 0 or ratio > farthest * TIE
+        tied = worst >= 0 and not farther and ratio * TIE >= farthest
+        if farther or (tied and weights[i] < weights[worst]):
+            worst, farthest = i, ratio
+    return worst
+
+
+@njit(cache=True, nogil=True)
+def weigh(rung, members, variance, cap, weights, capped):
+    """Share the weights of one epoch: by variance on the upper rungs, equally while nobody's variance is known."""
+    if rung >= 2:
+        share_weights(members, variance, cap, weights, capped)
+    else:
+        mean_share(members, weights)
+
+
+@njit(cache=True, nogil=True)
+def settle(rung, members, testable, row, predicted, variance, cap, reduce, reject, weights, capped, left_out, factor):
+    """Find the offset of the scale at one epoch and the weights it was found with.
+
+    Weights come from the past alone. Members beyond `reject` sigma are left out one by one, the worst first, each time
+    against the scale of those that remain; then those beyond `reduce` count with the factor reject − ratio.
+    """
+    n = members.shape[0]
+    weigh(rung, members, variance, cap, weights, capped)
+    offset = scale_offset(weights, predicted, row)
+    while True:
+        worst = find_worst(members, testable, row, offset, predicted, variance, weights, reject)
+        if worst < 0:
+            break
+        members[worst] = False
+        left_out[worst] = True
+        weigh(rung, members, variance, cap, weights, capped)
+        offset = scale_offset(weights, predicted, row)
+    total, reduced = 0.0, False
+    for i in range(n):
+        factor[i] = 1.0
+        if members[i] and testable[i]:
+            sigma = expected_error(variance[i], weights[i])
+            if sigma > 0.0:
+                ratio = abs(row[i] + offset - predicted[i]) / sigma
+                if ratio > reduce:
+                    factor[i] = (reject - ratio) / (reject - reduce)
+                    reduced = True
+        total += weights[i] * factor[i]
+    if reduced and total > 0.0:
+        for i in range(n):
+            weights[i] = weights[i] * factor[i] / total
+        offset = scale_offset(weights, predicted, row)
+    return offset
+
+
+@njit(cache=True, nogil=True)
+def learn_rate(y, d, step_s, tau_s, tau_min_s, count):
+    """The rate after one more interval: y ← [f + m(y + Dτ)]/(m+1), f moved to the interval's end by the drift.
+
+    While fewer than m rates have been seen, m is their number: the plain mean of a clock that starts.
+    """
+    m = rate_memory(tau_s, tau_min_s)
+    if count < m:
+        m = count
+    f = step_s / tau_s + 0.5 * d * tau_s
+    return (f + m * (y + d * tau_s)) / (m + 1.0)
+
+
+@njit(cache=True, nogil=True)
+def learn_error(mean_square, square, memory, count):
+    """The mean square error after one more error: ⟨ε²⟩ ← (ε² + N⟨ε²⟩)/(N+1), ε² clipped at four sigma, N ≤ count."""
+    if count >= 3 and square > CLIP * mean_square:
+        square = CLIP * mean_square
+    kept = memory if memory < count else float(count)
+    return (square + kept * mean_square) / (kept + 1.0)
+
+
+@njit(cache=True, nogil=True)
+def advance_epochs(
+    epochs,
+    X,
+    eligible,
+    tau_min_s,
+    interval_s,
+    memory_s,
+    cap,
+    reduce,
+    reject,
+    min_learned,
+    step_count,
+    noise_count,
+    x,
+    y,
+    d,
+    eps2,
+    seen,
+    seen_count,
+    rate_count,
+    error_count,
+    learned,
+    streak,
+    beyond,
+    streak_s,
+    streak_tau_s,
+    out_x,
+    out_y,
+    out_weight,
+    out_error,
+    out_sigma,
+    out_figure,
+    out_code,
+):
+    """Advance the state arrays (changed in place) over all epochs and fill the outputs [m, n].
+
+    `streak` counts consecutive errors beyond `reject` of one sign (and carries that sign), `beyond` those of any sign.
+    """
+    m, n = X.shape
+    present = np.zeros(n, dtype=np.bool_)
+    members = np.zeros(n, dtype=np.bool_)
+    testable = np.zeros(n, dtype=np.bool_)
+    left_out = np.zeros(n, dtype=np.bool_)
+    capped = np.zeros(n, dtype=np.bool_)
+    predicted, variance, weights, factor = np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n)
+    for t in range(m):
+        started = False
+        for i in range(n):
+            present[i] = not math.isnan(X[t, i])
+            testable[i] = present[i] and seen_count[i] > 0 and rate_count[i] > 0 and error_count[i] >= MIN_ERRORS
+            left_out[i] = False
+            capped[i] = False
+            factor[i] = 1.0
+            if seen_count[i] > 0:
+                started = True
+                tau = (epochs[t] - seen[i]) / NS_PER_S
+                predicted[i] = x[i] + y[i] * tau + 0.5 * d[i] * tau * tau
+                spread = eps2[i] if eps2[i] > FLOOR_S2 else FLOOR_S2
+                variance[i] = spread * variance_growth(tau, interval_s, tau_min_s[i])
+        if started:
+            rung = choose_members(
+                present, eligible, seen_count, rate_count, error_count, learned, min_learned, members
+            )
+        else:
+            # the first epoch of all: the scale is set to the mean of the clocks that may carry it
+            rung = -1
+            for i in range(n):
+                members[i] = present[i] and eligible[i]
+                predicted[i] = 0.0
+                if members[i]:
+                    rung = 0
+        offset = 0.0
+        if rung >= 0:
+            offset = settle(
+                rung, members, testable, X[t], predicted, variance, cap, reduce, reject,
+                weights, capped, left_out, factor,
+            )
+        for i in range(n):
+            out_x[t, i] = np.nan
+            out_y[t, i] = y[i]
+            out_error[t, i] = np.nan
+            out_sigma[t, i] = np.nan
+            out_figure[t, i] = np.nan
+            out_weight[t, i] = 0.0
+            if not present[i]:
+                out_code[t, i] = MISSING
+                continue
+            if rung < 0:
+                out_code[t, i] = NO_SCALE
+                continue
+            measured = X[t, i] + offset
+            out_x[t, i] = measured
+            out_weight[t, i] = weights[i]
+            if seen_count[i] == 0:
+                out_code[t, i] = JOINED if eligible[i] else NO_WEIGHT
+                if not started and eligible[i]:
+                    out_code[t, i] = STARTING
+                x[i] = measured
+                seen[i] = epochs[t]
+                seen_count[i] = 1
+                continue
+            tau = (epochs[t] - seen[i]) / NS_PER_S
+            error = measured - predicted[i]
+            code = OK
+            ordinary = True
+            if rate_count[i] > 0:
+                sigma = expected_error(variance[i], weights[i])
+                out_error[t, i] = error
+                out_sigma[t, i] = sigma
+                ordinary = not (left_out[i] or (testable[i] and not members[i] and abs(error) > reject * sigma))
+                if not ordinary:
+                    code = LEFT_OUT
+                    beyond[i] += 1
+                    if streak[i] * error > 0.0:
+                        streak[i] += 1 if streak[i] > 0 else -1
+                        streak_s[i] += error
+                        streak_tau_s[i] += tau
+                    else:
+                        back = streak[i] != 0 and abs(streak_s[i] + error) <= reject * sigma
+                        streak[i] = 1 if error > 0.0 else -1
+                        streak_s[i] = error
+                        streak_tau_s[i] = tau
+                        if back:
+                            code = CAME_BACK
+                            streak[i] = 0
+                    if abs(streak[i]) >= step_count:
+                        code = RATE_STEP
+                        out_figure[t, i] = streak_s[i] / streak_tau_s[i]
+                        y[i] += streak_s[i] / streak_tau_s[i]
+                        rate_count[i] = step_count
+                        learned[i] = 0
+                        streak[i] = 0
+                        beyond[i] = 0
+                    elif beyond[i] >= noise_count:
+                        code = NOISE_STEP
+                        error_count[i] = 0
+                        learned[i] = 0
+                        streak[i] = 0
+                        beyond[i] = 0
+                if ordinary or abs(streak[i]) == 1:
+                    rest = 1.0 - weights[i]
+                    if rest > 1e-9:
+                        growth = variance_growth(tau, interval_s, tau_min_s[i])
+                        square = error * error / (rest * growth)
+                        eps2[i] = learn_error(eps2[i], square, memory_s / tau, error_count[i])
+                        error_count[i] += 1
+            if ordinary:
+                y[i] = learn_rate(y[i], d[i], measured - x[i], tau, tau_min_s[i], rate_count[i])
+                rate_count[i] += 1
+                if out_error[t, i] == out_error[t, i]:
+                    learned[i] += 1
+                if streak[i] != 0:
+                    code = PHASE_STEP
+                    out_figure[t, i] = streak_s[i]
+                elif not members[i]:
+                    code = LEARNING
+                    out_figure[t, i] = learned[i]
+                elif factor[i] < 1.0:
+                    code = REDUCED
+                elif rung < 3:
+                    code = STARTING
+                    out_figure[t, i] = learned[i]
+                elif capped[i]:
+                    code = AT_CAP
+                streak[i] = 0
+                beyond[i] = 0
+            if not eligible[i]:
+                code = NO_WEIGHT
+            out_code[t, i] = code
+            out_y[t, i] = y[i]
+            x[i] = measured
+            seen[i] = epochs[t]
+            seen_count[i] += 1

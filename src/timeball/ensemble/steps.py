@@ -1,0 +1,184 @@
+"""What AT1 decided at each epoch and why: arrays for computing, words for people, a payload for the ledger.
+
+Sign: x is clock minus scale; a prediction error is measured minus predicted. What it does not do: decide anything.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from timeball.ensemble import kernels as k
+from timeball.ensemble.parameters import AT1Parameters
+
+FloatArray = npt.NDArray[np.float64]
+VERSION = 1
+FS_PER_S = 1e15
+
+CODES = {
+    k.OK: "ok",
+    k.AT_CAP: "at cap",
+    k.MISSING: "missing",
+    k.LEARNING: "learning",
+    k.REDUCED: "reduced",
+    k.LEFT_OUT: "left out",
+    k.PHASE_STEP: "phase step",
+    k.CAME_BACK: "came back",
+    k.RATE_STEP: "rate step",
+    k.NOISE_STEP: "noise changed",
+    k.NO_WEIGHT: "no weight",
+    k.STARTING: "starting",
+    k.JOINED: "joined",
+    k.NO_SCALE: "no scale",
+}
+ORDINARY = frozenset({k.OK, k.AT_CAP, k.NO_WEIGHT})
+
+
+@dataclass(frozen=True, eq=False)
+class AT1Steps:
+    """The decisions of a batch: epochs int64[m] (ns of TAI), `clocks` in the order of their names, arrays [m, n].
+
+    x: clock minus scale (s), NaN where there is none. y: rate after the epoch. weight: the weight used, sum 1.
+    error: prediction error (s), NaN when none; sigma: what was expected of it (s). code: int8, see `CODES`.
+    figure: the number that belongs to the code (epochs learned, size of a step in s or of a rate step), else NaN.
+    """
+
+    epochs: npt.NDArray[np.int64]
+    clocks: tuple[str, ...]
+    x: FloatArray
+    y: FloatArray
+    weight: FloatArray
+    error: FloatArray
+    sigma: FloatArray
+    figure: FloatArray
+    code: npt.NDArray[np.int8]
+    parameters: AT1Parameters
+
+    def state_word(self, i: int, j: int) -> str:
+        """One or two words for what clock j was at epoch i."""
+        return CODES[int(self.code[i, j])]
+
+    def reason(self, i: int, j: int) -> str:
+        """A sentence on what became of clock j at epoch i, with the figures that decided it."""
+        return _WORDS[int(self.code[i, j])](self, i, j)
+
+    def to_payload(self) -> dict[str, Any]:
+        """The ledger's record of the batch: no floats; epochs in ns and phases in fs as decimal strings.
+
+        `reasons` holds {epoch: {clock: words}} wherever something was out of the ordinary.
+        """
+        reasons: dict[str, dict[str, str]] = {}
+        for i, j in np.argwhere(~np.isin(self.code, list(ORDINARY))).tolist():
+            reasons.setdefault(str(int(self.epochs[i])), {})[self.clocks[j]] = self.reason(i, j)
+        return {
+            "algorithm": "AT1",
+            "version": VERSION,
+            "clocks": list(self.clocks),
+            "epochs": [str(epoch) for epoch in self.epochs.tolist()],
+            "x_fs": [[femtoseconds(value) for value in row] for row in self.x.tolist()],
+            "weights": [[repr(value) for value in row] for row in self.weight.tolist()],
+            "errors_fs": [[femtoseconds(value) for value in row] for row in self.error.tolist()],
+            "codes": self.code.tolist(),
+            "reasons": reasons,
+        }
+
+
+def femtoseconds(value_s: float) -> str | None:
+    """A time as a decimal string of whole fs, None for NaN."""
+    return str(round(value_s * FS_PER_S)) if math.isfinite(value_s) else None
+
+
+def si_time(value_s: float) -> str:
+    """A time for a sentence: 4.7e-9 → `4.7 ns`."""
+    for unit_s, unit in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"), (1e-12, "ps")):
+        if abs(value_s) >= unit_s * 0.9995:
+            return f"{value_s / unit_s:.3g} {unit}"
+    return f"{value_s / 1e-15:.3g} fs"
+
+
+def _ratio(steps: AT1Steps, i: int, j: int) -> str:
+    sigma = steps.sigma[i, j]
+    ratio = abs(steps.error[i, j]) / sigma if sigma > 0 else math.inf
+    return f"prediction error {si_time(float(steps.error[i, j]))} is {ratio:.2g} sigma" if ratio < 1e6 else (
+        f"prediction error {si_time(float(steps.error[i, j]))} is beyond any sigma"
+    )
+
+
+def _ok(steps: AT1Steps, i: int, j: int) -> str:
+    return f"weight {steps.weight[i, j]:.3f} from its prediction errors"
+
+
+def _at_cap(steps: AT1Steps, i: int, j: int) -> str:
+    return f"weight at the cap of {steps.weight[i, j]:.2f}"
+
+
+def _missing(_steps: AT1Steps, _i: int, _j: int) -> str:
+    return "missing"
+
+
+def _learning(steps: AT1Steps, i: int, j: int) -> str:
+    return f"learning: {steps.figure[i, j]:.0f} of {steps.parameters.min_epochs} epochs"
+
+
+def _reduced(steps: AT1Steps, i: int, j: int) -> str:
+    return f"{_ratio(steps, i, j)}: weight reduced to {steps.weight[i, j]:.3f}"
+
+
+def _left_out(steps: AT1Steps, i: int, j: int) -> str:
+    return f"{_ratio(steps, i, j)}: left out this epoch"
+
+
+def _phase_step(steps: AT1Steps, i: int, j: int) -> str:
+    return f"phase step of {si_time(float(steps.figure[i, j]))}: absorbed, the scale did not follow"
+
+
+def _came_back(steps: AT1Steps, i: int, j: int) -> str:
+    return f"{_ratio(steps, i, j)}: back from an outlier, left out once more"
+
+
+def _rate_step(steps: AT1Steps, i: int, j: int) -> str:
+    return f"rate step of {steps.figure[i, j]:.2g}: rate learned anew"
+
+
+def _noise_step(steps: AT1Steps, _i: int, _j: int) -> str:
+    return f"{steps.parameters.noise_epochs} errors in a row beyond the limit: noise learned anew"
+
+
+def _no_weight(_steps: AT1Steps, _i: int, _j: int) -> str:
+    return "no weight by configuration"
+
+
+def _starting(steps: AT1Steps, i: int, j: int) -> str:
+    learned = steps.figure[i, j]
+    count = 0 if math.isnan(learned) else int(learned)
+    return f"starting: no clock has learned yet, all share ({count} of {steps.parameters.min_epochs} epochs)"
+
+
+def _joined(_steps: AT1Steps, _i: int, _j: int) -> str:
+    return "joined: first reading, phase taken"
+
+
+def _no_scale(_steps: AT1Steps, _i: int, _j: int) -> str:
+    return "no scale: no clock that carries it was measured"
+
+
+_WORDS = {
+    k.OK: _ok,
+    k.AT_CAP: _at_cap,
+    k.MISSING: _missing,
+    k.LEARNING: _learning,
+    k.REDUCED: _reduced,
+    k.LEFT_OUT: _left_out,
+    k.PHASE_STEP: _phase_step,
+    k.CAME_BACK: _came_back,
+    k.RATE_STEP: _rate_step,
+    k.NOISE_STEP: _noise_step,
+    k.NO_WEIGHT: _no_weight,
+    k.STARTING: _starting,
+    k.JOINED: _joined,
+    k.NO_SCALE: _no_scale,
+}
