@@ -93,6 +93,8 @@ def _check_order(state: AT1State, table: PhaseTable) -> None:
         raise EnsembleError(f"epoch {int(epochs[0])} ns of TAI is not after {state.epoch}, which is done already")
     late = np.flatnonzero(np.diff(epochs) <= 0)
     if late.size:
-        raise EnsembleError(f"epoch {int(epochs[late[0] + 1])} ns of TAI stands after {int(epochs[late[0]])} in the table")
+        raise EnsembleError(
+            f"epoch {int(epochs[late[0] + 1])} ns of TAI stands after {int(epochs[late[0]])} in the table"
+        )
     if len(set(table.clocks)) != len(table.clocks):
         raise EnsembleError("a clock has two columns in the table")

@@ -33,7 +33,7 @@ NS_PER_S = 1e9
 SQRT3 = 1.7320508075688772
 FLOOR_S2 = 1e-30  # (1 fs)²: phases are recorded to 1 fs, so no clock can be known to predict better
 MIN_ERRORS = 10  # errors before the mean square is trusted for a test or for a share at the start
-CLIP = 16.0  # = 4²: one wild error may count as four sigma in the memory, never as more
+CLIP = 256.0  # = 16²: a clock that steps often earns less weight, but no single step exiles a clock
 TIE = 1.000001  # ratios closer than this are equal: the choice must not hang on rounding
 
 
@@ -228,7 +228,7 @@ def learn_rate(y, d, step_s, tau_s, tau_min_s, count):
 
 @njit(cache=True, nogil=True)
 def learn_error(mean_square, square, memory, count):
-    """The mean square error after one more error: ⟨ε²⟩ ← (ε² + N⟨ε²⟩)/(N+1), ε² clipped at four sigma, N ≤ count."""
+    """The mean square error after one more error: ⟨ε²⟩ ← (ε² + N⟨ε²⟩)/(N+1), ε² clipped at 16 sigma, N ≤ count."""
     if count >= 3 and square > CLIP * mean_square:
         square = CLIP * mean_square
     kept = memory if memory < count else float(count)
@@ -296,9 +296,7 @@ def advance_epochs(
                 spread = eps2[i] if eps2[i] > FLOOR_S2 else FLOOR_S2
                 variance[i] = spread * variance_growth(tau, interval_s, tau_min_s[i])
         if started:
-            rung = choose_members(
-                present, eligible, seen_count, rate_count, error_count, learned, min_learned, members
-            )
+            rung = choose_members(present, eligible, seen_count, rate_count, error_count, learned, min_learned, members)
         else:
             # the first epoch of all: the scale is set to the mean of the clocks that may carry it
             rung = -1
@@ -310,8 +308,19 @@ def advance_epochs(
         offset = 0.0
         if rung >= 0:
             offset = settle(
-                rung, members, testable, X[t], predicted, variance, cap, reduce, reject,
-                weights, capped, left_out, factor,
+                rung,
+                members,
+                testable,
+                X[t],
+                predicted,
+                variance,
+                cap,
+                reduce,
+                reject,
+                weights,
+                capped,
+                left_out,
+                factor,
             )
         for i in range(n):
             out_x[t, i] = np.nan

@@ -103,8 +103,10 @@ def si_time(value_s: float) -> str:
 def _ratio(steps: AT1Steps, i: int, j: int) -> str:
     sigma = steps.sigma[i, j]
     ratio = abs(steps.error[i, j]) / sigma if sigma > 0 else math.inf
-    return f"prediction error {si_time(float(steps.error[i, j]))} is {ratio:.2g} sigma" if ratio < 1e6 else (
-        f"prediction error {si_time(float(steps.error[i, j]))} is beyond any sigma"
+    return (
+        f"prediction error {si_time(float(steps.error[i, j]))} is {ratio:.2g} sigma"
+        if ratio < 1e6
+        else (f"prediction error {si_time(float(steps.error[i, j]))} is beyond any sigma")
     )
 
 
