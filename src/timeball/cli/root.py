@@ -52,9 +52,8 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, "--version", prog_name="timeball")
 def root() -> None:
-    r"""Turn atomic clocks into standard time, and serve it so that it cannot lie quietly.
+    """Turn atomic clocks into standard time, and serve it so that it cannot lie quietly.
 
-    \b
     Exit codes: 0 fine, 1 usage, 2 cannot reach, 3 out of limits, 4 evidence failed.
     """
 
