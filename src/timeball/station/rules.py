@@ -36,6 +36,7 @@ def rules_of(config: Config) -> Rules:
     never = tuple(clock.name for clock in config.clock if clock.zero_weight)
     at1 = AT1Parameters(
         memory_s=config.ensemble.memory_s,
+        interval_s=config.ensemble.interval_s,
         cap=config.ensemble.cap,
         tau_min_s=DEFAULT_TAU_MIN_S,
         tau_min_s_by_clock={clock.name: clock.tau_min_s or tau_min_of(clock.kind) for clock in config.clock},

@@ -14,6 +14,9 @@ import msgspec
 import numpy as np
 
 from timeball.ensemble.at1 import AT1State, AT1Steps, advance
+from timeball.ledger.batch import verify_batch
+from timeball.ledger.errors import BatchError
+from timeball.ledger.note import parse_vkey
 from timeball.readings import PhaseTable, phase_table
 from timeball.station.batches import readings_of
 from timeball.station.rules import Rules, rules_from_payload, without_floats
@@ -24,6 +27,7 @@ from timeball.steering.pole_placement import PolePlacement
 from timeball.steering.propose import SteerProposal, propose_steer
 
 STREAM = "timekeeping"
+COLLECTOR = "collector"
 VERSION = 1
 LEAST_POINTS = 24
 """Readings of UTC before the first steer: a day of hourly ones."""
@@ -63,6 +67,7 @@ class Memory(msgspec.Struct):
     steered: int | None = None
     tracked: int | None = None
     command: Command = Command()
+    collector: str = ""
 
 
 class Timekeeping:
@@ -81,12 +86,23 @@ class Timekeeping:
         keeper.memory = msgspec.convert(payload["memory"], Memory, strict=False)
         return keeper
 
-    def take_config(self, payload: dict[str, Any]) -> None:
-        """A `config` entry: its rules hold for every later batch."""
-        self.rules = rules_from_payload(payload)
+    def take(self, index: int, by: str, kind: str, payload: dict[str, Any]) -> list[Decision]:
+        """One entry of the ledger, in its order: what follows from it. Entries that decide nothing are passed over.
+
+        Raises `BatchError` for readings that the collector's recorded key did not sign; they move nothing.
+        """
+        if kind == "config":
+            self.rules = rules_from_payload(payload)
+        elif kind == "key" and by == COLLECTOR and payload["name"] == COLLECTOR:
+            self.memory.collector = payload["vkey"]
+        elif kind == "readings" and by == COLLECTOR:
+            if not self.memory.collector:
+                raise BatchError("no key of the collector is recorded before its readings")
+            return self.take_readings(index, verify_batch(payload, parse_vkey(self.memory.collector)))
+        return []
 
     def take_readings(self, index: int, batch: dict[str, Any]) -> list[Decision]:
-        """One recorded batch (entry `index`) becomes a scale entry, perhaps a steer, perhaps a snapshot."""
+        """One batch (entry `index`) becomes a scale entry, perhaps a steer, perhaps a snapshot."""
         self.memory.through = index
         if self.rules is None or batch["kind"] != "comparison":
             return []
@@ -139,12 +155,19 @@ class Timekeeping:
             "readings": index,
             **steps.to_payload(),
             "rates": [_text(float(y)) for y in steps.y[-1]],
+            "paper": self._paper_payload(),
             "output": {"residual_fs": [_femtoseconds(residual) for residual in residuals]},
             "utc": {
                 "epochs": [str(epoch) for epoch, _ in seen],
                 "utck_minus_utc_fs": [_femtoseconds(-self.residual(x, epoch)) for epoch, x in seen],
             },
         }
+
+    def _paper_payload(self) -> dict[str, Any] | None:
+        """UTC(k) − TA(k) as it holds from this step on, so that a reader need not fold the steers."""
+        if self.memory.paper is None:
+            return None
+        return big_epochs(without_floats(msgspec.to_builtins(self.memory.paper)), "epoch", "change")
 
     def _start_paper(self, epochs: np.ndarray, output: np.ndarray) -> None:
         """UTC(k) begins where the output signal is, with the rate of TA(k)."""
@@ -221,14 +244,20 @@ class Timekeeping:
 
     def _snapshot(self) -> Decision:
         decision = self._decision("snapshot", {})
-        memory = without_floats(msgspec.to_builtins(self.memory, str_keys=True))
-        for key in ("steered", "tracked"):
-            memory[key] = _big(memory[key])
-        if memory["paper"] is not None:
-            memory["paper"] = {**memory["paper"], "epoch": _big(memory["paper"]["epoch"])}
-            memory["paper"]["change"] = _big(memory["paper"]["change"])
-        memory["points"] = [[_big(epoch), x] for epoch, x in memory["points"]]
+        memory = big_epochs(without_floats(msgspec.to_builtins(self.memory)), "steered", "tracked")
+        memory["paper"] = self._paper_payload()
+        memory["points"] = [[str(point.epoch), repr(point.x_s)] for point in self.memory.points]
         return msgspec.structs.replace(decision, payload={"at1": self.at1.to_payload(), "memory": memory})
+
+
+def paper_of(payload: dict[str, Any] | None) -> PaperOffset | None:
+    """The paper offset of a scale entry's payload."""
+    return msgspec.convert(payload, PaperOffset, strict=False) if payload is not None else None
+
+
+def big_epochs(payload: dict[str, Any], *keys: str) -> dict[str, Any]:
+    """The payload with the named epochs as decimal strings: they exceed 2⁵³."""
+    return {key: str(value) if key in keys and value is not None else value for key, value in payload.items()}
 
 
 def _column(steps: AT1Steps, table: PhaseTable, clock: str) -> np.ndarray:
@@ -253,8 +282,3 @@ def _text(value: float) -> str:
 
 def _femtoseconds(x_s: float) -> str | None:
     return str(round(x_s * 1e15)) if not math.isnan(x_s) else None
-
-
-def _big(value: int | None) -> str | None:
-    """Epochs exceed 2⁵³ and stand as decimal strings."""
-    return str(value) if value is not None else None

@@ -1,0 +1,161 @@
+"""The timekeeper: follows the ledger, records the decisions of the fold, writes the clock page, renews the first lease.
+
+It renews while scale, ledger and output agree; when they do not, or when this process stands still, nobody renews and
+the lease runs out by itself. A recorder that cannot write (a full disk) stops new steers and lets the bound grow; it
+does not by itself end the lease. Orders to the output go through the ledger, never by a call.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import deque
+from dataclasses import replace
+from typing import Any
+
+from timeball.integrity.host_counter import CounterUnknown
+from timeball.ledger import canonical
+from timeball.station import hostclocks, paths
+from timeball.station.clockpage import PageReader, PageWriter, TimekeeperPage
+from timeball.station.follow import Follower
+from timeball.station.leaps import load_leap_table
+from timeball.station.pagemaker import HostCounter, Moment, Statement, make_statement
+from timeball.station.process import Process, run_process
+from timeball.station.recorder_client import LedgerFull, RecorderClient, RecorderUnavailable
+from timeball.station.rules import config_payload
+from timeball.station.say import Say
+from timeball.station.timekeeping import STREAM, Decision
+from timeball.station.timeofday import TimeOfDayUnknown, agreed_tai_ns, sources_of
+
+POLL_S = 0.1
+SERVED_EVERY_S = 60.0
+MOST_PENDING = 10_000
+
+
+class Timekeeper:
+    """One run of the timekeeper process; see the module's docstring."""
+
+    def __init__(self, process: Process) -> None:
+        self.process = process
+        self.config = process.config
+        self.follower = Follower(process.state)
+        self.counter = HostCounter()
+        self.follower.on_host = self.counter.take
+        self.pending: deque[Decision] = deque()
+        self.recorder = RecorderClient(process.state, STREAM)
+        self.recorded = 0
+        self.lease = Say(process, "lease", "lease")
+        self.served = Say(process, "served", "served")
+        self.leaps = load_leap_table(self.config.leap_seconds.file or None)
+        path = paths.timekeeper_page(process.state)
+        self.before = PageReader(path, TimekeeperPage).read()
+        self.page = PageWriter(path, TimekeeperPage)
+        self.boot = hostclocks.boot_id()
+        self.renewed = 0.0
+        self.trusted = False
+
+    def run(self) -> None:
+        """Catch up with the ledger, then go on until told to stop."""
+        self._record_config()
+        self.recorded = self.recorder.next_seq() - 1
+        while not self.process.stop.is_set():
+            self._decide()
+            now = self._moment()
+            if now.raw_ns / 1e9 - self.renewed >= self.config.lease.renew_s:
+                self.renewed = now.raw_ns / 1e9
+                self._renew(now)
+            self.process.sleep(POLL_S)
+
+    def _record_config(self) -> None:
+        """A changed configuration is a recorded decision, made before anything is decided by it."""
+        payload = config_payload(self.config)
+        last = self.follower.reader.last("config")
+        if last is None or last.payload is None or canonical.decode(last.payload) != payload:
+            Say(self.process, "config", "config").now(payload, patience_s=30.0)
+
+    def _decide(self) -> None:
+        """Fold what is new and record what follows from it; what is recorded already is passed over."""
+        for decision in self.follower.take():
+            if decision.seq > self.recorded:
+                self.pending.append(decision)
+        while self.pending:
+            decision = self.pending[0]
+            try:
+                self.recorder.append(decision.type, decision.version, decision.payload, decision.seq)
+            except (RecorderUnavailable, LedgerFull) as error:
+                self.process.log.warning("%d decisions wait: %s", len(self.pending), error)
+                return
+            self.recorded = decision.seq
+            self.pending.popleft()
+
+    def _moment(self) -> Moment:
+        return Moment(hostclocks.raw_ns(), hostclocks.boottime_ns(), self.boot.words, hostclocks.boot_name())
+
+    def _renew(self, now: Moment) -> None:
+        """Write the page; the lease goes with it only when there is no reason against."""
+        try:
+            statement = make_statement(
+                self.follower.keeper, self.follower.residual_s, self.counter, now, self.config, self.leaps
+            )
+        except CounterUnknown as unknown:
+            self.lease.on_change({"lease": "timekeeper", "state": "withheld", "why": str(unknown)})
+            return
+        against = statement.against or self._distrust(statement, now)
+        page = statement.page
+        if against:
+            page = replace(page, lease_raw_ns=0, lease_boottime_ns=0)
+        else:
+            length = int(self.config.lease.timekeeper_s * 1e9)
+            page = replace(page, lease_raw_ns=now.raw_ns + length, lease_boottime_ns=now.boottime_ns + length)
+        self.page.write(page)
+        why = against or "scale, ledger and output agree"
+        self.lease.on_change({"lease": "timekeeper", "state": "withheld" if against else "granted", "why": why})
+        self.served.every(SERVED_EVERY_S, served_payload(statement, now))
+
+    def _distrust(self, statement: Statement, now: Moment) -> str:
+        """Once a run: does the time of day agree with at least one other source? Empty when it does."""
+        if self.trusted:
+            return ""
+        page = statement.page
+        try:
+            agreed = agreed_tai_ns(
+                sources_of(self.config, self.process.state, self.before),
+                now,
+                self.leaps,
+                self.config,
+                self.follower.head_tai_ns,
+            )
+        except TimeOfDayUnknown as unknown:
+            return str(unknown)
+        ours = page.tai_ns + (now.raw_ns - page.raw_ns)
+        if abs(ours - agreed) > self.config.time_of_day.tolerance_s * 1e9:
+            return f"the output's second is {(ours - agreed) / 1e9:+.3f} s from the agreed time of day"
+        self.trusted = True
+        return ""
+
+
+def served_payload(statement: Statement, now: Moment) -> dict[str, Any]:
+    """What was served: enough to say later what UTC − served was, and what its bound rested on."""
+    page = statement.page
+    return {
+        "boot_id": now.boot_name,
+        "raw_ns": str(page.raw_ns),
+        "tai_ns": str(page.tai_ns),
+        "tai_frac_fs": page.tai_frac_fs,
+        "rate": repr(page.rate),
+        "bound_s": repr(statement.bound.at_reference_s),
+        "bound_growth": repr(statement.bound.growth),
+        "tai_minus_utc_s": page.tai_minus_utc_s,
+        "utck_minus_utc_s": repr(statement.utck_minus_utc_s),
+        "u_s": repr(statement.u_utc_s),
+        "residual_s": repr(statement.residual_s),
+        "against": statement.against,
+    }
+
+
+def work(process: Process) -> None:
+    """Run until told to stop."""
+    Timekeeper(process).run()
+
+
+if __name__ == "__main__":
+    sys.exit(run_process("timekeeper", work))
