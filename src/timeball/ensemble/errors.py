@@ -11,7 +11,7 @@ class StateError(EnsembleError):
     """A payload is no AT1 state: a field is missing, of another version, or not a number."""
 
 
-class ReplayMismatch(EnsembleError):  # noqa: N818 (the word the ledger's users know)
+class ReplayMismatch(EnsembleError):
     """A recomputed scale step is not the recorded one: says epoch, clock, field and both values."""
 
     def __init__(self, epoch: str, clock: str, field: str, recorded: object, recomputed: object) -> None:

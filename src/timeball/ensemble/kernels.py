@@ -12,6 +12,11 @@ import math
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Counts = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 
 # What became of a clock at an epoch; the words stand in `steps.py`. The numbers are recorded: never renumber.
 OK = 0
@@ -38,7 +43,7 @@ TIE = 1.000001  # ratios closer than this are equal: the choice must not hang on
 
 
 @njit(cache=True, nogil=True)
-def rate_memory(tau_s, tau_min_s):
+def rate_memory(tau_s: float, tau_min_s: float) -> float:
     """m_i = ½(−1 + √(1/3 + 4τ_min²/3τ²)), never below 0: the number of old rates one new rate is weighed against.
 
     The steady-state Kalman gain 1/(m+1) of a clock with white and random-walk frequency noise, τ_min² = 3σ₁²/σ₂².
@@ -50,7 +55,7 @@ def rate_memory(tau_s, tau_min_s):
 
 
 @njit(cache=True, nogil=True)
-def variance_growth(tau_s, interval_s, tau_min_s):
+def variance_growth(tau_s: float, interval_s: float, tau_min_s: float) -> float:
     """Variance of a prediction over tau_s as a multiple of that over interval_s (1 when they are equal).
 
     For the clock of `rate_memory` with its rate known as well as it can be: σ₁²τ(1 + √3 q + q²), q = τ/τ_min.
@@ -60,7 +65,7 @@ def variance_growth(tau_s, interval_s, tau_min_s):
 
 
 @njit(cache=True, nogil=True)
-def share_weights(members, variance, cap, weights, capped):
+def share_weights(members: Flags, variance: Floats, cap: float, weights: Floats, capped: Flags) -> None:
     """Fill `weights` (sum 1) ∝ 1/variance over `members`, none above the cap; the surplus goes to the others.
 
     A cap that so few members could not keep is raised to 1/members. `capped` marks who stands at the cap.
@@ -97,7 +102,7 @@ def share_weights(members, variance, cap, weights, capped):
 
 
 @njit(cache=True, nogil=True)
-def scale_offset(weights, predicted, row):
+def scale_offset(weights: Floats, predicted: Floats, row: Floats) -> float:
     """Σ w_i (x̂_i − X_i): what takes phases against the pivot to phases against the scale."""
     offset = 0.0
     for i in range(weights.shape[0]):
@@ -107,7 +112,7 @@ def scale_offset(weights, predicted, row):
 
 
 @njit(cache=True, nogil=True)
-def mean_share(members, weights):
+def mean_share(members: Flags, weights: Floats) -> None:
     """Fill `weights` with equal shares of the members."""
     count = 0
     for i in range(members.shape[0]):
@@ -118,7 +123,16 @@ def mean_share(members, weights):
 
 
 @njit(cache=True, nogil=True)
-def choose_members(present, eligible, seen_count, rate_count, error_count, learned, min_learned, members):
+def choose_members(
+    present: Flags,
+    eligible: Flags,
+    seen_count: Counts,
+    rate_count: Counts,
+    error_count: Counts,
+    learned: Counts,
+    min_learned: int,
+    members: Flags,
+) -> int:
     """Mark who carries the scale at this epoch and give the rung of the ladder: the first that anybody stands on.
 
     3: clocks that have learned; 2: with a trusted mean square error; 1: with a rate; 0: with a phase; −1: nobody.
@@ -142,14 +156,23 @@ def choose_members(present, eligible, seen_count, rate_count, error_count, learn
 
 
 @njit(cache=True, nogil=True)
-def expected_error(variance, weight):
+def expected_error(variance: float, weight: float) -> float:
     """Sigma of an error seen against a scale of which the clock is a part: √(ε²(1−w))."""
     rest = 1.0 - weight
     return math.sqrt(variance * rest) if rest > 1e-9 else 0.0
 
 
 @njit(cache=True, nogil=True)
-def find_worst(members, testable, row, offset, predicted, variance, weights, reject):
+def find_worst(
+    members: Flags,
+    testable: Flags,
+    row: Floats,
+    offset: float,
+    predicted: Floats,
+    variance: Floats,
+    weights: Floats,
+    reject: float,
+) -> int:
     """Give the member farthest beyond `reject` sigma, −1 for none; of two equally far the one of less weight."""
     worst, farthest = -1, 0.0
     for i in range(members.shape[0]):
@@ -169,7 +192,7 @@ def find_worst(members, testable, row, offset, predicted, variance, weights, rej
 
 
 @njit(cache=True, nogil=True)
-def weigh(rung, members, variance, cap, weights, capped):
+def weigh(rung: int, members: Flags, variance: Floats, cap: float, weights: Floats, capped: Flags) -> None:
     """Share the weights of one epoch: by variance on the upper rungs, equally while nobody's variance is known."""
     if rung >= 2:
         share_weights(members, variance, cap, weights, capped)
@@ -178,7 +201,21 @@ def weigh(rung, members, variance, cap, weights, capped):
 
 
 @njit(cache=True, nogil=True)
-def settle(rung, members, testable, row, predicted, variance, cap, reduce, reject, weights, capped, left_out, factor):
+def settle(
+    rung: int,
+    members: Flags,
+    testable: Flags,
+    row: Floats,
+    predicted: Floats,
+    variance: Floats,
+    cap: float,
+    reduce: float,
+    reject: float,
+    weights: Floats,
+    capped: Flags,
+    left_out: Flags,
+    factor: Floats,
+) -> float:
     """Find the offset of the scale at one epoch and the weights it was found with.
 
     Weights come from the past alone. Members beyond `reject` sigma are left out one by one, the worst first, each time
@@ -214,20 +251,19 @@ def settle(rung, members, testable, row, predicted, variance, cap, reduce, rejec
 
 
 @njit(cache=True, nogil=True)
-def learn_rate(y, d, step_s, tau_s, tau_min_s, count):
+def learn_rate(y: float, d: float, step_s: float, tau_s: float, tau_min_s: float, count: int) -> float:
     """The rate after one more interval: y ← [f + m(y + Dτ)]/(m+1), f moved to the interval's end by the drift.
 
     While fewer than m rates have been seen, m is their number: the plain mean of a clock that starts.
     """
     m = rate_memory(tau_s, tau_min_s)
-    if count < m:
-        m = count
+    m = min(m, count)
     f = step_s / tau_s + 0.5 * d * tau_s
     return (f + m * (y + d * tau_s)) / (m + 1.0)
 
 
 @njit(cache=True, nogil=True)
-def learn_error(mean_square, square, memory, count):
+def learn_error(mean_square: float, square: float, memory: float, count: int) -> float:
     """The mean square error after one more error: ⟨ε²⟩ ← (ε² + N⟨ε²⟩)/(N+1), ε² clipped at 16 sigma, N ≤ count."""
     if count >= 3 and square > CLIP * mean_square:
         square = CLIP * mean_square
@@ -237,39 +273,39 @@ def learn_error(mean_square, square, memory, count):
 
 @njit(cache=True, nogil=True)
 def advance_epochs(
-    epochs,
-    X,
-    eligible,
-    tau_min_s,
-    interval_s,
-    memory_s,
-    cap,
-    reduce,
-    reject,
-    min_learned,
-    step_count,
-    noise_count,
-    x,
-    y,
-    d,
-    eps2,
-    seen,
-    seen_count,
-    rate_count,
-    error_count,
-    learned,
-    streak,
-    beyond,
-    streak_s,
-    streak_tau_s,
-    out_x,
-    out_y,
-    out_weight,
-    out_error,
-    out_sigma,
-    out_figure,
-    out_code,
-):
+    epochs: Counts,
+    X: Floats,
+    eligible: Flags,
+    tau_min_s: Floats,
+    interval_s: float,
+    memory_s: float,
+    cap: float,
+    reduce: float,
+    reject: float,
+    min_learned: int,
+    step_count: int,
+    noise_count: int,
+    x: Floats,
+    y: Floats,
+    d: Floats,
+    eps2: Floats,
+    seen: Counts,
+    seen_count: Counts,
+    rate_count: Counts,
+    error_count: Counts,
+    learned: Counts,
+    streak: Counts,
+    beyond: Counts,
+    streak_s: Floats,
+    streak_tau_s: Floats,
+    out_x: Floats,
+    out_y: Floats,
+    out_weight: Floats,
+    out_error: Floats,
+    out_sigma: Floats,
+    out_figure: Floats,
+    out_code: NDArray[np.int8],
+) -> None:
     """Advance the state arrays (changed in place) over all epochs and fill the outputs [m, n].
 
     `streak` counts consecutive errors beyond `reject` of one sign (and carries that sign), `beyond` those of any sign.

@@ -59,7 +59,8 @@ class AT1Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
             raise EnsembleError(f"cap must be above 0 and at most 1, not {self.cap}")
         if not 0 < self.outlier_reduce < self.outlier_reject:
             raise EnsembleError(
-                f"outlier_reduce must be above 0 and below outlier_reject, not {self.outlier_reduce} and {self.outlier_reject}"
+                "outlier_reduce must be above 0 and below outlier_reject, "
+                f"not {self.outlier_reduce} and {self.outlier_reject}"
             )
         if min(self.min_epochs, self.step_epochs - 1, self.noise_epochs - 1) < 1:
             raise EnsembleError("min_epochs must be at least 1, step_epochs and noise_epochs at least 2")

@@ -88,7 +88,7 @@ def leave_one_out(table: PhaseTable, clock: str, parameters: AT1Parameters | Non
 
 
 def grid_phases(epochs: npt.NDArray[np.int64], x: FloatArray, interval_s: float) -> FloatArray:
-    """Put phases [m] or [m, n] on the even grid of their interval, NaN in the gaps; of two in one cell the last stays."""
+    """Put phases [m] or [m, n] on an even grid, NaN in the gaps; of two in one cell the last stays."""
     if not len(epochs):
         return x
     cells = np.rint((epochs - epochs[0]) / (interval_s * 1e9)).astype(np.int64)

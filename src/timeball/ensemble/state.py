@@ -63,9 +63,9 @@ class AT1State:
         """A state that knows the names of some clocks and nothing about them."""
         names = tuple(sorted(clocks))
         n = len(names)
-        floats = {name: np.zeros(n) for name in FLOATS}
-        counts = {name: np.zeros(n, dtype=np.int64) for name in (*COUNTS, "seen")}
-        return cls(epoch=None, clocks=names, **floats, **counts)
+        columns: dict[str, Any] = {name: np.zeros(n) for name in FLOATS}
+        columns |= {name: np.zeros(n, dtype=np.int64) for name in (*COUNTS, "seen")}
+        return cls(epoch=None, clocks=names, **columns)
 
     def with_clocks(self, clocks: Sequence[str]) -> AT1State:
         """A copy that also knows `clocks`; the names stay in order, so that no sum depends on who joined when."""
