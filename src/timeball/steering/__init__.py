@@ -6,28 +6,3 @@ A positive x means that UTC(k) is ahead, so the steer that cures it is negative.
 Steers never enter TA(k): nothing here is read by the ensemble. All decisions are made of + − × ÷ √ in a fixed order, so
 that they replay bit for bit on any machine. This room moves nothing by itself and reads no clock.
 """
-
-from timeball.steering.envelope import Clipped, Envelope
-from timeball.steering.hard_limit import CommandRefused, HardLimit, HardLimitExceeded, admit
-from timeball.steering.offset import Offset, OffsetUnknown, fit_offset
-from timeball.steering.pole_placement import PolePlacement
-from timeball.steering.propose import SteerProposal, propose_steer
-from timeball.steering.stepper import StepperCommand, commanded_phase, commanded_phases
-
-__all__ = [
-    "Clipped",
-    "CommandRefused",
-    "Envelope",
-    "HardLimit",
-    "HardLimitExceeded",
-    "Offset",
-    "OffsetUnknown",
-    "PolePlacement",
-    "SteerProposal",
-    "StepperCommand",
-    "admit",
-    "commanded_phase",
-    "commanded_phases",
-    "fit_offset",
-    "propose_steer",
-]

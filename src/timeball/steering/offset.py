@@ -11,7 +11,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from timeball.steering.kernels import fit_line
 from timeball.steering.stepper import NS_PER_S
 
 
@@ -45,6 +44,8 @@ def fit_offset(epochs: NDArray[np.int64], x: NDArray[np.float64], at: int) -> Of
     OffsetUnknown
         With fewer than two values at different epochs.
     """
+    from timeball.steering.kernels import fit_line
+
     t_s = (np.asarray(epochs, dtype=np.int64) - np.int64(at)) / NS_PER_S
     x_s, y, u_x_s, u_y, n = fit_line(t_s, np.asarray(x, dtype=np.float64))
     if np.isnan(y):
