@@ -1,0 +1,166 @@
+"""AT1 once more, in plain numpy, one epoch at a time: the peer of the benchmark and the oracle of the tests.
+
+Written from the equations of the module docstrings of `timeball.ensemble`, not from the kernel: arrays over the clocks
+instead of loops, sums in numpy's order. So it agrees to rounding, not to the bit. It knows no reason codes, only what
+is decided: phases, weights, errors.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass
+class Rules:
+    """The same rules as `AT1Parameters`, as arrays over the clocks."""
+
+    tau_min_s: np.ndarray
+    eligible: np.ndarray
+    memory_s: float
+    cap: float
+    interval_s: float
+    min_epochs: int
+    reduce: float = 3.0
+    reject: float = 4.0
+    step_epochs: int = 3
+    noise_epochs: int = 10
+
+
+class Clocks:
+    """What is known of n clocks."""
+
+    def __init__(self, n):
+        self.x, self.y, self.eps2, self.t = np.zeros(n), np.zeros(n), np.zeros(n), np.full(n, np.nan)
+        self.rates, self.errors, self.learned = np.zeros(n), np.zeros(n), np.zeros(n)
+        self.run, self.any_run, self.run_s, self.run_tau = np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n)
+
+
+def spread(tau, tau_min):
+    """Prediction variance of a clock with white and random-walk frequency noise, up to its level."""
+    return tau * (1 + np.sqrt(3) * tau / tau_min + (tau / tau_min) ** 2)
+
+
+def capped(variance, members, cap):
+    """Weights ∝ 1/variance, water-filled under the cap."""
+    weights = np.zeros(len(variance))
+    free = members.copy()
+    cap = max(cap, 1 / members.sum())
+    while free.any():
+        left = 1 - cap * (members & ~free).sum()
+        weights[free] = left / variance[free] / (1 / variance[free]).sum()
+        over = free & (weights > cap * (1 + 1e-6))
+        if not over.any():
+            break
+        weights[over] = cap
+        free &= ~over
+    return weights
+
+
+def share(rung, variance, members, cap):
+    """Weights of an epoch; equal while no variance is known."""
+    return capped(variance, members, cap) if rung >= 2 else members / members.sum()
+
+
+def ladder(clocks, present, rules):
+    """Who carries the scale: the best-known clocks that are there."""
+    base = present & rules.eligible & ~np.isnan(clocks.t)
+    steps = [base, base & (clocks.rates > 0)]
+    steps.append(steps[1] & (clocks.errors >= 10))
+    steps.append(steps[2] & (clocks.learned >= rules.min_epochs))
+    for rung in (3, 2, 1, 0):
+        if steps[rung].any():
+            return rung, steps[rung]
+    return -1, base
+
+
+def ratios(error, variance, weights):
+    """Errors in sigma of what a member of the scale can show."""
+    rest = 1 - weights
+    return np.abs(error) / np.sqrt(np.where(rest > 1e-9, variance * rest, np.inf))
+
+
+def epoch(clocks, t, row, rules):
+    """One epoch: gives phases, weights and errors, and changes `clocks`."""
+    present = ~np.isnan(row)
+    known = ~np.isnan(clocks.t)
+    tau = np.where(known, t - clocks.t, rules.interval_s)
+    predicted = np.where(known, clocks.x + clocks.y * tau, 0.0)
+    growth = spread(tau, rules.tau_min_s) / spread(rules.interval_s, rules.tau_min_s)
+    variance = np.maximum(clocks.eps2, 1e-30) * growth
+    testable = present & known & (clocks.rates > 0) & (clocks.errors >= 10)
+    row0 = np.where(present, row, 0.0)
+    rung, members = ladder(clocks, present, rules) if known.any() else (0, present & rules.eligible)
+    nothing = np.full(len(row), np.nan)
+    if not members.any():
+        return nothing, np.zeros(len(row)), nothing
+    out = np.zeros(len(row), dtype=bool)
+    while True:
+        weights = share(rung, variance, members, rules.cap)
+        shift = (weights * (predicted - row0)).sum()
+        ratio = np.where(members & testable, ratios(row0 + shift - predicted, variance, weights), 0.0)
+        worst = int(np.argmax(ratio))
+        if ratio[worst] <= rules.reject:
+            break
+        members, out = members.copy(), out.copy()
+        members[worst], out[worst] = False, True
+    factor = np.where(ratio > rules.reduce, (rules.reject - ratio) / (rules.reject - rules.reduce), 1.0)
+    if (factor < 1).any() and (weights * factor).sum() > 0:
+        weights = weights * factor / (weights * factor).sum()
+        shift = (weights * (predicted - row0)).sum()
+    x = np.where(present, row + shift, np.nan)
+    error = np.where(present & known & (clocks.rates > 0), x - predicted, np.nan)
+    sigma = np.sqrt(variance * (1 - weights))
+    out |= testable & ~members & (np.abs(np.nan_to_num(error)) > rules.reject * sigma)
+    learn(clocks, rules, t, tau, x, error, weights, growth, out)
+    return x, weights, error
+
+
+def learn(clocks, rules, t, tau, x, error, weights, growth, out):
+    """Take phases, rates and errors of the epoch into memory."""
+    for i in np.flatnonzero(~np.isnan(x)):
+        first = np.isnan(clocks.t[i])
+        if not first and out[i]:
+            stray(clocks, rules, i, tau[i], error[i], np.sqrt(clocks.eps2[i] * growth[i] * (1 - weights[i])))
+        if not np.isnan(error[i]) and (not out[i] or abs(clocks.run[i]) == 1) and weights[i] < 1 - 1e-9:
+            square = error[i] ** 2 / (1 - weights[i]) / growth[i]
+            if clocks.errors[i] >= 3:
+                square = min(square, 256 * clocks.eps2[i])
+            n = min(rules.memory_s / tau[i], clocks.errors[i])
+            clocks.eps2[i] = (square + n * clocks.eps2[i]) / (n + 1)
+            clocks.errors[i] += 1
+        if not first and not out[i]:
+            m = max(0, 0.5 * (-1 + np.sqrt(1 / 3 + 4 * rules.tau_min_s[i] ** 2 / (3 * tau[i] ** 2))))
+            m = min(m, clocks.rates[i])
+            clocks.y[i] = ((x[i] - clocks.x[i]) / tau[i] + m * clocks.y[i]) / (m + 1)
+            clocks.rates[i] += 1
+            clocks.learned[i] += not np.isnan(error[i])
+            clocks.run[i] = clocks.any_run[i] = 0
+        clocks.x[i], clocks.t[i] = x[i], t
+
+
+def stray(clocks, rules, i, tau, error, sigma):
+    """An error beyond the limit: count it, and after enough of them learn the rate or the noise anew."""
+    sign = np.sign(error)
+    clocks.any_run[i] += 1
+    if clocks.run[i] * sign > 0:
+        clocks.run[i] += sign
+        clocks.run_s[i] += error
+        clocks.run_tau[i] += tau
+    else:
+        back = clocks.run[i] != 0 and abs(clocks.run_s[i] + error) <= rules.reject * sigma
+        clocks.run[i], clocks.run_s[i], clocks.run_tau[i] = 0 if back else sign, error, tau
+    if abs(clocks.run[i]) >= rules.step_epochs:
+        clocks.y[i] += clocks.run_s[i] / clocks.run_tau[i]
+        clocks.rates[i], clocks.learned[i], clocks.run[i], clocks.any_run[i] = rules.step_epochs, 0, 0, 0
+    elif clocks.any_run[i] >= rules.noise_epochs:
+        clocks.errors[i], clocks.learned[i], clocks.run[i], clocks.any_run[i] = 0, 0, 0, 0
+
+
+def run(epochs_s, phases, rules):
+    """The scale of a table [m, n]: gives phases, weights, errors, each [m, n]."""
+    clocks = Clocks(phases.shape[1])
+    steps = [epoch(clocks, t, row, rules) for t, row in zip(epochs_s, phases, strict=True)]
+    x, weights, errors = (np.array(column) for column in zip(*steps, strict=True))
+    return x, weights, errors
