@@ -1,0 +1,24 @@
+"""Fuzz target: any bytes as an NTP request and as a reply. Only typed errors may escape."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from timeball.protocols import kernels, ntp
+
+
+def target(data: bytes) -> None:
+    """Classify twice, answer what is a request, and take the bytes for a reply to the nonce they carry."""
+    reason = ntp.classify_request(data)
+    padded = np.frombuffer(data[:256].ljust(256, b"\0"), np.uint8)
+    assert kernels.classify(padded, len(data)) == reason
+    if reason is ntp.Request.REQUEST:
+        reply = ntp.build_reply(data, ntp.unsynchronised(-24), 1, 2)
+        assert len(reply) == ntp.PACKET_BYTES <= len(data)
+        assert ntp.classify_request(reply) is ntp.Request.WRONG_MODE
+    nonce = int.from_bytes(data[24:32])
+    try:
+        answer = ntp.parse_reply(data, nonce)
+    except ntp.NTPError:
+        return
+    assert ntp.build_packet(answer.packet) == data[: ntp.PACKET_BYTES]
