@@ -109,7 +109,7 @@ def _deviations(form: _Form, x: ArrayLike, tau0_s: float, m: Factors, kind: str)
         record = record.finite_stretches()
     sigma = np.full(factors.size, np.nan)
     count = np.zeros(factors.size, dtype=np.int64)
-    tau_s = factors * tau0_s
+    tau_s: NDArray[np.float64] = factors.astype(np.float64) * tau0_s
     for k, factor in enumerate(factors.tolist()):
         total, count[k] = form.terms(record, factor)
         if count[k]:
