@@ -40,7 +40,7 @@ def rules_of(config: Config) -> Rules:
         cap=config.ensemble.cap,
         tau_min_s=DEFAULT_TAU_MIN_S,
         tau_min_s_by_clock={clock.name: clock.tau_min_s or tau_min_of(clock.kind) for clock in config.clock},
-        zero_weight=(*never, config.output.clock, config.steering.utc),
+        zero_weight=(*never, config.output.clock),
     )
     return Rules(at1, config.steering, config.output, config.ensemble.interval_s, config.ensemble.snapshot_every)
 

@@ -8,6 +8,7 @@ s = UTC(k) − TA(k); the output's residual is x_OUT − s. It appends nothing, 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -17,7 +18,7 @@ from timeball.ensemble.at1 import AT1State, AT1Steps, advance
 from timeball.ledger.batch import verify_batch
 from timeball.ledger.errors import BatchError
 from timeball.ledger.note import parse_vkey
-from timeball.readings import PhaseTable, phase_table
+from timeball.readings import EpochArray, FloatArray, PhaseTable, phase_table
 from timeball.station.batches import readings_of
 from timeball.station.rules import Rules, rules_from_payload, without_floats
 from timeball.steering.envelope import Envelope
@@ -109,7 +110,7 @@ class Timekeeping:
         table = self._new_epochs(phase_table(readings_of(batch), None))
         if not len(table.epochs):
             return []
-        self.at1, steps = advance(self.at1, self.rules.at1, table)
+        self.at1, steps = advance(self.at1, self.rules.at1, without(table, self.rules.steering.utc))
         decisions = [self._decision("scale", self._scale_payload(index, steps, table))]
         steer = self._steer(index, steps)
         if steer is not None:
@@ -137,7 +138,7 @@ class Timekeeping:
         if self.at1.epoch is None:
             return table
         later = table.epochs > self.at1.epoch
-        return PhaseTable(table.epochs[later], table.clocks, table.x[later])
+        return replace(table, epochs=table.epochs[later], x=table.x[later])
 
     def _decision(self, kind: str, payload: dict[str, Any]) -> Decision:
         self.memory.emitted += 1
@@ -145,8 +146,8 @@ class Timekeeping:
 
     def _scale_payload(self, index: int, steps: AT1Steps, table: PhaseTable) -> dict[str, Any]:
         assert self.rules is not None
-        output = _column(steps, table, self.rules.output.clock)
-        utc = _column(steps, table, self.rules.steering.utc)
+        output = _against_scale(steps, table, self.rules.output.clock)
+        utc = _against_scale(steps, table, self.rules.steering.utc)
         self._start_paper(steps.epochs, output)
         self._remember_utc(steps.epochs, utc)
         residuals = [self.residual(float(x), int(epoch)) for epoch, x in zip(steps.epochs, output, strict=True)]
@@ -169,7 +170,7 @@ class Timekeeping:
             return None
         return big_epochs(without_floats(msgspec.to_builtins(self.memory.paper)), "epoch", "change")
 
-    def _start_paper(self, epochs: np.ndarray, output: np.ndarray) -> None:
+    def _start_paper(self, epochs: EpochArray, output: FloatArray) -> None:
         """UTC(k) begins where the output signal is, with the rate of TA(k)."""
         if self.memory.paper is None:
             for epoch, x in zip(epochs, output, strict=True):
@@ -177,7 +178,7 @@ class Timekeeping:
                     self.memory.paper = PaperOffset(int(epoch), float(x), 0.0)
                     return
 
-    def _remember_utc(self, epochs: np.ndarray, utc: np.ndarray) -> None:
+    def _remember_utc(self, epochs: EpochArray, utc: FloatArray) -> None:
         assert self.rules is not None
         self.memory.points += [
             UTCPoint(int(epoch), float(x)) for epoch, x in zip(epochs, utc, strict=True) if not math.isnan(x)
@@ -260,12 +261,22 @@ def big_epochs(payload: dict[str, Any], *keys: str) -> dict[str, Any]:
     return {key: str(value) if key in keys and value is not None else value for key, value in payload.items()}
 
 
-def _column(steps: AT1Steps, table: PhaseTable, clock: str) -> np.ndarray:
-    """x of one clock at every epoch (s), NaN where it was not read."""
-    place, read = _place(steps.clocks, clock), _place(table.clocks, clock)
-    if place is None or read is None:
-        return np.full(len(steps.epochs), np.nan)
-    return np.where(np.isnan(table.x[:, read]), np.nan, steps.x[:, place])
+def without(table: PhaseTable, clock: str) -> PhaseTable:
+    """The table without one column: the link to UTC is read for steering and is no clock of the laboratory."""
+    places = [place for place, name in enumerate(table.clocks) if name != clock]
+    return replace(table, clocks=tuple(table.clocks[place] for place in places), x=table.x[:, places])
+
+
+def _against_scale(steps: AT1Steps, table: PhaseTable, signal: str) -> FloatArray:
+    """x of a signal against TA(k) (s, float64[m]) through the first clock read with it; NaN where there is none."""
+    x = np.full(len(table.epochs), np.nan)
+    place = _place(table.clocks, signal)
+    if place is None:
+        return x
+    for name in (name for name in table.clocks if name != signal and name in steps.clocks):
+        through = table.x[:, place] - table.x[:, table.clocks.index(name)] + steps.x[:, steps.clocks.index(name)]
+        x = np.where(np.isnan(x), through, x)
+    return x
 
 
 def _place(clocks: tuple[str, ...], name: str) -> int | None:
