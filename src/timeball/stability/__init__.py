@@ -11,6 +11,7 @@ from timeball.stability.errors import (
     StabilityError,
     TooShortError,
 )
+from timeball.stability.grid import Grid, on_grid
 from timeball.stability.records import phase_from_frequency
 from timeball.stability.spacing import SPACINGS, averaging_factors
 
@@ -19,6 +20,7 @@ __all__ = [
     "Deviations",
     "FactorError",
     "FrequencyGapError",
+    "Grid",
     "RecordError",
     "StabilityError",
     "TooShortError",
@@ -26,6 +28,7 @@ __all__ = [
     "averaging_factors",
     "mdev",
     "oadev",
+    "on_grid",
     "phase_from_frequency",
     "tdev",
 ]

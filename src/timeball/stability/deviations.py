@@ -3,8 +3,8 @@
 Sign convention: none is needed, a deviation is the same for x_a − x_b and x_b − x_a. x is phase (time deviation) in
 seconds, y fractional frequency; m = τ/τ₀.
 
-Not here: confidence intervals, noise identification, removal of drift or outliers, detection of gaps in time tags
-(the caller puts the record on its grid, with NaN where nothing was measured).
+Not here: confidence intervals, noise identification, removal of drift or outliers. Records are even; those with time
+tags are put on a grid first (`on_grid`), with NaN where nothing was measured.
 """
 
 from __future__ import annotations
