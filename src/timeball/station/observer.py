@@ -18,9 +18,10 @@ from timeball.ledger.batch import sign_batch
 from timeball.station import hostclocks, paths
 from timeball.station.clockpage import ObserverPage, PageWriter
 from timeball.station.keys import load_or_create_key
+from timeball.station.leaps import load_leap_table
 from timeball.station.ledger_reader import LedgerReader
 from timeball.station.process import Process, run_process
-from timeball.station.replies import Reply, ReplyUnusable, ask
+from timeball.station.replies import Answer, ReplyUnusable, ask
 from timeball.station.say import Say
 from timeball.station.settings import Config
 from timeball.station.timekeeping import paper_of
@@ -34,8 +35,11 @@ WORDS = {NOTHING_FOUND: "nothing found", FOUND: "found", CANNOT_JUDGE: "cannot j
 class Counter(Protocol):
     """The observer's own instrument on the output."""
 
-    def compare(self, raw_ns: int) -> tuple[int, dict[str, float]]:
-        """TAI (ns) of the output at RAW `raw_ns`, and x_OUT − x_i (s) of the clocks it sees."""
+    def tai_ns(self, raw_ns: int) -> int:
+        """The output's own time (TAI, ns) at RAW `raw_ns`."""
+
+    def compare(self) -> tuple[int, dict[str, float]]:
+        """Now: an epoch (TAI, ns), and x_OUT − x_i (s) of the clocks it sees at that epoch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +73,7 @@ def scale_of(payload: dict[str, Any]) -> Scale:
     return Scale(int(payload["epochs"][-1]), clocks, paper_of(payload["paper"]))
 
 
-def judge(
-    tai_ns: int, compared: dict[str, float], scale: Scale | None, config: Config
-) -> tuple[int, str, float]:
+def judge(tai_ns: int, compared: dict[str, float], scale: Scale | None, config: Config) -> tuple[int, str, float]:
     """Verdict, the finding in words, and the residual (s): does the output show TA(k) + steers?
 
     tai_ns: when the output was compared; compared: x_OUT − x_i (s) by the observer's own counter.
@@ -91,14 +93,15 @@ def judge(
     return (FOUND if finding else NOTHING_FOUND), finding, residual_s
 
 
-def judge_reply(reply: Reply, limit_s: float) -> str:
-    """Nothing when a reply tells the output's time, else the finding in words.
+def judge_answer(answer: Answer, limit_s: float) -> str:
+    """Nothing when an answer tells the output's time, else the finding in words.
 
-    A reply may be wrong by half its round trip, and by the dispersion that it owns up to.
+    An answer that claims no sync tells no time and is no lie. One that claims it may be wrong by half its round trip
+    and by the limit.
     """
-    allowed_s = limit_s + reply.delay_s / 2
-    if abs(reply.offset_s) > allowed_s:
-        return f"a reply of {reply.address} was {reply.offset_s:+.3e} s from the output, allowed are {allowed_s:.1e} s"
+    allowed_s = limit_s + answer.delay_s / 2
+    if answer.in_sync and abs(answer.offset_s) > allowed_s:
+        return f"{answer.address} answered {answer.offset_s:+.3e} s from the output, allowed are {allowed_s:.1e} s"
     return ""
 
 
@@ -113,6 +116,7 @@ class Observer:
         self.lease = Say(process, "observer-lease", "lease")
         self.page = PageWriter(paths.observer_page(process.state), ObserverPage)
         self.boot = hostclocks.boot_id()
+        self.leaps = load_leap_table(self.config.leap_seconds.file or None)
         self.minute = Minute()
         self.scale: Scale | None = None
         self.seen = 0
@@ -134,7 +138,7 @@ class Observer:
     def _look(self) -> tuple[int, str]:
         """Measure the output, ask every address we serve on, and judge both."""
         self._read_scale()
-        tai_ns, compared = self.counter.compare(hostclocks.raw_ns())
+        tai_ns, compared = self.counter.compare()
         verdict, words, residual_s = judge(tai_ns, compared, self.scale, self.config)
         self.minute.epochs.append(str(tai_ns))
         self.minute.rows.append(compared)
@@ -142,13 +146,14 @@ class Observer:
         findings = [words] if words else []
         for address in self.config.ntp.listen:
             try:
-                reply = ask(address, lambda raw_ns: self.counter.compare(raw_ns)[0])
+                answer = ask(address, self.counter.tai_ns, self.leaps)
             except ReplyUnusable as unusable:
                 verdict = max(verdict, FOUND)
                 findings.append(str(unusable))
                 continue
-            self.minute.offsets.append(reply.offset_s)
-            if finding := judge_reply(reply, self.config.observer.reply_limit_s):
+            if answer.in_sync:
+                self.minute.offsets.append(answer.offset_s)
+            if finding := judge_answer(answer, self.config.observer.reply_limit_s):
                 verdict = max(verdict, FOUND)
                 findings.append(finding)
         return verdict, "; ".join(findings)
