@@ -1,0 +1,186 @@
+"""Reading the ledger while the recorder writes it: only what a signed head covers, each leaf checked up to that head.
+
+Polling costs a stat while nothing is new. A partial tile that vanishes because a wider one replaced it is looked for
+again under the newer head, so no reader ever sees half an entry. It never waits for the writer and takes no lock.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from timeball.ledger.checkpoint import Checkpoint, open_checkpoint
+from timeball.ledger.entry import Envelope, parse_envelope, verify_payload
+from timeball.ledger.errors import EntryError, EvidenceError, LedgerError, TileError
+from timeball.ledger.log import AttestedLog, MissingTileError
+from timeball.ledger.merkle import EMPTY_ROOT
+from timeball.ledger.note import Verifier, parse_vkey
+from timeball.ledger.payload import HEADER, frame_length, parse_frame
+from timeball.ledger.tiles import WIDTH, index_path
+
+_TRIES = 100
+_PAUSE_S = 0.005
+_REMEMBERED_BUNDLES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry: its envelope, and its payload's canonical bytes (None when erased)."""
+
+    index: int
+    envelope: Envelope
+    payload: bytes | None
+
+
+class LedgerReader:
+    """Reads the ledger below `state_dir`; before the log exists it is empty.
+
+    `log` is the key the log must be signed with; by default the one in STATE/ledger/log.vkey.
+    Reading raises EvidenceError where bytes do not lead to the signed head, and for a head that contradicts an earlier.
+    """
+
+    def __init__(self, state_dir: Path, log: Verifier | None = None) -> None:
+        self._ledger = state_dir / "ledger"
+        self._payloads = PayloadFiles(state_dir / "payloads")
+        self._verifier = log
+        self._seen: tuple[int, int, int] | None = None
+        self._head: Checkpoint | None = None
+        self._log = AttestedLog(self._read, 0, EMPTY_ROOT)
+
+    def checkpoint(self) -> Checkpoint | None:
+        """The newest signed head, verified; None before the log exists."""
+        path = self._ledger / "checkpoint"
+        try:
+            status = os.stat(path)
+        except FileNotFoundError:
+            if self._head is not None:
+                raise EvidenceError("ledger/checkpoint", "the signed head has vanished") from None
+            return None
+        seen = (status.st_mtime_ns, status.st_ino, status.st_size)
+        if seen != self._seen:
+            self._take_head(path.read_bytes())
+            self._seen = seen
+        return self._head
+
+    def size(self) -> int:
+        """Entries under the newest signed head."""
+        head = self.checkpoint()
+        return 0 if head is None else head.size
+
+    def entries(self, start: int = 0, stop: int | None = None) -> Iterator[Entry]:
+        """Entries start … stop − 1 (to the newest head by default), payloads verified against their digests."""
+        for index, envelope in self.envelopes(start, stop):
+            yield Entry(index, envelope, self._payload(index, envelope))
+
+    def envelopes(self, start: int = 0, stop: int | None = None) -> Iterator[tuple[int, Envelope]]:
+        """Index and envelope of entries start … stop − 1, without their payloads."""
+        size = self.size()
+        end = size if stop is None else min(stop, size)
+        while start < end:
+            bundle = start // WIDTH
+            leaves = self._bundle(bundle)
+            last = min(end, (bundle + 1) * WIDTH)
+            for index in range(start, last):
+                yield index, _parse(index, leaves[index - bundle * WIDTH])
+            start = last
+
+    def last(self, kind: str, before: int | None = None) -> Entry | None:
+        """The last entry of a type (among those before index `before`), None when there is none."""
+        return self._scan_back(b'"type":"%b"' % kind.encode(), before)
+
+    def find_stream_tail(self, stream: str) -> Entry | None:
+        """The last entry of a stream, None when it has none."""
+        return self._scan_back(b'"by":"%b"' % stream.encode(), None)
+
+    def _scan_back(self, mark: bytes, before: int | None) -> Entry | None:
+        # an envelope holds no free text, so its canonical bytes name a type or a stream in one way only
+        size = self.size()
+        end = size if before is None else min(before, size)
+        for bundle in range((end - 1) // WIDTH, -1, -1):
+            leaves = self._bundle(bundle)[: end - bundle * WIDTH]
+            for position in range(len(leaves) - 1, -1, -1):
+                if mark in leaves[position]:
+                    index = bundle * WIDTH + position
+                    envelope = _parse(index, leaves[position])
+                    return Entry(index, envelope, self._payload(index, envelope))
+        return None
+
+    def _take_head(self, data: bytes) -> None:
+        if self._verifier is None:
+            self._verifier = parse_vkey((self._ledger / "log.vkey").read_text())
+        try:
+            head = open_checkpoint(data, self._verifier)
+        except LedgerError as error:
+            raise EvidenceError("ledger/checkpoint", str(error)) from error
+        known = self._head
+        if known and head.size < known.size:
+            raise EvidenceError("ledger/checkpoint", f"rolled back from {known.size} entries to {head.size}")
+        if known and head.size == known.size and head.root != known.root:
+            raise EvidenceError("ledger/checkpoint", f"two heads of {head.size} entries with different roots")
+        if known != head:
+            self._head = head
+            self._log = AttestedLog(self._read, head.size, head.root)
+
+    def _bundle(self, bundle: int) -> list[bytes]:
+        for attempt in range(_TRIES):
+            try:
+                return self._log.attested_bundle(bundle)
+            except MissingTileError:
+                # replaced by a wider one under a head that is newer or about to be
+                if attempt == _TRIES - 1:
+                    raise
+                before = self._head
+                self.checkpoint()
+                if self._head == before:
+                    time.sleep(_PAUSE_S)
+        raise AssertionError("unreachable")
+
+    def _payload(self, index: int, envelope: Envelope) -> bytes | None:
+        try:
+            salt, payload = self._payloads.read(index)
+            if payload is not None:
+                verify_payload(envelope, salt, payload)
+        except (EntryError, TileError, OSError) as error:
+            raise EvidenceError(f"payloads/{index_path(index // WIDTH)}", str(error), index) from error
+        return payload
+
+    def _read(self, path: str) -> bytes | None:
+        try:
+            return (self._ledger / path).read_bytes()
+        except FileNotFoundError:
+            return None
+
+
+class PayloadFiles:
+    """Finds frames in payload files; remembers where the frames of a few bundles begin."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._starts: OrderedDict[int, list[int]] = OrderedDict()
+
+    def read(self, index: int) -> tuple[bytes, bytes | None]:
+        """Salt and payload of an entry (empty and None when erased); raises TileError or OSError."""
+        bundle, position = divmod(index, WIDTH)
+        starts = self._starts.setdefault(bundle, [0])
+        self._starts.move_to_end(bundle)
+        if len(self._starts) > _REMEMBERED_BUNDLES:
+            self._starts.popitem(last=False)
+        descriptor = os.open(self._folder / index_path(bundle), os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            while len(starts) <= position + 1:
+                starts.append(starts[-1] + frame_length(os.pread(descriptor, HEADER.size, starts[-1])))
+            frame = parse_frame(os.pread(descriptor, starts[position + 1] - starts[position], starts[position]))
+        finally:
+            os.close(descriptor)
+        return frame.salt, frame.payload
+
+
+def _parse(index: int, leaf: bytes) -> Envelope:
+    try:
+        return parse_envelope(leaf)
+    except EntryError as error:
+        raise EvidenceError(f"ledger/tile/entries/{index_path(index // WIDTH)}", str(error), index) from error
