@@ -220,7 +220,8 @@ def _star_phases(ordered: Readings, row: npt.NDArray[np.intp], epochs: int) -> F
     if not len(ordered) or np.any(ordered.b != ordered.b[0]):
         return None
     whole = np.full((epochs, len(ordered.clocks)), np.nan)
-    whole[row[::-1], ordered.a[::-1]] = ordered.x[::-1]  # backwards, so that of equal cells the first one counts
+    first = np.append(True, (row[1:] != row[:-1]) | (ordered.a[1:] != ordered.a[:-1]))  # the rows are sorted
+    whole[row[first], ordered.a[first]] = ordered.x[first]
     whole[:, ordered.b[0]] = 0.0
     return whole
 
