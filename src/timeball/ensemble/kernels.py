@@ -440,6 +440,7 @@ def advance_epochs(
                     out_figure[t, i] = learned[i]
                 elif factor[i] < 1.0:
                     code = REDUCED
+                    out_figure[t, i] = reject - factor[i] * (reject - reduce)
                 elif rung < 3:
                     code = STARTING
                     out_figure[t, i] = learned[i]

@@ -44,7 +44,8 @@ class AT1Steps:
 
     x: clock minus scale (s), NaN where there is none. y: rate after the epoch. weight: the weight used, sum 1.
     error: prediction error (s), NaN when none; sigma: what was expected of it (s). code: int8, see `CODES`.
-    figure: the number that belongs to the code (epochs learned, size of a step in s or of a rate step), else NaN.
+    figure: the number that belongs to the code (epochs learned, sigmas of a reduced one, size of a step in s or of a
+    rate step), else NaN.
     """
 
     epochs: npt.NDArray[np.int64]
@@ -100,14 +101,13 @@ def si_time(value_s: float) -> str:
     return f"{value_s / 1e-15:.3g} fs"
 
 
-def _ratio(steps: AT1Steps, i: int, j: int) -> str:
-    sigma = steps.sigma[i, j]
-    ratio = abs(steps.error[i, j]) / sigma if sigma > 0 else math.inf
-    return (
-        f"prediction error {si_time(float(steps.error[i, j]))} is {ratio:.2g} sigma"
-        if ratio < 1e6
-        else (f"prediction error {si_time(float(steps.error[i, j]))} is beyond any sigma")
-    )
+def _ratio(steps: AT1Steps, i: int, j: int, ratio: float | None = None) -> str:
+    """The error and how many sigma it is: of what was expected of the clock with the weight it got, or as given."""
+    error, sigma = float(steps.error[i, j]), float(steps.sigma[i, j])
+    if ratio is None:
+        ratio = abs(error) / sigma if sigma > 0 else math.inf
+    digits = 1 if ratio < 100 else 0
+    return f"prediction error {si_time(error)} is {ratio:.{digits}f} sigma"
 
 
 def _ok(steps: AT1Steps, i: int, j: int) -> str:
@@ -127,7 +127,8 @@ def _learning(steps: AT1Steps, i: int, j: int) -> str:
 
 
 def _reduced(steps: AT1Steps, i: int, j: int) -> str:
-    return f"{_ratio(steps, i, j)}: weight reduced to {steps.weight[i, j]:.3f}"
+    # the ratio that decided, before the weight was changed by it
+    return f"{_ratio(steps, i, j, float(steps.figure[i, j]))}: weight reduced to {steps.weight[i, j]:.3f}"
 
 
 def _left_out(steps: AT1Steps, i: int, j: int) -> str:
