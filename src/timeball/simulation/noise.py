@@ -28,7 +28,7 @@ RATIO = 4.0
 LONGEST_PHASE_STAGE_S = 1e7
 LONGEST_RATE_STAGE_S = 1e9
 # Stages faster than this part of a step are white at that step, and added to the white noise.
-WHITE_BELOW = 0.1
+WHITE_BELOW = 0.025
 ROWS_AT_ONCE = 4096
 
 
