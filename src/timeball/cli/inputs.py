@@ -20,19 +20,26 @@ DEFECTS_SHOWN = 10
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """One file: where it came from, its readings, what it is and says of itself, and how many of its lines are bad."""
+    """One file: where it came from, its readings, what it is and says of itself, and its bad lines."""
 
     path: Path
     readings: Readings
     kind: str
     header: dict[str, object]
-    rejected_lines: int
+    defects: list[Defect]
+
+    @property
+    def rejected_lines(self) -> int:
+        """Number of lines left out."""
+        return len(self.defects)
 
 
-def load_file(path: Path, *, clocks: Iterable[str] | None = None, columns: ColumnOptions | None = None) -> Input:
-    """Read and parse one file; its defects go to stderr. CommandError (exit 1) when it cannot be read or used.
+def load_file(
+    path: Path, *, clocks: Iterable[str] | None = None, columns: ColumnOptions | None = None, tell: bool = True
+) -> Input:
+    """Read and parse one file. CommandError (exit 1) when it cannot be read or used.
 
-    clocks: of RINEX clock files read these only. columns: how to read plain columns.
+    clocks: of RINEX clock files read these only. columns: how to read plain columns. tell: defects go to stderr.
     """
     from timeball import formats
     from timeball.station.leaps import load_leap_table
@@ -45,8 +52,9 @@ def load_file(path: Path, *, clocks: Iterable[str] | None = None, columns: Colum
         parsed = formats.parse(data, str(path), leaps=load_leap_table(), clocks=clocks, columns=columns)
     except formats.FormatError as error:
         raise CommandError(str(error)) from error
-    report_defects(parsed.defects)
-    return Input(path, parsed.readings, parsed.kind, parsed.header, len(parsed.defects))
+    if tell:
+        report_defects(parsed.defects)
+    return Input(path, parsed.readings, parsed.kind, parsed.header, parsed.defects)
 
 
 def load_files(
