@@ -124,9 +124,9 @@ class Observer:
     def run(self) -> None:
         """Look, judge, renew or not, until told to stop."""
         key = {"name": "observer", "purpose": "verdicts", "vkey": self.key.verifier.vkey}
-        known = self.reader.find("key", by="observer-lease")
-        if known is None or known != key:
-            Say(self.process, "observer-lease", "key").now(key, patience_s=30.0)
+        known = self.reader.find_stream_tail("observer-key")
+        if known is None or known.payload != canonical.encode(key):
+            Say(self.process, "observer-key", "key").now(key, patience_s=30.0)
         while not self.process.stop.is_set():
             verdict, words = self._look()
             self._renew(verdict)

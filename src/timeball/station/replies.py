@@ -1,6 +1,6 @@
 """Ask our own NTP server over the network, like any client, and compare its answer with the output signal.
 
-offset = served time − the output's, by the four stamps of RFC 5905 section 8, where our two are the output's time as the
+offset = served time − the output's, by the four stamps of RFC 5905 section 8; our two are the output's time as the
 caller's own counter reads it at CLOCK_MONOTONIC_RAW; delay is the round trip. One question, one answer, no retries.
 """
 

@@ -6,7 +6,9 @@ server's counters and the supervisor's list. Times are seconds; x_i is clock i m
 
 from __future__ import annotations
 
+import base64
 import math
+import time
 from pathlib import Path
 from typing import Any
 
@@ -79,16 +81,11 @@ class StatusReader:
         if size == self._seen:
             return
         self._seen = size
-        for name, kind, by in (
-            ("scale", "scale", None),
-            ("steer", "steer", None),
-            ("served", "served", None),
-            ("timekeeper", "lease", "lease"),
-            ("observer", "lease", "observer-lease"),
-            ("verdict", "verdict", None),
-            ("actuation", "actuation", None),
+        for name, entry in (
+            *((kind, self.reader.last(kind)) for kind in ("scale", "steer", "served", "verdict", "actuation")),
+            ("timekeeper", self.reader.find_stream_tail("lease")),
+            ("observer", self.reader.find_stream_tail("observer-lease")),
         ):
-            entry = self.reader.last(kind, by=by)
             known = entry is not None and entry.payload is not None
             self._newest[name] = canonical.decode(entry.payload) if known else None
 
@@ -200,9 +197,17 @@ class StatusReader:
         return {
             "origin": self.config.station.origin,
             "size": checkpoint.size if checkpoint is not None else 0,
-            "root": checkpoint.root_base64 if checkpoint is not None else None,
-            "checkpoint_age_s": self.reader.checkpoint_age_s(),
+            "root": base64.b64encode(checkpoint.root).decode() if checkpoint is not None else None,
+            "checkpoint_age_s": self._checkpoint_age_s(),
         }
+
+    def _checkpoint_age_s(self) -> float | None:
+        """How long ago the newest checkpoint was written, by the file system's clock and never negative."""
+        try:
+            written = (paths.ledger_dir(self.state) / "checkpoint").stat().st_mtime
+        except OSError:
+            return None
+        return max(0.0, time.time() - written)
 
     def _processes(self) -> list[Payload]:
         try:
@@ -218,7 +223,7 @@ class StatusReader:
             alarms.append(f"observer: {verdict['batch']['verdict']}")
         if actuation is not None and actuation.get("refused"):
             alarms.append(f"actuator: {actuation['refused']}")
-        age_s = self.reader.checkpoint_age_s()
+        age_s = self._checkpoint_age_s()
         if age_s is not None and age_s > max(60.0, 3 * self.config.ensemble.interval_s):
             alarms.append(f"the ledger has not grown for {age_s:.0f} s")
         return alarms

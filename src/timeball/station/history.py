@@ -1,0 +1,128 @@
+"""The past of the simulated laboratory, lived through at the first start so that there is something to look at.
+
+The same instruments, fold, orders and ledger as in the live station, only faster than time and in one process, before
+any other process runs. Nothing here is a short cut: every reading is signed and recorded, every step follows from
+recorded readings, and a replay of the ledger does not know where the history ends.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from timeball.ledger import canonical
+from timeball.ledger.batch import sign_batch
+from timeball.ledger.note import Signer
+from timeball.readings import EpochArray
+from timeball.simulation.laboratory import Laboratory
+from timeball.station import paths
+from timeball.station.actuators.simulated import SimulatedStepper
+from timeball.station.batches import comparison_batch
+from timeball.station.instruments.simulated import open_simulation
+from timeball.station.keys import load_or_create_key
+from timeball.station.orders import commands_of
+from timeball.station.rules import config_payload
+from timeball.station.settings import Config
+from timeball.station.store import NewEntry, Store
+from timeball.station.timekeeping import COLLECTOR, STREAM, Decision, Timekeeping
+
+BATCH_S = 3600.0
+FLUSH_EVERY = 24
+Progress = Callable[[float, str], None]
+
+
+def build_history(state: Path, config: Config, progress: Progress) -> None:
+    """Live through `history.days` up to now; does nothing when the ledger has entries or nothing is simulated.
+
+    A build that was interrupted is begun anew: nothing had been served from it. `progress` gets a fraction and words.
+    """
+    unfinished = state / "history.unfinished"
+    if unfinished.exists():
+        for part in ("ledger", "payloads", "actuator", "simulation.json", "journal", "ledger.tails"):
+            _remove(state / part)
+    if not config.simulated or config.history.days <= 0 or (paths.ledger_dir(state) / "checkpoint").exists():
+        return
+    unfinished.touch()
+    progress(0.0, f"{config.history.days:g} days of the simulated laboratory")
+    simulation = open_simulation(state, config)
+    with Store(state, origin=config.station.origin) as store:
+        past = Past(store, config, simulation.laboratory, load_or_create_key(state, COLLECTOR))
+        stepper = SimulatedStepper(paths.stepper_record(state), config.actuator.hard_limit_s_per_day, durable=False)
+        blocks = list(epoch_blocks(simulation.genesis_ns, simulation.tai_ns(), config.ensemble.interval_s))
+        for done, epochs in enumerate(blocks):
+            past.live(epochs, stepper)
+            progress((done + 1) / len(blocks), f"day {done / 24:.0f} of {config.history.days:g}")
+        past.flush()
+        stepper.sync()
+    unfinished.unlink()
+
+
+def epoch_blocks(genesis_ns: int, now_ns: int, interval_s: float) -> Iterator[EpochArray]:
+    """The epochs on the interval's grid after genesis up to now, an hour at a time (int64 ns of TAI)."""
+    step = int(interval_s * 1e9)
+    first, last = genesis_ns // step + 1, now_ns // step
+    epochs = np.arange(first, last + 1, dtype=np.int64) * step
+    hour = (epochs - 1) // int(BATCH_S * 1e9)
+    for start in np.unique(hour, return_index=True)[1]:
+        yield epochs[hour == hour[start]]
+
+
+class Past:
+    """Feeds the fold and the ledger as the collector, the timekeeper and the actuator will from now on."""
+
+    def __init__(self, store: Store, config: Config, laboratory: Laboratory, key: Signer) -> None:
+        self.store, self.laboratory, self.key = store, laboratory, key
+        self.keeper = Timekeeping()
+        self.waiting: list[NewEntry] = []
+        self.next_seq: dict[str, int] = {}
+        self.index = store.size
+        self.time_ns = 0
+        rules = config_payload(config)
+        vkey = {"name": COLLECTOR, "purpose": "readings", "vkey": key.verifier.vkey}
+        self.keeper.take(self._enter("config", "config", rules), "config", "config", rules)
+        self.keeper.take(self._enter(COLLECTOR, "key", vkey), COLLECTOR, "key", vkey)
+
+    def live(self, epochs: EpochArray, stepper: SimulatedStepper) -> None:
+        """One hour: readings, what follows from them, and the orders the stepper takes."""
+        self.time_ns = int(epochs[-1])
+        batch = comparison_batch(self.laboratory.readings(epochs, stepper.record()))
+        payload = sign_batch(batch, self.key)
+        index = self._enter(COLLECTOR, "readings", payload)
+        for decision in self.keeper.take_readings(index, batch):
+            self._decide(decision, stepper)
+        if len(self.waiting) >= FLUSH_EVERY:
+            self.flush()
+
+    def flush(self) -> None:
+        """Bring what waits under a durable head."""
+        self.store.append_many(self.waiting, self.time_ns)
+        self.store.integrate()
+        self.waiting = []
+
+    def _decide(self, decision: Decision, stepper: SimulatedStepper) -> None:
+        self._enter(STREAM, decision.type, decision.payload)
+        if decision.type == "steer":
+            for command in commands_of(decision.payload):
+                stepper.apply(command, self.time_ns)
+                self._enter("actuator", "actuation", {"id": command.id, "epoch": str(command.epoch), "refused": None})
+
+    def _enter(self, stream: str, kind: str, payload: dict[str, Any]) -> int:
+        seq = self.next_seq.get(stream, 1)
+        self.next_seq[stream] = seq + 1
+        self.waiting.append(NewEntry(stream, seq, kind, 1, canonical.encode(payload)))
+        self.index += 1
+        return self.index - 1
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+__all__: Sequence[str] = ["Past", "build_history", "epoch_blocks"]
