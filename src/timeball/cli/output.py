@@ -100,12 +100,12 @@ def format_seconds(seconds: float, digits: int = 4) -> str:
     """Write a time for people: 1.3e-8 → `13 ns`, with `digits` significant digits; NaN → `?`."""
     if not math.isfinite(seconds):
         return "?"
-    if seconds == 0:
-        return "0 s"
+    if seconds == 0 or abs(seconds) >= 10**digits:
+        return f"{seconds:.0f} s"
     for scale, unit in _TIME_UNITS:
         # compared after rounding, so that 0.99999 ns is written 1 ns and not 1000 ps
         if float(f"{abs(seconds) / scale:.{digits}g}") >= 1:
-            return f"{seconds / scale:.{digits}g} {unit}".replace("e+0", "e")
+            return f"{seconds / scale:.{digits}g} {unit}"
     return f"{seconds:.{digits}g} s"
 
 

@@ -57,11 +57,10 @@ def command(
     clock); with .gz it is compressed. Without --output nothing is written.
     """
     models = _models(model, named)
-    samples = round(days * 86_400 / interval) + 1
-    if not 3 <= samples <= MOST_SAMPLES:
-        raise click.UsageError(
-            f"{days:g} days every {interval:g} s are {samples} values: 3 to {MOST_SAMPLES} can be made"
-        )
+    steps = days * 86_400 / interval
+    if not 2 <= steps < MOST_SAMPLES:  # so written, it refuses NaN too
+        raise click.UsageError(f"{days:g} days every {interval:g} s: 3 to {MOST_SAMPLES} values can be made")
+    samples = round(steps) + 1
     phases = {name: _simulate(name, kind, samples, interval, seed) for name, kind in models.items()}
     if output is not None:
         _write(phases, interval, output)

@@ -40,7 +40,7 @@ def on_grid(epoch: NDArray[np.int64], values: NDArray[np.float64], tau0_s: float
     """Put samples on a grid that starts at the earliest of them.
 
     epoch: int64[n], TAI ns, in any order; values: float64[n], in any unit. tau0_s: the interval of the grid in s,
-    default the median step of the tags. Of two samples at one place the first in time (then in order) is taken.
+    default the step of the tags. Of two samples at one place the first in time (then in order) is taken.
     Raises RecordError for an empty record, an interval that is not a positive time, or a grid out of all proportion.
     """
     if epoch.shape != values.shape or epoch.ndim != 1 or epoch.size == 0:
@@ -62,7 +62,10 @@ def on_grid(epoch: NDArray[np.int64], values: NDArray[np.float64], tau0_s: float
 
 
 def _interval_ns(since_ns: NDArray[np.int64]) -> float:
-    """Estimate the interval: the median step, made exact over the whole record when every step is a multiple of it."""
+    """Estimate the interval: the median step, made exact over the whole record when every step is a multiple of it.
+
+    When some samples lie off every grid, the commonest step (the longer of two equally common).
+    """
     steps = np.diff(since_ns)
     steps = steps[steps > 0]
     if steps.size == 0:
@@ -71,4 +74,5 @@ def _interval_ns(since_ns: NDArray[np.int64]) -> float:
     multiples = np.rint(steps / median)
     if np.all(np.abs(steps - multiples * median) <= TOLERANCE * median) and np.all(multiples >= 1):
         return float(since_ns[-1] / multiples.sum())
-    return median
+    values, count = np.unique(steps, return_counts=True)
+    return float(values[count == count.max()][-1])

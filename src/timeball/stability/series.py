@@ -38,20 +38,19 @@ def clocks_measured(readings: Readings) -> tuple[str, ...]:
 def series_of(readings: Readings, clock: str | None = None) -> Series:
     """Take one clock's phases; without a name, those of the only clock there is.
 
-    Against: the clock or scale on the other side of its readings; when there are several, the clock with the most
-    readings, through the comparisons of each epoch. Raises ClockChoiceError.
+    Against: the clock or scale on the other side of its readings; when there are several, the one it was compared with
+    most often, at some epochs through other clocks. Raises ClockChoiceError.
     """
     name = _choose(readings, clock)
     number = readings.clocks.index(name)
     touching = (readings.a == number) | (readings.b == number)
-    others = np.unique(np.where(readings.a == number, readings.b, readings.a)[touching]).tolist()
-    if len(others) == 1:
+    others, count = np.unique(np.where(readings.a == number, readings.b, readings.a)[touching], return_counts=True)
+    against = readings.clocks[int(others[np.argmax(count)])]
+    if others.size == 1:
         sign = np.where(readings.a[touching] == number, 1.0, -1.0)
-        return Series(name, readings.clocks[others[0]], readings.epoch[touching], sign * readings.x[touching])
-    table = phase_table(readings).against_reference()
-    if table.reference == name:
-        raise ClockChoiceError(f"{name} is what the others are measured against: choose another clock")
-    return Series(name, table.reference, table.epochs, table.x[:, table.clocks.index(name)])
+        return Series(name, against, readings.epoch[touching], sign * readings.x[touching])
+    table = phase_table(readings, against).against_reference()
+    return Series(name, against, table.epochs, table.x[:, table.clocks.index(name)])
 
 
 def _choose(readings: Readings, clock: str | None) -> str:
