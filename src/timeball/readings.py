@@ -50,7 +50,7 @@ class Readings:
     u: FloatArray
 
     @classmethod
-    def from_columns(  # noqa: PLR0917 - the columns, in their order
+    def from_columns(
         cls,
         clocks: Sequence[str],
         epoch: npt.ArrayLike,

@@ -170,9 +170,14 @@ def _readings(samples: _Samples, options: ColumnOptions) -> tuple[Readings, int]
         if options.kind == "phase":
             x = samples.value * (options.unit_s or 1.0)
         else:
-            y = samples.value if options.nominal_hz is None else samples.value / options.nominal_hz - 1.0
+            y = (
+                samples.value
+                if options.nominal_hz is None
+                else (samples.value - options.nominal_hz) / options.nominal_hz
+            )
             finite = np.isfinite(y)
-            epochs, x, gaps = _add_up(epochs[finite], y[finite], options.tau0_s)
+            tau0_s = 1.0 if options.tau0_s is None and options.time == "none" else options.tau0_s
+            epochs, x, gaps = _add_up(epochs[finite], y[finite], tau0_s)
             u = np.full(len(x), np.nan)
     good = np.isfinite(x)
     count = int(good.sum())

@@ -88,7 +88,7 @@ class TagReader:
 def untagged_epochs(places: npt.NDArray[np.int64], tau0_s: float, start_ns: int, file: str) -> npt.NDArray[np.int64]:
     """Give the epochs of samples at places 0, 1, 2 … of a grid of ``tau0_s`` that starts at ``start_ns``."""
     step_ns = Fraction(str(tau0_s)) * NS_PER_SECOND
-    last_ns = start_ns + (int(places[-1]) * step_ns if places.size else 0)
+    last_ns = start_ns + (int(int(places[-1]) * step_ns) if places.size else 0)
     if abs(start_ns) > EPOCH_LIMIT_NS or abs(last_ns) > EPOCH_LIMIT_NS:
         raise whole_file_error(file, str(tau0_s), "the record would end outside the years 1843 to 2096")
     if step_ns.denominator == 1:

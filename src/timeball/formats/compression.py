@@ -11,6 +11,7 @@ from timeball.formats.defects import Defect, FormatError, whole_file_error
 
 GZIP_MAGIC = b"\x1f\x8b"
 MAX_PLAIN_BYTES = 1 << 28  # 256 MiB; a day of 30 s clocks of every satellite and station is 40 MB
+_PIECE = 1 << 14  # bytes of gzip a step
 _GZIP_WINDOW = 31  # zlib: 15 bits of window, and 16 for a gzip header and trailer
 
 
@@ -38,17 +39,30 @@ def _inflate_member(data: bytes, room: int) -> tuple[bytes, bytes, str]:
     """Inflate one member to at most room + 1 bytes: (plain bytes, what follows the member, fault or '')."""
     stream = zlib.decompressobj(_GZIP_WINDOW)
     parts: list[bytes] = []
-    size, tail = 0, data
-    while not stream.eof and size <= room:
+    size = position = 0
+    while not stream.eof and position < len(data) and size <= room:
+        piece = data[position : position + _PIECE]
+        position += len(piece)
+        before = stream.copy()
         try:
-            parts.append(stream.decompress(tail, min(room + 1 - size, 1 << 20)))
+            parts.append(stream.decompress(piece, room + 1 - size))
         except zlib.error as error:
+            parts.append(_up_to_the_fault(before, piece, room + 1 - size))
             return b"".join(parts), b"", str(error)
-        tail = stream.unconsumed_tail
         size += len(parts[-1])
-        if not tail and not parts[-1] and not stream.eof:
-            return b"".join(parts), b"", "the stream ends before its end"
-    return b"".join(parts), stream.unused_data, ""
+    fault = "" if stream.eof or size > room else "the stream ends before its end"
+    return b"".join(parts), stream.unused_data + data[position:], fault
+
+
+def _up_to_the_fault(stream: zlib._Decompress, piece: bytes, room: int) -> bytes:
+    """Give what a faulty piece still yields: zlib drops the output of the call in which it meets a fault."""
+    plain = b""
+    for place in range(len(piece)):
+        try:
+            plain += stream.decompress(piece[place : place + 1], max(1, room - len(plain)))
+        except zlib.error:
+            break
+    return plain[:room]
 
 
 def _salvaged(plain: bytes, file: str, fault: str) -> tuple[bytes, list[Defect]]:

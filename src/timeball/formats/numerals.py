@@ -19,6 +19,6 @@ def read_number(text: str) -> float | None:
 
 def read_integer(text: str, low: int, high: int) -> int | None:
     """Give a plain unsigned integer from ``low`` to ``high``, or None."""
-    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+    if not (text.isascii() and text.isdigit() and len(text) <= 19):
         return None
     return int(text) if low <= int(text) <= high else None

@@ -238,16 +238,18 @@ class _Body:
         chosen = np.array([keep is None or name in keep for name in regular.names], dtype=np.bool_)
         lines = np.concatenate([regular_lines[chosen], np.array([line for line, _ in single], dtype=np.intp)])
         names = np.array(regular.names, dtype=object)[chosen].tolist() + [record.name for _, record in single]
-        count_ns = np.append(regular.count_ns[chosen], [record.count_ns for _, record in single])
-        leap = np.append(np.zeros(int(chosen.sum()), dtype=np.bool_), [record.leap for _, record in single])
-        x_s = np.append(regular.x_s[chosen], [record.x_s for _, record in single])
-        u_s = np.append(regular.u_s[chosen], [record.u_s for _, record in single])
+        rest = [record for _, record in single]
+        count_ns = np.append(regular.count_ns[chosen], np.array([each.count_ns for each in rest], dtype=np.int64))
+        leap = np.zeros(len(names), dtype=np.bool_)
+        leap[len(names) - len(rest) :] = [each.leap for each in rest]
+        x_s = np.append(regular.x_s[chosen], [each.x_s for each in rest])
+        u_s = np.append(regular.u_s[chosen], [each.u_s for each in rest])
         order = np.argsort(lines, kind="stable")
         return _Records(
             lines[order],
             [names[place] for place in order.tolist()],
-            count_ns.astype(np.int64)[order],
-            leap.astype(np.bool_)[order],
+            count_ns[order],
+            leap[order],
             x_s[order],
             u_s[order],
         )
