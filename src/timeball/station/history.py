@@ -46,6 +46,7 @@ def build_history(state: Path, config: Config, progress: Progress) -> None:
             _remove(state / part)
     if not config.simulated or config.history.days <= 0 or (paths.ledger_dir(state) / "checkpoint").exists():
         return
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
     unfinished.touch()
     progress(0.0, f"{config.history.days:g} days of the simulated laboratory")
     simulation = open_simulation(state, config)
