@@ -102,7 +102,7 @@ def make_signer(name: str, seed: bytes) -> Signer:
 
 def parse_vkey(text: str) -> Verifier:
     """Parse a verifier key `name+hex id+base64(type ‖ key)`; raises NoteError, also when the id is not the key's."""
-    name, key_id, key = _split_key(text.strip(), text)
+    name, key_id, key = _split_key(text.removesuffix("\n"), text)
     verifier = Verifier(name, key)
     if verifier.key_id != key_id:
         raise NoteError(f"verifier key id {key_id.hex()} does not belong to its key: {text!r}")
@@ -111,10 +111,9 @@ def parse_vkey(text: str) -> Verifier:
 
 def parse_skey(text: str) -> Signer:
     """Parse a signer key text; raises NoteError without repeating the secret."""
-    stripped = text.strip()
-    if not stripped.startswith("PRIVATE+KEY+"):
+    if not text.startswith("PRIVATE+KEY+"):
         raise NoteError("a signer key begins with PRIVATE+KEY+")
-    name, key_id, seed = _split_key(stripped.removeprefix("PRIVATE+KEY+"), "(secret)")
+    name, key_id, seed = _split_key(text.removesuffix("\n").removeprefix("PRIVATE+KEY+"), "(secret)")
     signer = make_signer(name, seed)
     if signer.verifier.key_id != key_id:
         raise NoteError(f"signer key id {key_id.hex()} does not belong to its key")

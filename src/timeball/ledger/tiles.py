@@ -67,16 +67,6 @@ def tile_width(level: int, index: int, size: int) -> int:
     return max(0, min(WIDTH, (size >> (8 * level)) - index * WIDTH))
 
 
-def tiles_of_size(size: int) -> Iterable[TilePath]:
-    """Every tile a tree of `size` leaves consists of, level by level from the leaves, entry bundles left out."""
-    level = 0
-    while size >> (8 * level):
-        count = size >> (8 * level)
-        for index in range((count + WIDTH - 1) // WIDTH):
-            yield TilePath(level, index, tile_width(level, index, size))
-        level += 1
-
-
 def tile_root(hashes: Sequence[bytes]) -> bytes:
     """Root of a complete tile: the hash that stands for it one level up."""
     row = list(hashes)

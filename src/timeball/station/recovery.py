@@ -14,7 +14,7 @@ from timeball.ledger.log import TiledLog
 from timeball.ledger.merkle import EMPTY_ROOT, hash_leaf
 from timeball.ledger.note import Signer, parse_vkey
 from timeball.ledger.payload import parse_frame
-from timeball.ledger.tiles import WIDTH
+from timeball.ledger.tiles import ENTRIES, WIDTH, index_path
 from timeball.station.errors import StoreDamagedError
 from timeball.station.filesystem import FileSystem, replace
 from timeball.station.integration import LEDGER, PAYLOADS, Frontier, payload_path
@@ -70,6 +70,24 @@ def pending_frames(frames: Sequence[JournalFrame], frontier: Frontier) -> list[J
         if first <= frame.index < size and frontier.bundle[frame.index - first] != frame.leaf:
             raise StoreDamagedError(f"{JOURNAL}: entry {frame.index} differs from the one in the tree")
     return [frame for frame in frames if frame.index >= size]
+
+
+def sweep_partial_tiles(fs: FileSystem, frontier: Frontier) -> None:
+    """Remove the partial tiles that an interrupted integration left beside the present ones; raises OSError."""
+    keep = set(frontier.partial_paths())
+    size = frontier.edge.size
+    for kind, level in [(ENTRIES, 0), *((str(level), level) for level in range(len(frontier.edge.levels)))]:
+        last = size >> (8 * (level + 1))
+        for index in range(max(0, last - 1), last + 1):
+            _sweep_folder(fs, f"{LEDGER}/tile/{kind}/{index_path(index)}.p", keep)
+
+
+def _sweep_folder(fs: FileSystem, folder: str, keep: set[str]) -> None:
+    for name in fs.list(folder):
+        if f"{folder}/{name}" not in keep:
+            fs.unlink(f"{folder}/{name}")
+    if not any(path.startswith(folder + "/") for path in keep):
+        fs.remove_dir(folder)
 
 
 def _open_vkey(fs: FileSystem, signer: Signer) -> None:

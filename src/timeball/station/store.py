@@ -13,18 +13,17 @@ import contextlib
 import errno
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from timeball.ledger.checkpoint import Checkpoint, sign_checkpoint
-from timeball.ledger.entry import Envelope, make_envelope, parse_envelope, write_envelope
+from timeball.ledger.entry import Envelope, parse_envelope, write_envelope
 from timeball.ledger.errors import LedgerError
 from timeball.ledger.log import TiledLog
 from timeball.ledger.merkle import hash_leaf
 from timeball.ledger.note import Signer
-from timeball.ledger.payload import MAX_PAYLOAD, Frame, erase_frame, parse_frame
-from timeball.ledger.tiles import ENTRIES, WIDTH, index_path
+from timeball.ledger.payload import Frame, erase_frame, parse_frame
+from timeball.ledger.tiles import WIDTH
 from timeball.station.errors import (
     EntryRefusedError,
     LedgerFull,
@@ -38,28 +37,23 @@ from timeball.station.filesystem import FileSystem, OSFileSystem, replace
 from timeball.station.integration import LEDGER, Frontier, Integration, payload_path, plan_integration
 from timeball.station.journal import Journal, JournalFrame
 from timeball.station.keys import key_path, load_or_create_key
-from timeball.station.recovery import CHECKPOINT, VKEY, open_frontier, open_head, pending_frames
-from timeball.station.tails import StreamTails, parse_cache
+from timeball.station.recovery import (
+    CHECKPOINT,
+    VKEY,
+    open_frontier,
+    open_head,
+    pending_frames,
+    sweep_partial_tiles,
+)
+from timeball.station.staging import NewEntry, Staging
+from timeball.station.tails import StreamTails, find_entry, last_envelope, load_tails
 
 DEFAULT_ORIGIN = "timeball.example/tb"
 LOCK = "ledger.lock"
 TAILS = "ledger.tails"
-SALT_BYTES = 16
 CUT_BYTES = 1 << 20
 TAILS_EVERY = 4096
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-
-
-@dataclass(frozen=True, slots=True)
-class NewEntry:
-    """An entry to be recorded; `payload` is canonical JSON."""
-
-    stream: str
-    seq: int
-    type: str
-    version: int
-    payload: bytes
-    supersedes: int | None = None
 
 
 class Store:
@@ -157,13 +151,11 @@ class Store:
         if self._stalled:
             return [self._stalled] * len(groups)
         answers: list[list[int] | StoreError] = []
-        staged = _Staged(self.size, max(time_ns, self._time_ns))
+        staged = Staging(self.size, max(time_ns, self._time_ns), self._tails, self._find, self._entropy)
         for group in groups:
-            mark = len(staged.entries)
             try:
-                answers.append([self._stage(entry, staged) for entry in group])
-            except StoreError as error:
-                staged.drop_after(mark)
+                answers.append(staged.stage_group(group))
+            except (SequenceRefusedError, EntryRefusedError) as error:
                 answers.append(error)
         if staged.frames:
             try:
@@ -230,108 +222,30 @@ class Store:
         self._frontier, log = open_frontier(self._fs, self._head)
         self._pending = pending_frames(self._journal.open(), self._frontier)
         try:
-            self._load_tails(log)
+            self._tails, self._saved = load_tails(self._fs.read(TAILS), log)
+            if log.size:
+                self._time_ns = last_envelope(log).time_ns
             for frame in self._pending:
-                self._note(frame.index, parse_envelope(frame.leaf))
+                envelope = parse_envelope(frame.leaf)
+                self._tails.record(envelope.by, envelope.seq, frame.index)
+                self._time_ns = max(self._time_ns, envelope.time_ns)
         except LedgerError as error:
             raise StoreDamagedError(str(error)) from error
         with contextlib.suppress(LedgerFull):
             self.integrate()
-        self._sweep()
-
-    def _load_tails(self, log: TiledLog) -> None:
-        cache = parse_cache(self._fs.read(TAILS))
-        start = 0
-        if cache and 0 < cache.size <= log.size:
-            bundle, position = divmod(cache.size - 1, WIDTH)
-            probe = StreamTails()
-            probe.restore(cache.streams.items())
-            if probe.to_json(cache.size, hash_leaf(log.bundle(bundle)[position])) == self._fs.read(TAILS):
-                self._tails, start = probe, cache.size
-        self._saved = start
-        # the last entry is always read, for its time
-        for bundle in range(min(start, max(0, log.size - 1)) // WIDTH, (log.size + WIDTH - 1) // WIDTH):
-            for position, leaf in enumerate(log.bundle(bundle)):
-                if bundle * WIDTH + position >= min(start, log.size - 1):
-                    self._note(bundle * WIDTH + position, parse_envelope(leaf))
-
-    def _note(self, index: int, envelope: Envelope) -> None:
-        self._tails.record(envelope.by, envelope.seq, index)
-        self._time_ns = max(self._time_ns, envelope.time_ns)
-
-    def _sweep(self) -> None:
-        """Remove partial tiles that an interrupted integration left beside the present ones."""
-        keep = set(self._frontier.partial_paths())
-        size = self._frontier.edge.size
         with contextlib.suppress(OSError):
-            for number in range(-1, len(self._frontier.edge.levels)):
-                position = size >> (8 * (max(number, 0) + 1))
-                for index in (position - 1, position):
-                    if index >= 0:
-                        self._sweep_folder(_partial_folder(number, index), keep)
-
-    def _sweep_folder(self, folder: str, keep: set[str]) -> None:
-        for name in self._fs.list(folder):
-            if f"{folder}/{name}" not in keep:
-                self._fs.unlink(f"{folder}/{name}")
-        if not any(path.startswith(folder + "/") for path in keep):
-            self._fs.remove_dir(folder)
+            sweep_partial_tiles(self._fs, self._frontier)
 
     # -- appending
 
-    def _stage(self, entry: NewEntry, staged: _Staged) -> int:
-        expected = staged.next_seq.get(entry.stream) or self._tails.next_seq(entry.stream)
-        if entry.seq > expected:
-            raise SequenceRefusedError(entry.stream, entry.seq, expected, "leaves a gap")
-        if entry.seq < expected:
-            return self._repeated(entry, staged, expected)
-        if entry.supersedes is not None and entry.supersedes >= staged.size:
-            raise EntryRefusedError(f"entry {entry.supersedes} cannot be superseded: it is not recorded")
-        if len(entry.payload) > MAX_PAYLOAD:
-            raise EntryRefusedError(f"a payload has at most {MAX_PAYLOAD} bytes, not {len(entry.payload)}")
-        salt = self._entropy(SALT_BYTES)
-        try:
-            envelope = make_envelope(
-                by=entry.stream,
-                seq=entry.seq,
-                time_ns=staged.time_ns,
-                type=entry.type,
-                version=entry.version,
-                salt=salt,
-                payload=entry.payload,
-                supersedes=entry.supersedes,
-            )
-        except LedgerError as error:
-            raise EntryRefusedError(str(error)) from error
-        return staged.add(entry, JournalFrame(staged.size, write_envelope(envelope), salt, entry.payload))
-
-    def _repeated(self, entry: NewEntry, staged: _Staged, expected: int) -> int:
-        for other, frame in zip(staged.entries, staged.frames, strict=True):
-            if (other.stream, other.seq) == (entry.stream, entry.seq):
-                if other != entry:
-                    raise SequenceRefusedError(entry.stream, entry.seq, expected, "is taken by other content")
-                return frame.index
-        index = self._find(entry.stream, entry.seq)
-        envelope, payload = self.read(index)
-        recorded = (envelope.type, envelope.version, envelope.supersedes)
-        if recorded != (entry.type, entry.version, entry.supersedes) or payload not in (None, entry.payload):
-            raise SequenceRefusedError(entry.stream, entry.seq, expected, "is taken by other content")
-        return index
-
-    def _find(self, stream: str, seq: int) -> int:
+    def _find(self, stream: str, seq: int) -> tuple[int, Envelope, bytes | None]:
         index = self._tails.recent(stream, seq)
-        if index is not None:
-            return index
-        log = self._log()
-        last = min(self._tails.last_index(stream), self._head.size - 1)
-        for bundle in range(last // WIDTH, -1, -1):
-            for position, leaf in enumerate(log.bundle(bundle)):
-                envelope = parse_envelope(leaf)
-                if (envelope.by, envelope.seq) == (stream, seq):
-                    return bundle * WIDTH + position
-        raise StoreDamagedError(f"stream {stream} has no entry with sequence number {seq}")
+        if index is None:
+            last = min(self._tails.last_index(stream), self._head.size - 1)
+            index = find_entry(self._log(), stream, seq, last)
+        return index, *self.read(index)
 
-    def _accept(self, staged: _Staged) -> None:
+    def _accept(self, staged: Staging) -> None:
         self._pending += staged.frames
         self._time_ns = staged.time_ns
         for entry, frame in zip(staged.entries, staged.frames, strict=True):
@@ -365,8 +279,7 @@ class Store:
 
     def _save_tails(self) -> None:
         if self._frontier.edge.size > self._saved and not self._pending:
-            bundle, position = divmod(self._head.size - 1, WIDTH)
-            leaf = self._log().bundle(bundle)[position]
+            leaf = write_envelope(last_envelope(self._log()))
             replace(self._fs, TAILS, self._tails.to_json(self._head.size, hash_leaf(leaf)))
             self._saved = self._head.size
 
@@ -387,38 +300,10 @@ class Store:
         return frame, offset, data
 
 
-class _Staged:
-    """Entries of one journal group on their way: where they will stand, and what their streams expect next."""
-
-    def __init__(self, size: int, time_ns: int) -> None:
-        self._base = size
-        self.time_ns = time_ns
-        self.entries: list[NewEntry] = []
-        self.frames: list[JournalFrame] = []
-        self.next_seq: dict[str, int] = {}
-
-    @property
-    def size(self) -> int:
-        return self._base + len(self.entries)
-
-    def add(self, entry: NewEntry, frame: JournalFrame) -> int:
-        self.entries.append(entry)
-        self.frames.append(frame)
-        self.next_seq[entry.stream] = entry.seq + 1
-        return frame.index
-
-    def drop_after(self, mark: int) -> None:
-        for entry in reversed(self.entries[mark:]):
-            self.next_seq[entry.stream] = entry.seq
-        del self.entries[mark:], self.frames[mark:]
-
-
-def _partial_folder(level: int, index: int) -> str:
-    # level −1 stands for the entry bundles
-    return f"{LEDGER}/tile/{ENTRIES if level < 0 else level}/{index_path(index)}.p"
-
-
 def _log_key(state_dir: Path, origin: str) -> Signer:
     if (state_dir / VKEY).exists() and not key_path(state_dir, "log").exists():
         raise StoreDamagedError(f"{key_path(state_dir, 'log')} is missing although the log it signs is there")
     return load_or_create_key(state_dir, "log", origin)
+
+
+__all__ = ["DEFAULT_ORIGIN", "NewEntry", "Store"]

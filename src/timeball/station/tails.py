@@ -11,6 +11,12 @@ from collections.abc import Iterable
 
 import msgspec
 
+from timeball.ledger.entry import Envelope, parse_envelope
+from timeball.ledger.log import TiledLog
+from timeball.ledger.merkle import hash_leaf
+from timeball.ledger.tiles import WIDTH
+from timeball.station.errors import StoreDamagedError
+
 _REMEMBERED = 65536
 
 
@@ -57,7 +63,44 @@ class StreamTails:
         self._last.update(streams)
 
 
-def parse_cache(data: bytes | None) -> CachedTails | None:
+def load_tails(cached: bytes | None, log: TiledLog) -> tuple[StreamTails, int]:
+    """Where each stream of the log stands, and how many entries a valid cache spared reading; raises LedgerError."""
+    tails, start = StreamTails(), 0
+    cache = _parse_cache(cached)
+    if cache and 0 < cache.size <= log.size:
+        tails.restore(cache.streams.items())
+        if tails.to_json(cache.size, hash_leaf(_leaf(log, cache.size - 1))) == cached:
+            start = cache.size
+        else:
+            tails = StreamTails()
+    for bundle in range(start // WIDTH, (log.size + WIDTH - 1) // WIDTH):
+        for index, leaf in enumerate(log.bundle(bundle), bundle * WIDTH):
+            if index >= start:
+                envelope = parse_envelope(leaf)
+                tails.record(envelope.by, envelope.seq, index)
+    return tails, start
+
+
+def last_envelope(log: TiledLog) -> Envelope:
+    """The envelope of the last entry of a log that is not empty; raises LedgerError."""
+    return parse_envelope(_leaf(log, log.size - 1))
+
+
+def find_entry(log: TiledLog, stream: str, seq: int, last: int) -> int:
+    """Search an old entry backwards from index `last`; raises LedgerError."""
+    for bundle in range(last // WIDTH, -1, -1):
+        for index, leaf in enumerate(log.bundle(bundle), bundle * WIDTH):
+            envelope = parse_envelope(leaf)
+            if (envelope.by, envelope.seq) == (stream, seq):
+                return index
+    raise StoreDamagedError(f"stream {stream} has no entry with sequence number {seq}")
+
+
+def _leaf(log: TiledLog, index: int) -> bytes:
+    return log.bundle(index // WIDTH)[index % WIDTH]
+
+
+def _parse_cache(data: bytes | None) -> CachedTails | None:
     """Read a cache file; None when there is none or it is torn: it is worth nothing then."""
     try:
         return msgspec.json.decode(data or b"", type=CachedTails)

@@ -1,0 +1,86 @@
+"""`timeball verify`: a state folder, or a bare tiled log of anybody, verified offline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from timeball.cli.output import CannotReachError, EvidenceFailedError, print_json
+
+
+@click.command("verify")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option(
+    "--since",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="an older signed checkpoint that the log must extend",
+)
+@click.option("--key", "vkey", help="verifier key of the log (default: log.vkey in the folder)")
+@click.option("--json", "as_json", is_flag=True, help="print one JSON document")
+def command(path: Path, since: Path | None, vkey: str | None, as_json: bool) -> None:
+    """Verify the ledger at PATH: a station's state folder, or any folder in the layout of C2SP tlog-tiles.
+
+    Every byte the signed checkpoint covers is checked: entries, tiles of all levels, signature; in a state folder also
+    payloads, sequence numbers, times and signed batches. Exit code 4 and one sentence that says where, when not.
+    """
+    from timeball.ledger.errors import EvidenceError, LedgerError
+    from timeball.station.logfolder import LogFolder, describe, verify_folder
+
+    folder = LogFolder.find(path)
+    if folder is None:
+        raise CannotReachError(f"{path}: no ledger here (neither ledger/checkpoint nor checkpoint)")
+    try:
+        with _progress() as report_progress:
+            report = verify_folder(folder, vkey, since, report_progress)
+    except LedgerError as error:
+        if as_json:
+            where = {name: getattr(error, name, None) for name in ("file", "index", "offset")}
+            reason = error.reason if isinstance(error, EvidenceError) else str(error)
+            print_json({"ok": False, "path": str(path), **where, "reason": reason})
+        raise EvidenceFailedError(f"{path}: evidence failed: {error}") from error
+    document = describe(folder, report, vkey, since)
+    if as_json:
+        print_json({"ok": True, **document})
+    else:
+        for line in _sentences(document):
+            click.echo(line)
+
+
+def _sentences(document: dict[str, object]) -> Iterator[str]:
+    yield f"verified: {document['size']} entries of {document['origin']} are under the signed head"
+    yield f"  root        {document['root']}"
+    yield f"  key         {document['key']}"
+    if document["key_source"] == "folder":
+        yield "              (taken from the folder itself; give --key to hold it against one you know)"
+    yield f"  files       {document['files']} of the tree, {document['bytes']} bytes"
+    if document["since"] is not None:
+        yield f"  since       extends the earlier head of {document['since']} entries"
+    types = document["types"]
+    if not isinstance(types, dict):
+        yield "  contents    foreign entries: tree only"
+        return
+    yield "  entries     " + ", ".join(f"{count} {name}" for name, count in types.items())
+    if not document["payloads"]:
+        yield "  payloads    not here: digests not checked"
+        return
+    yield f"  payloads    {document['payload_bytes']} bytes match their digests, {document['erased']} erased"
+    unnamed = document["unattested_batches"]
+    yield f"  batches     {document['batches']} signatures verify, {unnamed} of them by keys the log does not name"
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int, int], None] | None]:
+    """A bar on standard error when somebody looks at it."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield None
+        return
+    with Progress(console=console, transient=True) as bar:
+        task = bar.add_task("entries", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
