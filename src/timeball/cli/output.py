@@ -5,7 +5,6 @@ It knows no room: an error of a room is recognised by the name of its class, bec
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from enum import IntEnum
@@ -77,6 +76,8 @@ def exit_code_of(error: BaseException) -> int | None:
 
 def print_json(document: object) -> None:
     """Print one JSON document: SI units, NaN and infinities as null (JSON has no other word for "unknown")."""
+    import json
+
     click.echo(json.dumps(_plain(document), indent=2, ensure_ascii=False, allow_nan=False))
 
 
