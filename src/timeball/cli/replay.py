@@ -16,8 +16,8 @@ from timeball.cli.progress import progress_bar
 def command(path: Path, as_json: bool) -> None:
     """Replay the ledger of the state folder PATH.
 
-    Recorded scale steps, steers and snapshots are removed and computed again from the recorded readings. Decisions must be
-    equal exactly, phases to 1 fs; exit code 4 and one sentence that says which entry when they are not.
+    Recorded scale steps, steers and snapshots are removed and computed again from the recorded readings. Decisions
+    must be equal exactly, phases to 1 fs; exit code 4 and one sentence that says which entry when they are not.
     """
     from timeball.station.replay import replay
 

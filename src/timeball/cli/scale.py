@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from timeball.cli.output import CommandError, format_table, format_tau, print_json
+from timeball.cli.progress import progress_bar
 
 if TYPE_CHECKING:
     from timeball.cli.scale_report import ScaleReport
@@ -24,8 +25,8 @@ COLUMNS_SHOWN = 7
 REJECTIONS_SHOWN = 12
 
 
-@click.command(name="scale", short_help="Compute an ensemble time scale from files of clock comparisons.")
-@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--clocks", metavar="A,B,…", help="Only these clocks (default: every clock in the files).")
 @click.option("--reference", metavar="R", help="Clock the readings are put against; the scale does not depend on it.")
 @click.option("--algorithm", type=click.Choice(["at1"]), default="at1", show_default=True)
@@ -46,7 +47,8 @@ def command(
     from timeball.cli.scale_report import make_report
 
     table, defects = read_table(files, _names(clocks), reference)
-    report = make_report(table)
+    with progress_bar("each clock against the others") as tell:
+        report = make_report(table, tell)
     if plot is not None:
         from timeball.cli.scale_plot import draw_scale
 
@@ -54,7 +56,7 @@ def command(
     if as_json:
         print_json({**report.to_json(), **_defects_json(defects), "plot": str(plot) if plot else None})
     else:
-        print_report(report, defects)
+        print_report(report)
         if plot is not None:
             click.echo(f"\nDrawn: {plot}")
 
@@ -62,21 +64,20 @@ def command(
 def read_table(
     files: Sequence[Path], clocks: list[str] | None, reference: str | None
 ) -> tuple[PhaseTable, list[Defect]]:
-    """Read files into one phase table; raises ``CommandError`` or ``FormatError``."""
-    from timeball import formats
-    from timeball.readings import Readings, ReadingsError, phase_table
+    """Read files into one phase table, bad lines told on stderr; raises ``CommandError``."""
+    from timeball.cli.inputs import load_files
+    from timeball.readings import ReadingsError, phase_table
 
     wanted = None if clocks is None else [*clocks, *([reference] if reference else [])]
-    parsed = [formats.parse(path.read_bytes(), str(path), clocks=wanted) for path in files]
+    readings, inputs = load_files(files, clocks=wanted)
     try:
-        readings = Readings.concat(part.readings for part in parsed)
         table = phase_table(readings, reference, clocks)
     except ReadingsError as error:
         raise CommandError(str(error)) from error
-    return table, [defect for part in parsed for defect in part.defects]
+    return table, [defect for each in inputs for defect in each.defects]
 
 
-def print_report(report: ScaleReport, defects: Sequence[Defect]) -> None:
+def print_report(report: ScaleReport) -> None:
     """Print the verdict in words, then the table, then what was left out and why."""
     click.echo(_headline(report))
     click.echo(_verdict(report) + "\n")
@@ -92,7 +93,6 @@ def print_report(report: ScaleReport, defects: Sequence[Defect]) -> None:
         "\nweight: mean over the record. Columns: overlapping Allan deviation against the scale without the clock."
     )
     _print_rejections(report)
-    _print_defects(defects)
 
 
 def _last_left(rows: list[list[str]]) -> list[list[str]]:
@@ -131,14 +131,6 @@ def _print_rejections(report: ScaleReport) -> None:
         click.echo(f"  {tai_text(epoch)}  {clock:12s} {why}")
     if len(found) > REJECTIONS_SHOWN:
         click.echo("  all of them: --json")
-
-
-def _print_defects(defects: Sequence[Defect]) -> None:
-    if not defects:
-        return
-    click.echo(f"\n{len(defects)} lines rejected:", err=True)
-    for defect in defects[:REJECTIONS_SHOWN]:
-        click.echo(f"  {defect}", err=True)
 
 
 def _names(clocks: str | None) -> list[str] | None:

@@ -5,6 +5,7 @@ Sign: phases are clock minus scale (s). It computes and words; it reads no files
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,9 +77,10 @@ class ScaleReport:
         }
 
 
-def make_report(table: PhaseTable) -> ScaleReport:
+def make_report(table: PhaseTable, tell: Callable[[int, int], None] | None = None) -> ScaleReport:
     """Compute the scale of a table and judge every clock against the scale without it.
 
+    tell: called with (done, total) after each clock judged.
     Raises ``EnsembleError`` for fewer than two clocks or three epochs.
     """
     measured = np.isfinite(table.x).any(axis=0)
@@ -86,7 +88,11 @@ def make_report(table: PhaseTable) -> ScaleReport:
         raise EnsembleError(f"a scale needs at least two clocks with readings, here are {int(measured.sum())}")
     run = run_at1(table)
     interval_s = run.parameters.interval_s
-    clocks = [_judge(table, run, name, interval_s) for name in table.clocks]
+    clocks = []
+    for done, name in enumerate(table.clocks, start=1):
+        clocks.append(_judge(table, run, name, interval_s))
+        if tell is not None:
+            tell(done, len(table.clocks))
     span_s = float(table.epochs[-1] - table.epochs[0]) / 1e9
     return ScaleReport(table.epochs, interval_s, span_s, table.reference, run, clocks, _rejections(run.steps))
 

@@ -41,7 +41,8 @@ def sentences(status: dict[str, Any]) -> Iterator[str]:
     station, time, output, ledger = status["station"], status["time"], status["output"], status["ledger"]
     simulated = " (simulated laboratory: nothing here is traceable)" if station["simulated"] else ""
     yield f"{station['lamp'].upper()}  {station['verdict']}{simulated}"
-    yield f"UTC({station['name']})  {time['utc'] or 'unknown'}   TAI − UTC {time['leap']['tai_minus_utc_s']} s, {time['leap']['words']}"
+    leap = f"TAI − UTC {time['leap']['tai_minus_utc_s']} s, {time['leap']['words']}"
+    yield f"UTC({station['name']})  {time['utc'] or 'unknown'}   {leap}"
     bound = format_seconds(time["bound_s"]) if time["bound_s"] is not None else "unknown"
     yield f"bound    {bound} against UTC, as served; stratum {time['stratum']}, refid {time['refid']}"
     for name, lease in status["leases"].items():

@@ -28,7 +28,7 @@ from timeball.station.config import Config, read_effective
 from timeball.station.leaps import load_leap_table
 from timeball.station.ledger_reader import LedgerReader
 from timeball.station.series import Series
-from timeball.station.serverpage import read_server_counts
+from timeball.station.serverpage import ServerPage, server_page
 
 Payload = dict[str, Any]
 STATES = {"ok": "in use", "at cap": "in use", "reduced": "in use", "no weight": "zero weight", "missing": "missing"}
@@ -62,8 +62,8 @@ class StatusReader:
             "clocks": self._clocks(scale),
             "scale": self._scale(scale, now),
             "output": output,
-            "ledger": self._ledger(now),
-            "ntp": {"listen": list(self.config.ntp.listen), **read_server_counts(self.state)},
+            "ledger": self._ledger(),
+            "ntp": {"listen": list(self.config.ntp.listen), **self._server_counts()},
             "processes": self._processes(),
             "alarms": alarms,
         }
@@ -192,13 +192,27 @@ class StatusReader:
             "why": steer["why"] if steer is not None else "nothing steered yet",
         }
 
-    def _ledger(self, now: ServedTime) -> Payload:
+    def _ledger(self) -> Payload:
         checkpoint = self.reader.checkpoint()
         return {
             "origin": self.config.station.origin,
             "size": checkpoint.size if checkpoint is not None else 0,
             "root": base64.b64encode(checkpoint.root).decode() if checkpoint is not None else None,
             "checkpoint_age_s": self._checkpoint_age_s(),
+        }
+
+    def _server_counts(self) -> Payload:
+        """Datagrams since the server started, by what became of them; zeros while no server of this boot ran."""
+        page = PageReader(server_page(self.state), ServerPage).read()
+        if page is None:
+            return dict.fromkeys(("requests", "replies", "in_sync", "unsynchronised", "malformed", "raw_stamps"), 0)
+        return {
+            "requests": page.requests,
+            "replies": page.replies,
+            "in_sync": page.replies_in_sync,
+            "unsynchronised": page.replies_unsynchronised,
+            "malformed": page.dropped_too_short + page.dropped_wrong_version + page.dropped_wrong_mode,
+            "raw_stamps": page.raw_stamps,
         }
 
     def _checkpoint_age_s(self) -> float | None:

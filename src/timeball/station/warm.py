@@ -1,8 +1,57 @@
-"""Compile every kernel once and leave the machine code in the cache, so that a first run does not wait for it."""
+"""Compile every kernel once and leave the machine code in the cache, so that a first run does not wait for it.
+
+`make setup` calls it. It lives through two days of the simulated laboratory in memory and throws them away; it opens
+no socket and writes nothing but numba's cache.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+HOURS = 48
+GENESIS_NS = 1_800_000_000 * 10**9
 
 
 def main() -> None:
-    """Import each room's kernels and call each with a small input."""
+    """Call each room's kernels with a small input."""
+    warm_fold()
+    warm_deviations()
+    warm_server()
+
+
+def warm_fold() -> None:
+    """The simulation, the ensemble and the steering: two days of hourly epochs, so that a first steer falls due."""
+    from timeball.ensemble.scale import run_at1
+    from timeball.readings import phase_table
+    from timeball.simulation.defaults import default_laboratory
+    from timeball.station.batches import comparison_batch
+    from timeball.station.rules import config_payload
+    from timeball.station.settings import Config
+    from timeball.station.timekeeping import Timekeeping
+
+    laboratory = default_laboratory(1, GENESIS_NS)
+    epochs = GENESIS_NS + np.arange(1, HOURS + 1, dtype=np.int64) * 3600 * 10**9
+    readings = laboratory.readings(epochs, [])
+    keeper = Timekeeping()
+    keeper.take(0, "config", "config", config_payload(Config()))
+    keeper.take_readings(1, comparison_batch(readings))
+    run_at1(phase_table(readings, None))
+
+
+def warm_deviations() -> None:
+    """Every deviation, once."""
+    from timeball.stability import adev, mdev, oadev, tdev
+
+    x = np.linspace(0.0, 1e-9, 64) ** 2
+    for deviation in (adev, oadev, mdev, tdev):
+        deviation(x, 60.0)
+
+
+def warm_server() -> None:
+    """The clock page and the server's loop."""
+    from timeball.station.server import warm
+
+    warm()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,122 @@
+"""kill -9 of any one process of a live run, fifty times at random moments: whole again in seconds, nothing lost."""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+from stations import PROCESSES, Station, alive, kill, running, wait_for
+
+from timeball.ledger import canonical
+from timeball.station import hostclocks, paths
+from timeball.station.clockpage import ObserverPage, PageReader, TimekeeperPage
+from timeball.station.ledger_reader import LedgerReader
+from timeball.station.recorder_client import RecorderClient, RecorderUnavailable
+
+pytestmark = pytest.mark.system
+KILLS = 50
+WHOLE_WITHIN_S = 5.0
+
+
+class Outside(threading.Thread):
+    """A client of the recorder that keeps its own list of what was acknowledged."""
+
+    def __init__(self, state: Path) -> None:
+        super().__init__(daemon=True)
+        self.client = RecorderClient(state, "outside", timeout_s=30.0)
+        self.acknowledged: list[tuple[int, int]] = []
+        self.last = 0.0
+        self.done = threading.Event()
+
+    def run(self) -> None:
+        seq = self.client.next_seq()
+        while not self.done.wait(0.02):
+            try:
+                index = self.client.append("note", 1, {"number": seq}, seq)
+            except RecorderUnavailable:
+                continue
+            self.acknowledged.append((index, seq))
+            self.last = time.monotonic()
+            seq += 1
+
+
+def whole(station: Station, outside: Outside, since: float) -> bool:
+    """Every process runs and does its work: each shows something newer than the kill."""
+    pids = station.processes()
+    if len(pids) != len(PROCESSES) or not all(alive(pid) for pid in pids.values()):
+        return False
+    now = hostclocks.raw_ns()
+    first = PageReader(paths.timekeeper_page(station.state), TimekeeperPage).read()
+    second = PageReader(paths.observer_page(station.state), ObserverPage).read()
+    fresh = all(page is not None and page.lease_raw_ns - now > 5.5e9 for page in (first, second))
+    return fresh and outside.last > since and station.in_sync() and console_answers(station)
+
+
+def console_answers(station: Station) -> bool:
+    try:
+        with urllib.request.urlopen(f"{station.url}/api/status", timeout=1) as answer:
+            return bool(json.load(answer)["time"]["utc"])
+    except OSError:
+        return False
+
+
+def test_kill_9_of_any_process_at_any_moment(tmp_path: Path) -> None:
+    seed = random.SystemRandom().randrange(10**6)
+    print(f"seed {seed}")
+    dice = random.Random(seed)
+    slowest = 0.0
+    with running(tmp_path) as station:
+        outside = Outside(station.state)
+        outside.start()
+        wait_for(lambda: whole(station, outside, 0.0), "the station is not whole to begin with")
+        for number in range(KILLS):
+            time.sleep(dice.uniform(0.0, 0.5))
+            name = PROCESSES[number % len(PROCESSES)] if number < len(PROCESSES) else dice.choice(PROCESSES)
+            pid = station.processes()[name]
+            began = time.monotonic()
+            kill(pid)
+            wait_for(lambda pid=pid: not alive(pid), f"{name} outlived kill -9", 5.0)
+            wait_for(
+                lambda began=began: whole(station, outside, began),
+                f"kill {number} ({name}): not whole again (seed {seed})",
+                WHOLE_WITHIN_S,
+            )
+            slowest = max(slowest, time.monotonic() - began)
+        outside.done.set()
+        outside.join(30)
+        time.sleep(1.0)
+        done = station.verify()
+        assert done.returncode == 0, done.stderr
+        done = station.replay()
+        assert done.returncode == 0, done.stderr
+        reader = LedgerReader(station.state)
+        entries = {entry.index: entry for entry in reader.entries() if entry.envelope.by == "outside"}
+        assert len(outside.acknowledged) > KILLS
+        for index, seq in outside.acknowledged:
+            assert entries[index].payload == canonical.encode({"number": seq})
+            assert entries[index].envelope.seq == seq
+        print(f"slowest recovery {slowest:.2f} s, {len(outside.acknowledged)} acknowledged entries are all there")
+
+
+def test_kill_9_of_the_supervisor(tmp_path: Path) -> None:
+    with running(tmp_path) as station:
+        outside = Outside(station.state)
+        outside.start()
+        children = list(station.processes().values())
+        for _ in range(3):
+            began = time.monotonic()
+            kill(station.popen.pid)
+            station.popen.wait()
+            # whoever starts the station (systemd's Restart=always, in service) starts it again
+            station.start()
+            wait_for(lambda began=began: whole(station, outside, began), "not whole again", 10.0)
+        assert not any(alive(pid) for pid in children), "children of the killed supervisor are left"
+        outside.done.set()
+        outside.join(30)
+        assert station.verify().returncode == 0
+        assert station.replay().returncode == 0

@@ -1,0 +1,125 @@
+"""A whole live station: in sync, withdrawn when a lease holder stands still, convicted when tampered with."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+from stations import QUICK, Station, alive, kill, running, wait_for
+
+pytestmark = pytest.mark.system
+
+
+@pytest.fixture(scope="module")
+def station(tmp_path_factory: pytest.TempPathFactory):
+    with running(tmp_path_factory.mktemp("live")) as live:
+        yield live
+
+
+def test_every_process_runs_and_the_status_says_in_spec(station: Station) -> None:
+    assert all(alive(pid) for pid in station.processes().values())
+    assert len(station.processes()) == 7
+    status = station.status()
+    assert status["time"]["in_sync"]
+    assert status["station"]["simulated"]
+    assert status["time"]["stratum"] == 10
+    assert status["time"]["refid"] == "127.127.1.1"
+    assert status["station"]["verdict"].startswith("in spec")
+    assert {clock["name"] for clock in status["clocks"]} >= {"Cs1", "H1", "OUT"}
+    assert sum(clock["weight"] for clock in status["clocks"]) == pytest.approx(1)
+    assert next(clock["weight"] for clock in status["clocks"] if clock["name"] == "OUT") == 0
+    assert abs(status["output"]["residual_s"]) < status["output"]["limit_s"]
+
+
+def test_chronyd_accepts_the_stations_time(station: Station, tmp_path: Path) -> None:
+    chronyd = shutil.which("chronyd") or "/usr/sbin/chronyd"
+    if not os.path.exists(chronyd):
+        pytest.skip("chronyd is not installed")
+    done = subprocess.run(
+        [chronyd, "-Q", "-t", "20", f"server 127.0.0.1 port {station.ntp_port} iburst maxsamples 4", "cmdport 0", "port 0",
+         f"pidfile {tmp_path}/pid", "bindcmdaddress /"] + (["-u", "root"] if os.geteuid() == 0 else []),
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    wrong = re.search(r"System clock wrong by (-?[0-9.]+) seconds", done.stderr + done.stdout)
+    assert wrong is not None
+    assert abs(float(wrong.group(1))) < 0.5
+
+
+def test_the_console_says_what_the_status_says(station: Station) -> None:
+    with urllib.request.urlopen(f"{station.url}/api/status", timeout=10) as answer:
+        page = json.load(answer)
+    assert page["time"]["in_sync"]
+    assert page["station"] == station.status()["station"] or page["station"]["verdict"].startswith("in spec")
+
+
+def test_the_ledger_verifies_and_replays_while_it_grows(station: Station) -> None:
+    assert station.verify().returncode == 0, station.verify().stderr
+    done = station.replay()
+    assert done.returncode == 0, done.stderr
+    assert "scale" in done.stdout
+
+
+def unsynchronised(station: Station) -> bool:
+    reply = station.ask()
+    return reply is not None and reply.leap == 3 and reply.stratum == 0
+
+
+@pytest.mark.parametrize("held", [("timekeeper",), ("observer",), ("timekeeper", "observer")])
+def test_a_lease_holder_that_stands_still_withdraws_the_time(station: Station, held: tuple[str, ...]) -> None:
+    station.wait_in_sync()
+    pids = [station.processes()[name] for name in held]
+    began = time.monotonic()
+    try:
+        for pid in pids:
+            kill(pid, signal.SIGSTOP)
+        wait_for(lambda: unsynchronised(station), f"{held} held down: NTP still claims sync", 10.0)
+        assert time.monotonic() - began <= 10.0
+        for _ in range(200):
+            assert unsynchronised(station)
+        assert not station.status()["time"]["in_sync"]
+    finally:
+        for pid in pids:
+            kill(pid, signal.SIGCONT)
+    station.wait_in_sync()
+
+
+def test_a_stepper_moved_behind_the_timekeepers_back_ends_the_observers_lease(tmp_path: Path) -> None:
+    with running(tmp_path, QUICK) as station:
+        record = station.state / "actuator" / "stepper.record"
+        last = json.loads(record.read_text().splitlines()[-1])
+        lease = station.state / "run" / "page.observer"
+        assert lease.exists()
+        began = time.monotonic()
+        with record.open("a") as file:
+            file.write(
+                json.dumps({**last, "id": last["id"] + 1, "epoch": last["epoch"] + 1, "phase_step_s": 20e-9}) + "\n"
+            )
+        observer = wait_for(
+            lambda: not (answer := station.status()["leases"]["observer"])["valid"] and answer,
+            "the observer still renews its lease 20 ns off",
+            120.0,
+        )
+        assert time.monotonic() - began <= 120.0
+        assert "ns from TA(k) + steers" in observer["why"]
+        assert unsynchronised(station)
+
+
+def test_ctrl_c_stops_everything_and_a_new_run_continues(tmp_path: Path) -> None:
+    with running(tmp_path) as station:
+        pids = list(station.processes().values())
+        assert station.stop() == 0
+        assert not any(alive(pid) for pid in pids)
+        size = json.loads(station.timeball("verify", str(station.state), "--json").stdout)["size"]
+        station.start()
+        station.wait_in_sync()
+        assert station.status()["ledger"]["size"] > size
+        assert station.replay().returncode == 0
