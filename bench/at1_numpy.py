@@ -58,9 +58,13 @@ def capped(variance, members, cap):
     return weights
 
 
-def share(rung, variance, members, cap):
-    """Weights of an epoch; equal while no variance is known."""
-    return capped(variance, members, cap) if rung >= 2 else members / members.sum()
+def middle(offsets, members):
+    """Weights of a median: the middle member, or the two in the middle."""
+    order = np.flatnonzero(members)[np.argsort(offsets[members], kind="stable")]
+    weights = np.zeros(len(members))
+    for place in ((len(order) - 1) // 2, len(order) // 2):
+        weights[order[place]] += 0.5
+    return weights
 
 
 def ladder(clocks, present, rules):
@@ -97,7 +101,7 @@ def epoch(clocks, t, row, rules):
         return nothing, np.zeros(len(row)), nothing
     out = np.zeros(len(row), dtype=bool)
     while True:
-        weights = share(rung, variance, members, rules.cap)
+        weights = capped(variance, members, rules.cap) if rung >= 2 else middle(predicted - row0, members)
         shift = (weights * (predicted - row0)).sum()
         ratio = np.where(members & testable, ratios(row0 + shift - predicted, variance, weights), 0.0)
         worst = int(np.argmax(ratio))
@@ -111,20 +115,21 @@ def epoch(clocks, t, row, rules):
         shift = (weights * (predicted - row0)).sum()
     x = np.where(present, row + shift, np.nan)
     error = np.where(present & known & (clocks.rates > 0), x - predicted, np.nan)
-    sigma = np.sqrt(variance * (1 - weights))
+    share = weights if rung >= 2 else members / members.sum()
+    sigma = np.sqrt(variance * (1 - share))
     out |= testable & ~members & (np.abs(np.nan_to_num(error)) > rules.reject * sigma)
-    learn(clocks, rules, t, tau, x, error, weights, growth, out)
+    learn(clocks, rules, t, tau, x, error, share, growth, out)
     return x, weights, error
 
 
-def learn(clocks, rules, t, tau, x, error, weights, growth, out):
+def learn(clocks, rules, t, tau, x, error, share, growth, out):
     """Take phases, rates and errors of the epoch into memory."""
     for i in np.flatnonzero(~np.isnan(x)):
         first = np.isnan(clocks.t[i])
         if not first and out[i]:
-            stray(clocks, rules, i, tau[i], error[i], np.sqrt(clocks.eps2[i] * growth[i] * (1 - weights[i])))
-        if not np.isnan(error[i]) and (not out[i] or abs(clocks.run[i]) == 1) and weights[i] < 1 - 1e-9:
-            square = error[i] ** 2 / (1 - weights[i]) / growth[i]
+            stray(clocks, rules, i, tau[i], error[i], np.sqrt(clocks.eps2[i] * growth[i] * (1 - share[i])))
+        if not np.isnan(error[i]) and (not out[i] or abs(clocks.run[i]) == 1) and share[i] < 1 - 1e-9:
+            square = error[i] ** 2 / (1 - share[i]) / growth[i]
             if clocks.errors[i] >= 3:
                 square = min(square, 256 * clocks.eps2[i])
             n = min(rules.memory_s / tau[i], clocks.errors[i])

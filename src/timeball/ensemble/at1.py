@@ -1,7 +1,7 @@
 """AT1: the free scale from clock comparisons, epoch by epoch, the same code for a batch and for the live station.
 
 Sign: readings come as x_i − x_pivot (the pivot cancels); x_i alone is clock i minus the scale. The scale is set at the
-first epoch to the mean of the clocks that may carry it; after that no clock's coming, going or stepping moves it:
+first epoch to the median of the clocks that may carry it; after that no clock's coming, going or stepping moves it:
 every clock counts through the error of its own prediction, with a weight fixed before the error is known.
 What it does not do: steer, choose parameters (`scale.py` does), or repair readings.
 """

@@ -112,14 +112,30 @@ def scale_offset(weights: Floats, predicted: Floats, row: Floats) -> float:
 
 
 @njit(cache=True, nogil=True)
-def mean_share(members: Flags, weights: Floats) -> None:
-    """Fill `weights` with equal shares of the members."""
+def middle_share(members: Flags, predicted: Floats, row: Floats, weights: Floats) -> None:
+    """Give all weight to the member whose offset x̂ − X is the middle one, or half each to the two in the middle.
+
+    While nobody's noise is known, the median keeps a few wild clocks from carrying the scale away, as a mean would not.
+    """
+    n = members.shape[0]
     count = 0
-    for i in range(members.shape[0]):
+    for i in range(n):
+        weights[i] = 0.0
         if members[i]:
             count += 1
-    for i in range(members.shape[0]):
-        weights[i] = 1.0 / count if members[i] else 0.0
+    for i in range(n):
+        if not members[i]:
+            continue
+        rank = 0
+        for j in range(n):
+            if members[j]:
+                ahead = (predicted[j] - row[j]) - (predicted[i] - row[i])
+                if ahead < 0.0 or (ahead == 0.0 and j < i):
+                    rank += 1
+        if rank == count // 2:
+            weights[i] += 0.5
+        if rank == (count - 1) // 2:
+            weights[i] += 0.5
 
 
 @njit(cache=True, nogil=True)
@@ -192,17 +208,7 @@ def find_worst(
 
 
 @njit(cache=True, nogil=True)
-def weigh(rung: int, members: Flags, variance: Floats, cap: float, weights: Floats, capped: Flags) -> None:
-    """Share the weights of one epoch: by variance on the upper rungs, equally while nobody's variance is known."""
-    if rung >= 2:
-        share_weights(members, variance, cap, weights, capped)
-    else:
-        mean_share(members, weights)
-
-
-@njit(cache=True, nogil=True)
 def settle(
-    rung: int,
     members: Flags,
     testable: Flags,
     row: Floats,
@@ -222,7 +228,7 @@ def settle(
     against the scale of those that remain; then those beyond `reduce` count with the factor reject − ratio.
     """
     n = members.shape[0]
-    weigh(rung, members, variance, cap, weights, capped)
+    share_weights(members, variance, cap, weights, capped)
     offset = scale_offset(weights, predicted, row)
     while True:
         worst = find_worst(members, testable, row, offset, predicted, variance, weights, reject)
@@ -230,7 +236,7 @@ def settle(
             break
         members[worst] = False
         left_out[worst] = True
-        weigh(rung, members, variance, cap, weights, capped)
+        share_weights(members, variance, cap, weights, capped)
         offset = scale_offset(weights, predicted, row)
     total, reduced = 0.0, False
     for i in range(n):
@@ -316,7 +322,8 @@ def advance_epochs(
     testable = np.zeros(n, dtype=np.bool_)
     left_out = np.zeros(n, dtype=np.bool_)
     capped = np.zeros(n, dtype=np.bool_)
-    predicted, variance, weights, factor = np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n)
+    predicted, variance, factor = np.zeros(n), np.zeros(n), np.zeros(n)
+    weights, share = np.zeros(n), np.zeros(n)
     for t in range(m):
         started = False
         for i in range(n):
@@ -334,7 +341,7 @@ def advance_epochs(
         if started:
             rung = choose_members(present, eligible, seen_count, rate_count, error_count, learned, min_learned, members)
         else:
-            # the first epoch of all: the scale is set to the mean of the clocks that may carry it
+            # the first epoch of all: the scale is set to the middle of the clocks that may carry it
             rung = -1
             for i in range(n):
                 members[i] = present[i] and eligible[i]
@@ -342,22 +349,20 @@ def advance_epochs(
                 if members[i]:
                     rung = 0
         offset = 0.0
-        if rung >= 0:
+        if rung >= 2:
             offset = settle(
-                rung,
-                members,
-                testable,
-                X[t],
-                predicted,
-                variance,
-                cap,
-                reduce,
-                reject,
-                weights,
-                capped,
-                left_out,
-                factor,
+                members, testable, X[t], predicted, variance, cap, reduce, reject, weights, capped, left_out, factor
             )
+        elif rung >= 0:
+            middle_share(members, predicted, X[t], weights)
+            offset = scale_offset(weights, predicted, X[t])
+        count = 0
+        for i in range(n):
+            if members[i]:
+                count += 1
+        for i in range(n):
+            # how much of an error the clock hides by being in the scale: of a median, as of a mean, its share
+            share[i] = weights[i] if rung >= 2 else (1.0 / count if members[i] else 0.0)
         for i in range(n):
             out_x[t, i] = np.nan
             out_y[t, i] = y[i]
@@ -387,7 +392,7 @@ def advance_epochs(
             code = OK
             ordinary = True
             if rate_count[i] > 0:
-                sigma = expected_error(variance[i], weights[i])
+                sigma = expected_error(variance[i], share[i])
                 out_error[t, i] = error
                 out_sigma[t, i] = sigma
                 ordinary = not (left_out[i] or (testable[i] and not members[i] and abs(error) > reject * sigma))
@@ -421,7 +426,7 @@ def advance_epochs(
                         streak[i] = 0
                         beyond[i] = 0
                 if ordinary or abs(streak[i]) == 1:
-                    rest = 1.0 - weights[i]
+                    rest = 1.0 - share[i]
                     if rest > 1e-9:
                         growth = variance_growth(tau, interval_s, tau_min_s[i])
                         square = error * error / (rest * growth)

@@ -158,7 +158,8 @@ def _no_weight(_steps: AT1Steps, _i: int, _j: int) -> str:
 def _starting(steps: AT1Steps, i: int, j: int) -> str:
     learned = steps.figure[i, j]
     count = 0 if math.isnan(learned) else int(learned)
-    return f"starting: no clock has learned yet, all share ({count} of {steps.parameters.min_epochs} epochs)"
+    so_far = f"{count} of {steps.parameters.min_epochs} epochs learned"
+    return f"starting: no clock has learned yet ({so_far}), weight {steps.weight[i, j]:.3f} for now"
 
 
 def _joined(_steps: AT1Steps, _i: int, _j: int) -> str:
