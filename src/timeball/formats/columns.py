@@ -22,7 +22,7 @@ from timeball.formats.columns_time import EPOCH_LIMIT_NS, TIME_KINDS, TagReader,
 from timeball.formats.compression import plain_bytes
 from timeball.formats.defects import Defect, FormatError, Parsed, WriteError, shown, whole_file_error
 from timeball.formats.numerals import LARGEST, read_integer, read_number
-from timeball.instants import DAY_NS, NS_PER_SECOND, LeapTable, mjd_from_tai_ns
+from timeball.instants import DAY_NS, MJD_OF_1970, NS_PER_SECOND, LeapTable
 from timeball.readings import FloatArray, Readings
 
 KIND = "columns"
@@ -236,10 +236,10 @@ def write_columns(readings: Readings, time: str = "mjd") -> bytes:
 
 
 def _mjd_tags(epochs: IntArray) -> list[str]:
-    days, ns = mjd_from_tai_ns(epochs)
     # 15 decimals of a day are 0.1 ns: enough that the nearest nanosecond is the one that was meant.
-    fractions = (f"{(part * 10**15 + DAY_NS // 2) // DAY_NS:015d}" for part in ns.tolist())
-    return [f"{day}.{fraction}" for day, fraction in zip(days.tolist(), fractions, strict=True)]
+    unit = 10**15
+    counts = ((ns * unit + DAY_NS // 2) // DAY_NS + MJD_OF_1970 * unit for ns in epochs.tolist())
+    return [f"{'-' * (count < 0)}{abs(count) // unit}.{abs(count) % unit:015d}" for count in counts]
 
 
 def _second_tags(offsets_ns: IntArray) -> list[str]:
