@@ -64,6 +64,13 @@ def test_forth_and_back_is_movement_too():
         admit(record, command(3, 1, 0.0, -36e-9), LIMIT, GENESIS + HOUR)
 
 
+def test_step_buried_under_harmless_commands():
+    record = [*QUIET, command(2, 1, 0.0, 15e-9), *(command(number, number, 0.0) for number in range(3, 24))]
+    with pytest.raises(HardLimitExceeded):
+        admit(record, command(30, 24, 0.0, 15e-9), LIMIT, GENESIS + 24 * HOUR)
+    admit(record, command(30, 25.01, 0.0, 15e-9), LIMIT, GENESIS + 25 * HOUR)
+
+
 def test_rate_and_step_that_are_each_allowed():
     with pytest.raises(HardLimitExceeded):
         admit(QUIET, command(2, 1, 0.9 * A_DAY, 10e-9), LIMIT, GENESIS + HOUR)

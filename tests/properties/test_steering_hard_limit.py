@@ -25,7 +25,9 @@ RATES = st.one_of(
     st.floats(-1.5 * A_DAY, 1.5 * A_DAY, allow_subnormal=False),
 )
 STEPS = st.one_of(st.just(0.0), st.floats(-1.2 * LIMIT_S, 1.2 * LIMIT_S, allow_subnormal=False))
-ORDERS = st.lists(st.tuples(st.integers(0, 30), RATES, STEPS, st.integers(0, 10)), min_size=1, max_size=14)
+# Hours: crowded commands, and pauses around and beyond the window.
+PAUSES = st.one_of(st.integers(0, 5), st.integers(0, 30))
+ORDERS = st.lists(st.tuples(PAUSES, RATES, STEPS, st.integers(0, 10)), min_size=1, max_size=14)
 
 
 def greatest_movement(record: list[StepperCommand], hours_after: int = 30) -> Fraction:
