@@ -242,6 +242,7 @@ class FakeStation:
             "in_sync": sync,
             "unsynchronised": 12 + n - sync,
             "malformed": 2,
+            "raw_stamps": 0,
         }
 
     def _processes(self, up_s: float) -> list[dict]:
