@@ -96,3 +96,11 @@ def boot_id(path: Path = BOOT_ID_FILE) -> BootId:
         return parse_boot_id(path.read_text(encoding="ascii"))
     except (OSError, ValueError):
         return UNKNOWN_BOOT
+
+
+def boot_name(path: Path = BOOT_ID_FILE) -> str:
+    """The running kernel's boot id as the kernel writes it, for batches and entries; empty where there is none."""
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        return ""

@@ -122,6 +122,7 @@ class LineInstrument(Section, frozen=True, kw_only=True, tag_field="kind", tag="
         None
     )
     start_command: Annotated[str, Meta(description="text sent when the port opens; empty = nothing")] = ""
+    observer: Annotated[bool, Meta(description="read by the observer alone, on a counter of its own")] = False
 
 
 class ReplayInstrument(Section, frozen=True, kw_only=True, tag_field="kind", tag="replay"):
@@ -223,7 +224,8 @@ class LeapSeconds(Section, frozen=True, kw_only=True):
 
 
 DEFAULT_CLOCKS = (
-    *(Clock(name=f"Cs{i}", kind="5071A") for i in range(1, 6)),
+    *(Clock(name=f"Cs{i}", kind="5071A-high-performance") for i in range(1, 4)),
+    *(Clock(name=f"Cs{i}", kind="5071A") for i in range(4, 6)),
     *(Clock(name=f"H{i}", kind="active-maser") for i in range(1, 4)),
 )
 DEFAULT_INSTRUMENTS: tuple[AnyInstrument, ...] = (SimulatedInstrument(), HostInstrument())

@@ -55,8 +55,8 @@ def end_leftovers(state: Path, grace_s: float = 3.0) -> list[str]:
     names its id and its command line still names this state folder. Gives the names of those that had to be killed.
     """
     try:
-        listed = json.loads(processes_file(state).read_bytes())["processes"]
-        left = {int(item["pid"]): str(item["name"]) for item in listed if item["pid"]}
+        listed = json.loads(processes_file(state).read_bytes())
+        left = {int(row["pid"]): str(row["name"]) for row in listed if row["pid"] and row["name"] != "supervisor"}
     except (OSError, ValueError, KeyError, TypeError):
         return []
     deadline = time.monotonic() + grace_s

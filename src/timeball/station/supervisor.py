@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from timeball.station.child import LONGEST_DELAY_S, Child, bound_log, stop_together
+from timeball.station.files import write_atomically
 from timeball.station.paths import log_file, processes_file, run_dir
 from timeball.station.process import EXIT_CONFIGURATION
 
@@ -60,6 +61,7 @@ class Supervisor:
         self.stop = threading.Event()
         self._report = report
         self._wake = threading.Event()
+        self._started = time.time()
         run_dir(state).mkdir(mode=0o700, parents=True, exist_ok=True)
         self.children = [Child(name, command, log_file(state, name)) for name, command in commands.items()]
 
@@ -132,28 +134,19 @@ class Supervisor:
         signal.signal(signal.SIGCHLD, lambda _number, _frame: self._wake.set())
 
     def _write_processes(self) -> None:
-        table = {
-            "supervisor": os.getpid(),
-            "processes": [
-                {
-                    "name": child.name,
-                    "pid": _pid(child),
-                    "started": datetime.fromtimestamp(child.started_unix_s, UTC).isoformat(timespec="milliseconds"),
-                    "restarts": max(0, child.restarts),
-                }
-                for child in self.children
-            ],
-        }
+        ours = {"name": "supervisor", "pid": os.getpid(), "started": _iso(self._started), "restarts": 0}
+        table = [ours] + [
+            {
+                "name": child.name,
+                "pid": _pid(child),
+                "started": _iso(child.started_unix_s),
+                "restarts": max(0, child.restarts),
+            }
+            for child in self.children
+        ]
         # the folder may be full: a missing table is a missing convenience, never a reason to end the station
         with suppress(OSError):
             write_atomically(processes_file(self.state), json.dumps(table, indent=2).encode() + b"\n")
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Replace a file so that a reader sees the old bytes or the new ones, never a part."""
-    fresh = path.with_name(path.name + ".new")
-    fresh.write_bytes(data)
-    fresh.replace(path)
 
 
 def describe_exit(code: int) -> str:
@@ -168,3 +161,7 @@ def describe_exit(code: int) -> str:
 
 def _pid(child: Child) -> int | None:
     return None if child.popen is None else child.popen.pid
+
+
+def _iso(unix_s: float) -> str:
+    return datetime.fromtimestamp(unix_s, UTC).isoformat(timespec="milliseconds")

@@ -42,7 +42,7 @@ class LineCounter:
         self.name = f"line {settings.port}"
         self.faults = Faults()
         self._settings = settings
-        self._tai_now = tai_now
+        self.tai_now = tai_now
         self._leaps = leaps
         self._port: _Port | None = None
         self._buffer = b""
@@ -129,7 +129,7 @@ class LineCounter:
             return None
         if parsed is None:
             return None
-        epoch = parsed.epoch if parsed.epoch is not None else self._tai_now() // NS_PER_SECOND * NS_PER_SECOND
+        epoch = parsed.epoch if parsed.epoch is not None else self.tai_now() // NS_PER_SECOND * NS_PER_SECOND
         u_fs = None if settings.u_s is None else round(settings.u_s * FEMTOSECONDS_PER_S)
         return Sample(epoch, settings.a, settings.b, parsed.x_fs, u_fs)
 

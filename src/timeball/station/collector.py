@@ -1,0 +1,236 @@
+"""The collector: reads the instruments, signs what they say, has it recorded. `python -m timeball.station.collector`.
+
+One thread an instrument waits for readings; the main thread forms batches, signs them with the collector's key and
+appends them. While the recorder is down batches wait, the oldest is given up when there are too many, and how many is
+said in the log. What was acknowledged is never given up. It judges no reading.
+"""
+
+from __future__ import annotations
+
+import queue
+import sys
+import threading
+import time
+from collections import deque
+from typing import Any
+
+from timeball.ledger import canonical
+from timeball.ledger.batch import sign_batch
+from timeball.station import hostclocks
+from timeball.station.collecting import Gridder, batch_of
+from timeball.station.errors import SequenceRefusedError
+from timeball.station.instruments.base import Instrument, InstrumentUnavailableError, Sample
+from timeball.station.instruments.host import HostClock
+from timeball.station.instruments.registry import Instruments, make_instruments
+from timeball.station.instruments.replay import Replay
+from timeball.station.keys import load_or_create_key
+from timeball.station.ledger_reader import Entry, LedgerReader
+from timeball.station.process import CannotStartError, Process, run_process
+from timeball.station.recorder_client import LedgerFull, RecorderClient, RecorderUnavailable
+
+STREAM = "collector"
+VERSION = 1
+PATIENCE_NS = 200_000_000
+RECORDER_PATIENCE_S = 2.0
+HOST_BATCH_NS = 5 * 10**9
+MOST_WAITING = 10_000
+TELL_FAULTS_S = 10.0
+LOOK_BACK = 200
+
+Taken = tuple[Instrument, list[Sample]]
+Payload = dict[str, Any]
+
+
+class Outbox:
+    """Batches on their way to the ledger, numbered as the recorder counts; sends nothing twice."""
+
+    def __init__(self, process: Process, client: RecorderClient) -> None:
+        self._process = process
+        self._client = client
+        self._waiting: deque[tuple[str, Payload]] = deque()
+        self._seq: int | None = None
+        self.dropped = 0
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def put(self, kind: str, payload: Payload) -> None:
+        """Let a payload wait; when too many wait, the oldest readings are given up and counted."""
+        self._waiting.append((kind, payload))
+        while len(self._waiting) > MOST_WAITING:
+            del self._waiting[1 if self._waiting[0][0] == "key" else 0]
+            self.dropped += 1
+
+    def send(self) -> None:
+        """Append what waits, in order; stops at the first trouble, to go on at the next call."""
+        try:
+            if self._seq is None and self._waiting:
+                self._seq = self._client.next_seq()
+            while self._waiting and self._seq is not None:
+                kind, payload = self._waiting[0]
+                self._client.append(kind, VERSION, payload, self._seq)
+                self._waiting.popleft()
+                self._seq += 1
+        except SequenceRefusedError as error:
+            self._process.log.warning("numbered anew: %s", error)
+            self._seq = error.expected
+        except (RecorderUnavailable, LedgerFull) as error:
+            # the number stays: if the entry was recorded after all, the recorder knows it by its number
+            self._process.log.warning("%d batches wait, %d given up: %s", len(self), self.dropped, error)
+
+
+class Collector:
+    """One run of the collector process."""
+
+    def __init__(self, process: Process, instruments: Instruments, client: RecorderClient) -> None:
+        self._process = process
+        self._instruments = instruments
+        self._key = load_or_create_key(process.state, STREAM)
+        self._outbox = Outbox(process, client)
+        self._queue: queue.Queue[Taken] = queue.Queue(maxsize=1000)
+        self._gridder: Gridder | None = None
+        if len(instruments.comparisons) > 1 or not all(item.whole_epochs for item in instruments.comparisons):
+            self._gridder = Gridder(int(process.config.ensemble.interval_s * 1e9))
+        self._host_samples: list[Sample] = []
+        self._host_due_ns = 0
+        self._failed: BaseException | None = None
+        self._told_at = 0.0
+
+    def run(self, key_known: bool) -> None:
+        """Read, batch, record, until told to stop; raises what an instrument raised."""
+        if not key_known:
+            vkey = self._key.verifier.vkey
+            self._outbox.put("key", {"name": STREAM, "purpose": "readings", "vkey": vkey})
+        threads = [threading.Thread(target=self._read, args=(item,), daemon=True) for item in self._all()]
+        for thread in threads:
+            thread.start()
+        while not self._process.stop.is_set():
+            self._gather()
+            self._outbox.send()
+            self._tell_faults()
+        self._put_host(force=True)
+        self._outbox.send()
+        if self._failed is not None:
+            raise self._failed
+
+    def _all(self) -> list[Instrument]:
+        host = self._instruments.host
+        return [*self._instruments.comparisons, *([host] if host is not None else [])]
+
+    def _read(self, instrument: Instrument) -> None:
+        """The thread of one instrument."""
+        try:
+            while not self._process.stop.is_set():
+                samples = instrument.read(hostclocks.raw_ns() + PATIENCE_NS)
+                if samples:
+                    self._hand_over((instrument, samples))
+        except BaseException as error:
+            self._failed = error
+            self._process.stop.set()
+
+    def _hand_over(self, taken: Taken) -> None:
+        while not self._process.stop.is_set():
+            try:
+                self._queue.put(taken, timeout=0.2)
+            except queue.Full:
+                continue
+            return
+
+    def _gather(self) -> None:
+        """Wait a moment for samples, and put what is complete into batches."""
+        if self._recording and len(self._outbox) > MOST_WAITING // 2:
+            # recorded files can wait for the recorder; live readings cannot
+            self._process.sleep(0.1)
+            return
+        try:
+            instrument, samples = self._queue.get(timeout=0.1)
+        except queue.Empty:
+            pass
+        else:
+            if instrument is self._instruments.host:
+                self._host_samples += samples
+            elif self._gridder is not None:
+                self._gridder.add(samples)
+            else:
+                self._put(batch_of(samples, "comparison"))
+        if self._gridder is not None and (gridded := self._gridder.take(self._now_ns())):
+            self._put(batch_of(gridded, "comparison"))
+        self._put_host()
+
+    @property
+    def _recording(self) -> bool:
+        return any(isinstance(item, Replay) for item in self._instruments.comparisons)
+
+    def _now_ns(self) -> int:
+        from timeball.station.instruments.line import LineCounter
+
+        clocks = [item.tai_now() for item in self._instruments.comparisons if isinstance(item, LineCounter)]
+        return clocks[0] if clocks else 0
+
+    def _put_host(self, *, force: bool = False) -> None:
+        host: HostClock | None = self._instruments.host
+        now = hostclocks.raw_ns()
+        if host is None or not self._host_samples or not (force or now >= self._host_due_ns):
+            return
+        self._put(batch_of(self._host_samples, "host", boot_id=host.boot_id, anchor_ns=str(host.anchor_ns)))
+        self._host_samples = []
+        self._host_due_ns = now + HOST_BATCH_NS
+
+    def _put(self, batch: Payload) -> None:
+        self._outbox.put("readings", sign_batch(batch, self._key))
+
+    def _tell_faults(self) -> None:
+        if time.monotonic() - self._told_at < TELL_FAULTS_S:
+            return
+        self._told_at = time.monotonic()
+        for instrument in self._all():
+            for sentence in instrument.faults.take():
+                self._process.log.warning("%s (%d so far)", sentence, instrument.faults.count)
+            if isinstance(instrument, Replay) and instrument.take_ended():
+                self._process.log.info("%s: the last epoch has been given", instrument.name)
+
+
+def key_is_recorded(reader: LedgerReader, vkey: str) -> bool:
+    """Whether the newest key entry of the collector's stream names this key."""
+    entry = reader.last("key")
+    while entry is not None and entry.envelope.by != STREAM:
+        entry = reader.last("key", before=entry.index)
+    return entry is not None and entry.payload is not None and canonical.decode(entry.payload)["vkey"] == vkey
+
+
+def newest_epoch(reader: LedgerReader) -> int | None:
+    """The newest epoch among the latest recorded comparisons; None when there is none near the head."""
+    entry: Entry | None = reader.last("readings")
+    for _ in range(LOOK_BACK):
+        if entry is None or entry.payload is None:
+            return None
+        batch = canonical.decode(entry.payload)["batch"]
+        if entry.envelope.by == STREAM and batch["kind"] == "comparison":
+            return int(batch["epochs"][-1])
+        entry = reader.last("readings", before=entry.index)
+    return None
+
+
+def work(process: Process) -> None:
+    """Make the instruments, open them, and collect until told to stop."""
+    reader = LedgerReader(process.state)
+    size = reader.size()
+    head_ns = next(iter(reader.envelopes(size - 1, size)))[1].time_ns if size else 0
+    instruments = make_instruments(process.config, process.state, head_ns, newest_epoch(reader))
+    client = RecorderClient(process.state, STREAM, timeout_s=RECORDER_PATIENCE_S)
+    collector = Collector(process, instruments, client)
+    opened = [*instruments.comparisons, *([instruments.host] if instruments.host is not None else [])]
+    try:
+        for instrument in opened:
+            instrument.open()
+        vkey = load_or_create_key(process.state, STREAM).verifier.vkey
+        collector.run(key_known=key_is_recorded(reader, vkey))
+    except InstrumentUnavailableError as error:
+        raise CannotStartError(str(error)) from error
+    finally:
+        for instrument in opened:
+            instrument.close()
+
+
+if __name__ == "__main__":
+    sys.exit(run_process(STREAM, work))
