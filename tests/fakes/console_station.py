@@ -288,7 +288,7 @@ if __name__ == "__main__":
     arguments.add_argument("--story", default="fine", choices=["fine", "withdrawn", "empty", "leap"])
     chosen = arguments.parse_args()
     with serve(FakeStation(chosen.story), chosen.port) as (address, running):
-        print(f"invented figures at {address}, Ctrl-C stops", flush=True)  # noqa: T201
+        print(f"invented figures at {address}, Ctrl-C stops", flush=True)
         try:
             while not running.should_exit:
                 time.sleep(0.2)
