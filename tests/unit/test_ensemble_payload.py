@@ -69,6 +69,10 @@ def test_the_empty_state_comes_back_too() -> None:
         ({"eps2": ["0.0", "zero", "0.0", "0.0"]}, "'eps2'"),
         ({"learned": None}, "'learned'"),
         ({"clocks": ["B", "A", "C", "OUT"]}, "order"),
+        ({"clocks": [1, "A", "C", "OUT"]}, "'clocks'"),
+        ({"clocks": None}, "'clocks'"),
+        ({"epoch": "noon"}, "'epoch'"),
+        ({"seen": ["1", "2", "3", str(2**64)]}, "'seen'"),
     ],
 )
 def test_a_payload_that_is_no_state_is_refused_by_field(change: dict[str, Any], field: str) -> None:

@@ -93,12 +93,15 @@ class AT1State:
         """Read `to_payload` back, bit for bit; raises ``StateError`` for anything else."""
         if payload.get("algorithm") != "AT1" or payload.get("version") != VERSION:
             raise StateError(f"not an AT1 state of version {VERSION}")
-        clocks = tuple(payload.get("clocks", ()))
+        names = payload.get("clocks")
+        if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+            raise StateError("field 'clocks' of the state must be a list of names")
+        clocks = tuple(names)
         if clocks != tuple(sorted(set(clocks))):
-            raise StateError("the clocks of the state are not distinct names in order")
-        epoch = payload.get("epoch")
+            raise StateError("field 'clocks' of the state must hold distinct names in order")
+        last = payload.get("epoch")
         return cls(
-            epoch=None if epoch is None else int(epoch),
+            epoch=None if last is None else int(_column({"epoch": [last]}, "epoch", 1, int)[0]),
             clocks=clocks,
             seen=_column(payload, "seen", len(clocks), int),
             **{name: _column(payload, name, len(clocks), float) for name in FLOATS},
