@@ -4,9 +4,9 @@ Sign: a bias is clock − reference of the analysis, so a reading is x_clock −
 
 The reference. When the header names exactly one reference clock and that clock has no records of its own, readings
 are against that clock. Otherwise they are against a time scale on paper, named after the file's time system and
-analysis centre, such as GPST(ESOC). An analysis centre usually lets its reference clock stand in the records as a
-straight line: the phases have then been realigned to GPS time, the reference has become a clock like any other,
-and to take it for the zero line would put its noise (which the realignment removed from nothing) on everyone else.
+analysis centre, such as GPST(ESOC). An analysis centre usually lets its reference clock stand in the records, as a
+straight line: all phases were realigned by it after the estimation. The reference then is a clock like any other,
+x_YELL − x_GPST(ESOC); its own noise is in everyone's phases, and an ensemble that has it as a member can see that.
 
 What it does not do: CR, DR and MS records, positions, biases and antenna models are counted or passed over, not read;
 of up to six values only bias and sigma are used.
