@@ -13,7 +13,7 @@ def run_noise(
     state: NDArray[np.float64],
     white_phase_s: float,
     white_increment_s: float,
-    walk: NDArray[np.float64],
+    walk: float,
     phase_stages: NDArray[np.float64],
     rate_stages: NDArray[np.float64],
     step_s: float,
@@ -23,19 +23,18 @@ def run_noise(
 
     Parameters
     ----------
-    normals : float64[n, 4 + p + 2 q]
-        Standard normals: white phase, white increment, two of the random walk, one a phase stage, two a rate stage.
+    normals : float64[n, 3 + p + q]
+        Standard normals: white phase, white increment, random walk, one a phase stage, one a rate stage.
     state : float64[2 + p + q]
         Integrated phase (s), random-walk rate, the phase stages (s), the rate stages. Changed in place.
     white_phase_s, white_increment_s : float
-        Standard deviation of the white phase at a step and of the white-FM increment of a step, s.
-    walk : float64[3]
-        Random walk over a step: phase by the first normal, rate by the first, rate by the second.
+        Standard deviation of the white phase at a step, and of the independent phase that a step gains, s.
+    walk : float
+        Standard deviation of the random walk's change of rate over a step.
     phase_stages : float64[p, 2]
         Per stage: what remains after a step, and what a normal adds (s).
-    rate_stages : float64[q, 5]
-        Per stage: what remains; phase by the present rate (s); phase by the first normal (s); rate by the first; rate
-        by the second.
+    rate_stages : float64[q, 4]
+        Per stage: what remains, and what a normal adds; the phase (s) gained by the rate before, and by the normal.
     step_s : float
         Length of a step, s.
     out : float64[n]
@@ -47,16 +46,15 @@ def run_noise(
         phase = state[0] + white_phase_s * normals[k, 0]
         for i in range(p):
             phase += state[2 + i]
-            state[2 + i] = phase_stages[i, 0] * state[2 + i] + phase_stages[i, 1] * normals[k, 4 + i]
+            state[2 + i] = phase_stages[i, 0] * state[2 + i] + phase_stages[i, 1] * normals[k, 3 + i]
         out[k] = phase
 
-        gained = white_increment_s * normals[k, 1] + state[1] * step_s + walk[0] * normals[k, 2]
-        state[1] += walk[1] * normals[k, 2] + walk[2] * normals[k, 3]
+        kick = walk * normals[k, 2]
+        gained = white_increment_s * normals[k, 1] + (state[1] + 0.5 * kick) * step_s
+        state[1] += kick
         for i in range(q):
-            first = normals[k, 4 + p + 2 * i]
             rate = state[2 + p + i]
-            gained += rate_stages[i, 1] * rate + rate_stages[i, 2] * first
-            state[2 + p + i] = (
-                rate_stages[i, 0] * rate + rate_stages[i, 3] * first + rate_stages[i, 4] * normals[k, 5 + p + 2 * i]
-            )
+            normal = normals[k, 3 + p + i]
+            gained += rate_stages[i, 2] * rate + rate_stages[i, 3] * normal
+            state[2 + p + i] = rate_stages[i, 0] * rate + rate_stages[i, 1] * normal
         state[0] += gained

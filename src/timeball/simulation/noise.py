@@ -39,7 +39,7 @@ class Noise:
     step_s: float
     white_phase_s: float
     white_increment_s: float
-    walk: FloatArray
+    walk: float
     phase_stages: FloatArray
     rate_stages: FloatArray
     initial_s: FloatArray
@@ -47,7 +47,7 @@ class Noise:
     @property
     def columns(self) -> int:
         """Normals needed per step."""
-        return 4 + len(self.phase_stages) + 2 * len(self.rate_stages)
+        return 3 + len(self.phase_stages) + len(self.rate_stages)
 
     def start(self, rng: np.random.Generator) -> FloatArray:
         """Draw a first state: no phase yet, and every stage from its stationary law."""
@@ -80,12 +80,15 @@ def noise_of(model: ClockModel, step_s: float) -> Noise:
         raise ValueError(f"simulation: a step of {step_s!r} s is not a positive time")
     phase_stages, phase_s, white_phase_var = _flicker_phase(model, step_s)
     rate_stages, rate, white_increment_var = _flicker_rate(model, step_s)
+    # Random walk FM gives AVAR = q τ/3, with q the rate variance gained a second.
+    q = 3.0 * model.rwfm**2
     return Noise(
         step_s,
         # ADEV of white phase with standard deviation σ: √3 σ/τ; of white FM with phase variance D a second: √(D/τ).
         math.sqrt(model.wpm**2 / 3.0 + white_phase_var),
-        math.sqrt(model.wfm**2 * step_s + white_increment_var),
-        _random_walk(model, step_s),
+        # A random walk's phase over a step is q τ³/12 in variance about the mean of its rates before and after.
+        math.sqrt(model.wfm**2 * step_s + white_increment_var + q * step_s**3 / 12.0),
+        math.sqrt(q * step_s),
         phase_stages,
         rate_stages,
         np.concatenate([np.zeros(2), np.full(len(phase_stages), phase_s), np.full(len(rate_stages), rate)]),
@@ -122,36 +125,25 @@ def _flicker_phase(model: ClockModel, step_s: float) -> tuple[FloatArray, float,
 
 
 def _flicker_rate(model: ClockModel, step_s: float) -> tuple[FloatArray, float, float]:
-    """Stages of flicker FM, the standard deviation of each, and the phase variance (s²) a step that faster ones add."""
+    """Stages of flicker FM, the standard deviation of each, and the variance (s²) of the white phase gained a step."""
     if not model.ffm:
-        return np.empty((0, 5)), 0.0, 0.0
+        return np.empty((0, 4)), 0.0, 0.0
     # AVAR = 2 ln 2 · h, and a stage's variance is h ln 4: the same. So each stage is as large as the floor.
     sigma = model.ffm
     edge_s = WHITE_BELOW * step_s
     constant_s = _stages(edge_s, LONGEST_RATE_STAGE_S)
     u = step_s / constant_s
     gone = -np.expm1(-u)
-    # Joint law of the phase gained and the rate after a step, given the rate before (an integrated Ornstein-Uhlenbeck).
-    phase_var = (sigma * constant_s) ** 2 * _integrated(u)
-    covariance = sigma**2 * constant_s * gone**2
-    rate_var = sigma**2 * -np.expm1(-2.0 * u)
-    by_first = np.sqrt(phase_var)
-    rate_by_first = covariance / by_first
-    rate_by_second = np.sqrt(np.maximum(rate_var - rate_by_first**2, 0.0))
+    # An integrated Ornstein-Uhlenbeck process: the phase gained in a step follows the rates before and after it. What
+    # it has beyond them is independent from step to step and stage to stage, and one white increment makes up for all.
+    adds = sigma * np.sqrt(-np.expm1(-2.0 * u))
+    phase_by_normal = sigma**2 * constant_s * gone**2 / adds
+    beyond = float(np.sum((sigma * constant_s) ** 2 * _bridge(u)))
     # Below the edge: white FM of spectrum ∫ 4 s² T dT/(T ln 4) = 4 s² edge / ln 4, half of it as variance a second.
     white = 2.0 * sigma**2 * edge_s / math.log(RATIO) * step_s
-    return np.column_stack([1.0 - gone, constant_s * gone, by_first, rate_by_first, rate_by_second]), sigma, white
+    return np.column_stack([1.0 - gone, adds, constant_s * gone, phase_by_normal]), sigma, beyond + white
 
 
-def _integrated(u: FloatArray) -> FloatArray:
-    """2u − 3 + 4 e^−u − e^−2u, by its series where the terms would cancel."""
-    series = u**3 * (2.0 / 3.0 - u * (1.0 / 2.0 - u * (7.0 / 30.0 - u / 12.0)))
-    return np.where(u < 1e-2, series, 2.0 * u - 3.0 + 4.0 * np.exp(-u) - np.exp(-2.0 * u))
-
-
-def _random_walk(model: ClockModel, step_s: float) -> FloatArray:
-    """Random walk FM over a step: AVAR = q τ/3 with q the rate variance gained a second, phase and rate jointly."""
-    q = 3.0 * model.rwfm**2
-    phase = math.sqrt(q * step_s**3 / 3.0)
-    rate = math.sqrt(q * step_s)
-    return np.array([phase, rate * math.sqrt(3.0) / 2.0, rate / 2.0])
+def _bridge(u: FloatArray) -> FloatArray:
+    """2u − 4 tanh(u/2), by its series where the terms would cancel."""
+    return np.where(u < 1e-2, u**3 * (1.0 / 6.0 - u * u / 60.0), 2.0 * u - 4.0 * np.tanh(0.5 * u))
