@@ -15,7 +15,7 @@ from timeball import stability
 SIZES = (10_000, 100_000, 1_000_000, 10_000_000)
 PEER_UP_TO = 1_000_000
 # Measured on two cores: 8 to 10, 5 to 6, 3; a target leaves room for another machine and its load.
-LEAST_RATIO = {"oadev": 5.0, "mdev": 3.0, "adev": 1.5}
+LEAST_RATIO = {"oadev": 4.0, "mdev": 2.5, "adev": 1.3}
 # Octaves make N log N, an exponent of 1.07; that the longer record fits no cache adds some 0.2. Windows summed anew at
 # each start would make it 2.
 GROWTH = (100_000, 10_000_000)
