@@ -34,6 +34,8 @@ interval_s = 600.0
 window_s = 3600.0
 tracking_interval_s = 60.0
 tracking_time_constant_s = 600.0
+[actuator]
+hard_limit_s_per_day = 1e-5
 [lease]
 scale_max_age_s = 60.0
 [observer]

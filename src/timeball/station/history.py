@@ -20,6 +20,7 @@ from timeball.ledger.note import Signer
 from timeball.readings import EpochArray
 from timeball.simulation.laboratory import Laboratory
 from timeball.station import paths
+from timeball.station.actuator import actuation
 from timeball.station.actuators.simulated import SimulatedStepper
 from timeball.station.batches import comparison_batch
 from timeball.station.instruments.simulated import open_simulation
@@ -29,6 +30,8 @@ from timeball.station.rules import config_payload
 from timeball.station.settings import Config
 from timeball.station.store import NewEntry, Store
 from timeball.station.timekeeping import COLLECTOR, STREAM, Decision, Timekeeping
+from timeball.steering.hard_limit import CommandRefused
+from timeball.steering.stepper import StepperCommand
 
 BATCH_S = 3600.0
 FLUSH_EVERY = 24
@@ -108,8 +111,13 @@ class Past:
         self._enter(STREAM, decision.type, decision.payload)
         if decision.type == "steer":
             for command in commands_of(decision.payload):
-                stepper.apply(command, self.time_ns)
-                self._enter("actuator", "actuation", {"id": command.id, "epoch": str(command.epoch), "refused": None})
+                self._enter("actuator", "actuation", self._obey(command, stepper))
+
+    def _obey(self, command: StepperCommand, stepper: SimulatedStepper) -> dict[str, Any]:
+        try:
+            return actuation(stepper.apply(command, self.time_ns), self.index - 1, None)
+        except CommandRefused as refused:
+            return actuation(command, self.index - 1, str(refused))
 
     def _enter(self, stream: str, kind: str, payload: dict[str, Any]) -> int:
         seq = self.next_seq.get(stream, 1)

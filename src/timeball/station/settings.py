@@ -62,7 +62,7 @@ class Ensemble(Section, frozen=True, kw_only=True):
     memory_s: Annotated[Positive, Meta(description="averaging time of prediction errors, from which weights come")] = (
         1728000.0
     )
-    cap: Annotated[float, Meta(gt=0, le=1, description="greatest weight of one clock")] = 0.3
+    cap: Annotated[float, Meta(gt=0, le=1, description="greatest weight of one clock")] = 0.4
     snapshot_every: Annotated[int, Meta(ge=1, description="scale entries between two snapshots")] = 24
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from timeball.instants import Instant, LeapTable, format_utc, mjd_from_tai_ns
+from timeball.instants import Instant, LeapTable, format_utc, mjd_utc
 from timeball.ledger import canonical
 from timeball.station import hostclocks, paths
 from timeball.station.clockpage import (
@@ -267,8 +267,9 @@ def finite(text: str) -> float | None:
 
 
 def mjd_of(tai_ns: int, leaps: LeapTable) -> float:
-    """Modified Julian Date in UTC, to the microday's fraction that a float holds."""
-    return float(mjd_from_tai_ns(tai_ns - leaps.tai_minus_utc(tai_ns) * 10**9))
+    """Modified Julian Date in UTC as one float, good to a microsecond or so."""
+    day, attoseconds = mjd_utc(Instant.from_ns(tai_ns), leaps)
+    return day + attoseconds / 86_400e18
 
 
 def refid_words(refid: int) -> str:
