@@ -19,7 +19,7 @@ POINTS = 1_000_000
 def whole_phases(kind: str) -> np.ndarray:
     """Phases in whole numbers below 2⁵³, so that float64 holds them exactly; the seed is printed."""
     seed = 20090401
-    print(f"seed {seed}")  # noqa: T201
+    print(f"seed {seed}")
     rng = np.random.default_rng(seed)
     white = rng.integers(-1000, 1001, POINTS)
     if kind == "white phase":
