@@ -217,7 +217,7 @@ def test_every_setting_has_a_meaning_and_stands_once() -> None:
 
 def test_the_table_gives_ranges_and_defaults() -> None:
     row = next(row for row in describe() if row.path == "ensemble.cap")
-    assert (row.type, row.default) == ("number > 0, ≤ 1", "0.3")
+    assert (row.type, row.default) == ("number > 0, ≤ 1", str(load_config().ensemble.cap))
     required = [row.path for row in describe() if row.default == "required"]
     assert required == ["clock[].name", "clock[].kind"] + [f"instrument[line].{key}" for key in ("port", "a", "b")] + [
         "instrument[replay].files"
