@@ -53,7 +53,9 @@ VECTORS = [
 
 @pytest.mark.data
 @pytest.mark.parametrize(("folder", "check", "cases", "good"), VECTORS, ids=[row[0] for row in VECTORS])
-def test_vectors_good_and_bad(shared: Shared, folder: str, check: Callable[[dict], None], cases: int, good: int) -> None:
+def test_vectors_good_and_bad(
+    shared: Shared, folder: str, check: Callable[[dict], None], cases: int, good: int
+) -> None:
     files = sorted(shared(f"ledger/merkle_vectors_apache2/testdata/{folder}").rglob("*.json"))
     passed = 0
     for file in files:

@@ -1,4 +1,4 @@
-"""The log that Tessera wrote (transparency-dev/tessera, Apache-2.0): its heads, entries and partial tiles verify here."""
+"""The log that Tessera wrote (transparency-dev/tessera, Apache-2.0): its heads, entries and partial tiles verify."""
 
 from __future__ import annotations
 

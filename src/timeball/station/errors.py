@@ -34,6 +34,7 @@ class SequenceRefusedError(StoreError):
         self.stream = stream
         self.seq = seq
         self.expected = expected
+        self.reason = reason
         super().__init__(f"stream {stream}: sequence number {seq} {reason}; the next is {expected}")
 
 

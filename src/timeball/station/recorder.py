@@ -103,7 +103,7 @@ class Recorder:
         self._head_due = time.monotonic() + self._interval_s
 
     def _record(self, groups: list[tuple[_Client, Append]]) -> None:
-        if not self._store.pending:
+        if not self._store.pending and self._store.stalled is None:
             self._head_due = time.monotonic() + self._interval_s
         asked = [
             [

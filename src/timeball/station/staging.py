@@ -64,14 +64,22 @@ class Staging:
         mark = len(self.entries)
         try:
             return [self._stage(entry) for entry in group]
-        except (SequenceRefusedError, EntryRefusedError):
+        except (SequenceRefusedError, EntryRefusedError) as error:
             for entry in reversed(self.entries[mark:]):
                 self._next_seq[entry.stream] = entry.seq
             del self.entries[mark:], self.frames[mark:]
+            if isinstance(error, SequenceRefusedError):
+                # the next number is the one before this group was tried
+                raise SequenceRefusedError(
+                    error.stream, error.seq, self._expected(error.stream), error.reason
+                ) from error
             raise
 
+    def _expected(self, stream: str) -> int:
+        return self._next_seq.get(stream) or self._tails.next_seq(stream)
+
     def _stage(self, entry: NewEntry) -> int:
-        expected = self._next_seq.get(entry.stream) or self._tails.next_seq(entry.stream)
+        expected = self._expected(entry.stream)
         if entry.seq > expected:
             raise SequenceRefusedError(entry.stream, entry.seq, expected, "leaves a gap")
         if entry.seq < 1:

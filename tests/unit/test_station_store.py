@@ -1,0 +1,246 @@
+"""The store on a real folder: numbering, repetition, refusals, what a new life finds, and what it will not touch."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import stat
+from pathlib import Path
+
+import pytest
+
+from timeball.ledger.errors import NoteError
+from timeball.ledger.note import make_signer
+from timeball.station.errors import (
+    EntryRefusedError,
+    LedgerFull,
+    SequenceRefusedError,
+    StoreDamagedError,
+    StoreFailedError,
+    StoreLockedError,
+)
+from timeball.station.filesystem import OSFileSystem
+from timeball.station.journal import JournalFrame, scan_journal, write_frame
+from timeball.station.keys import key_path, load_or_create_key
+from timeball.station.logfolder import LogFolder, verify_folder
+from timeball.station.store import NewEntry, Store
+
+
+def entry(number: int, stream: str = "collector", payload: bytes = b"{}") -> NewEntry:
+    return NewEntry(stream, number, "readings", 1, payload)
+
+
+def entries(first: int, last: int) -> list[NewEntry]:
+    return [entry(number, payload=b'"%d"' % number) for number in range(first, last + 1)]
+
+
+def verified_size(state: Path) -> int:
+    folder = LogFolder.find(state)
+    assert folder is not None
+    return verify_folder(folder, None).head.size
+
+
+def test_numbers_follow_and_repetitions_are_recognised(tmp_path: Path) -> None:
+    with Store(tmp_path) as store:
+        assert store.next_seq("collector") == 1
+        assert store.append_many(entries(1, 300), 1) == list(range(300))
+        assert store.append_many([entry(1, "timekeeper")], 1) == [300]
+        # not yet integrated, then integrated, then after a new start; also in one go with what is new
+        assert store.append_many(entries(299, 302), 2) == [298, 299, 301, 302]
+        store.integrate()
+        assert store.append_many(entries(1, 2), 2) == [0, 1]
+    with Store(tmp_path) as store:
+        assert store.append_many(entries(1, 2), 2) == [0, 1]
+        assert store.append_many(entries(302, 302), 2) == [302]
+        assert (store.next_seq("collector"), store.next_seq("timekeeper"), store.size) == (303, 2, 303)
+    assert verified_size(tmp_path) == 303
+
+
+def test_refusals_leave_nothing_behind(tmp_path: Path) -> None:
+    with Store(tmp_path) as store:
+        store.append_many(entries(1, 3), 1)
+        with pytest.raises(SequenceRefusedError, match="leaves a gap; the next is 4") as gap:
+            store.append_many([*entries(4, 4), entry(6)], 1)
+        assert gap.value.expected == 4
+        bad = [
+            (entry(2, payload=b'"other"'), SequenceRefusedError, "other content"),
+            (entry(0), SequenceRefusedError, "below 1"),
+            (NewEntry("Collector", 1, "readings", 1, b"{}"), EntryRefusedError, "by"),
+            (NewEntry("collector", 4, "Readings", 1, b"{}"), EntryRefusedError, "type"),
+            (NewEntry("collector", 4, "readings", 0, b"{}"), EntryRefusedError, "version"),
+            (NewEntry("collector", 4, "readings", 1, b"{}", supersedes=3), EntryRefusedError, "superseded"),
+            (NewEntry("collector", 4, "readings", 1, bytes(17 << 20)), EntryRefusedError, "at most"),
+        ]
+        for refused, kind, words in bad:
+            with pytest.raises(kind, match=words):
+                store.append_many([refused], 1)
+        assert store.size == 3
+        assert store.append_many([NewEntry("collector", 4, "readings", 1, b"{}", supersedes=2)], 1) == [3]
+    assert verified_size(tmp_path) == 4
+
+
+def test_groups_are_answered_each_for_itself(tmp_path: Path) -> None:
+    with Store(tmp_path) as store:
+        answers = store.append_groups(
+            [entries(1, 2), [entry(1, "observer"), entry(3, "observer")], [entry(1, "timekeeper")], entries(2, 3)], 7
+        )
+        assert answers[0] == [0, 1]
+        assert isinstance(answers[1], SequenceRefusedError)
+        assert answers[2:] == [[2], [1, 3]]
+        assert (store.next_seq("observer"), store.size) == (1, 4)
+
+
+def test_a_new_life_redoes_what_only_the_journal_has(tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    with Store(tmp_path / "state") as store:
+        store.append_many(entries(1, 10), 1)
+        store.integrate()
+        store.append_many(entries(11, 700), 1)
+        shutil.copytree(tmp_path / "state", copy)  # what a kill -9 leaves
+    with (copy / "journal").open("ab") as journal:
+        journal.write(write_frame(JournalFrame(700, b"{}", b"", b""), 10**9)[:-1])
+    with Store(copy) as store:
+        assert (store.size, store.pending) == (700, 0)
+        assert store.append_many(entries(700, 701), 1) == [699, 700]
+    assert verified_size(copy) == 701
+    assert sorted(path.name for path in (copy / "ledger/tile/0").iterdir()) == ["000", "001", "002.p"]
+    assert [path.name for path in (copy / "ledger/tile/0/002.p").iterdir()] == ["189"]
+
+
+def test_a_torn_tail_is_told_from_damage() -> None:
+    first = write_frame(JournalFrame(0, b"leaf", b"s" * 16, b"payload"), 0)
+    second = write_frame(JournalFrame(1, b"leaf", b"s" * 16, b"payload"), len(first))
+    assert scan_journal(first + second)[1] == len(first + second)
+    for cut in range(len(second)):
+        frames, end = scan_journal(first + second[:cut])
+        assert (len(frames), end) == (1, len(first))
+    # the first frame was durable when the second was begun: that it is unreadable is no torn tail
+    for position in range(len(first)):
+        spoiled = bytearray(first + second)
+        spoiled[position] ^= 1
+        with pytest.raises(StoreDamagedError, match="acknowledged entry is unreadable"):
+            scan_journal(bytes(spoiled))
+    # two frames of one group: the second may have reached the disk without the first
+    together = write_frame(JournalFrame(1, b"leaf", b"s" * 16, b"payload"), 0)
+    assert scan_journal(b"\0" * len(first) + together) == ([], 0)
+    with pytest.raises(StoreDamagedError, match="entry 5 after entry 0"):
+        scan_journal(first + write_frame(JournalFrame(5, b"", b"", b""), len(first)))
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("ledger/checkpoint", "checkpoint"),
+        ("ledger/tile/0/001.p/44", "tiles do not lead to the root"),
+        ("ledger/tile/1/000.p/1", "tiles do not lead to the root"),
+        ("ledger/tile/entries/001.p/44", "entry"),
+        ("payloads/001", "entry"),
+        ("ledger/log.vkey", "log.vkey"),
+    ],
+)
+@pytest.mark.parametrize("missing", [False, True])
+def test_damage_stops_the_writer_and_nothing_is_overwritten(
+    tmp_path: Path, name: str, words: str, missing: bool
+) -> None:
+    with Store(tmp_path) as store:
+        store.append_many(entries(1, 300), 1)
+    if missing:
+        (tmp_path / name).unlink()
+    else:
+        content = bytearray((tmp_path / name).read_bytes())
+        content[20] ^= 1
+        (tmp_path / name).write_bytes(content)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with pytest.raises(StoreDamagedError, match="missing|ends inside" if missing else words):
+        Store(tmp_path)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_a_ledger_rolled_back_below_its_journal(tmp_path: Path) -> None:
+    with Store(tmp_path) as store:
+        store.append_many(entries(1, 3), 1)
+        store.integrate()
+        shutil.copytree(tmp_path / "ledger", tmp_path / "older")
+        store.append_many(entries(4, 6), 1)
+        store.integrate()
+        store._journal.cut()
+        store.append_many(entries(7, 9), 1)
+        shutil.copyfile(tmp_path / "journal", tmp_path / "kept")
+    shutil.rmtree(tmp_path / "ledger")
+    (tmp_path / "older").rename(tmp_path / "ledger")
+    (tmp_path / "kept").rename(tmp_path / "journal")
+    with pytest.raises(StoreDamagedError, match="begins with entry 6, but the signed head covers only 3"):
+        Store(tmp_path)
+
+
+def test_keys_and_origins_must_fit(tmp_path: Path) -> None:
+    with Store(tmp_path, origin="timeball.example/one") as store:
+        assert store.origin == "timeball.example/one"
+        store.append_many(entries(1, 1), 1)
+    with pytest.raises(StoreDamagedError, match="the key at hand"):
+        Store(tmp_path, signer=make_signer("timeball.example/one", bytes(32)))
+    key_path(tmp_path, "log").rename(tmp_path / "aside")
+    with pytest.raises(StoreDamagedError, match="is missing although the log it signs"):
+        Store(tmp_path, origin="timeball.example/one")
+    assert not key_path(tmp_path, "log").exists()
+
+
+def test_one_writer(tmp_path: Path) -> None:
+    with Store(tmp_path), pytest.raises(StoreLockedError):
+        Store(tmp_path)
+    Store(tmp_path).close()
+
+
+def test_the_cache_of_streams_is_only_a_cache(tmp_path: Path) -> None:
+    with Store(tmp_path) as store:
+        store.append_many(entries(1, 5), 1)
+    cached = (tmp_path / "ledger.tails").read_bytes()
+    for content in (b"", b"{", cached.replace(b'"size":5', b'"size":4'), cached.replace(b'"size":5', b'"size":9')):
+        (tmp_path / "ledger.tails").write_bytes(content)
+        with Store(tmp_path) as store:
+            assert store.next_seq("collector") == 6
+
+
+class Failing(OSFileSystem):
+    """A real folder whose syncs fail on demand."""
+
+    error = 0
+
+    def sync(self, path: str) -> None:
+        if self.error:
+            raise OSError(self.error, os.strerror(self.error))
+        super().sync(path)
+
+
+@pytest.mark.parametrize(("number", "kind"), [(errno.ENOSPC, LedgerFull), (errno.EIO, StoreFailedError)])
+def test_it_stalls_and_recovers(tmp_path: Path, number: int, kind: type[LedgerFull]) -> None:
+    disk = Failing(tmp_path)
+    with Store(tmp_path, disk) as store:
+        store.append_many(entries(1, 2), 1)
+        disk.error = number
+        with pytest.raises(kind):
+            store.append_many(entries(3, 3), 1)
+        assert isinstance(store.stalled, kind)
+        with pytest.raises(kind):
+            store.integrate()
+        assert isinstance(store.append_groups([entries(3, 3)], 1)[0], kind)
+        assert store.read(1)[1] == b'"2"'
+        disk.error = 0
+        assert store.append_many(entries(3, 3), 1) == [2]
+        assert store.stalled is None
+    assert verified_size(tmp_path) == 3
+
+
+def test_keys_are_private_and_stay(tmp_path: Path) -> None:
+    signer = load_or_create_key(tmp_path, "observer")
+    path = key_path(tmp_path, "observer")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert signer.name == "timeball.local/observer"
+    assert load_or_create_key(tmp_path, "observer") == signer
+    assert load_or_create_key(tmp_path, "collector") != signer
+    assert [item.name for item in path.parent.iterdir() if item.suffix == ".tmp"] == []
+    path.write_text("nonsense")
+    with pytest.raises(NoteError):
+        load_or_create_key(tmp_path, "observer")
