@@ -139,7 +139,12 @@ class StatusReader:
             said = self._newest[name]
             why = said["why"] if said is not None else "nothing recorded yet"
             if left_ns <= 0 and (said is None or said["state"] == "granted"):
-                why = f"nobody renewed it: the {name} does not run or stands still"
+                found = isinstance(page, ObserverPage) and page.verdict
+                why = (
+                    "it found something, its words are on their way"
+                    if found
+                    else f"nobody renewed it: {name} down or still"
+                )
             leases[name] = {"valid": left_ns > 0, "remaining_s": max(0.0, left_ns / 1e9), "why": why}
         return leases
 
