@@ -181,10 +181,10 @@ def test_killed_while_appending(tmp_path: Path) -> None:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A real file system of 2 MB."""
+    """A real file system of 24 MB."""
     folder = tmp_path / "small"
     folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)], capture_output=True)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(folder)], capture_output=True)
     if mounted.returncode:
         pytest.skip(f"no small file system can be mounted here: {mounted.stderr.decode().strip()}")
     try:
@@ -197,7 +197,7 @@ def fill(client: RecorderClient) -> int:
     """Append until the disk is full; the last number that was acknowledged."""
     for number in range(1, 1000):
         try:
-            client.append("readings", 1, {"fill": "f" * 10_000}, number)
+            client.append("readings", 1, {"fill": "f" * 100_000}, number)
         except LedgerFull:
             return number - 1
     raise AssertionError("the disk did not fill up")
@@ -208,17 +208,17 @@ def test_a_full_disk(small_disk: Path) -> None:
     ballast = small_disk / "ballast"
     with recorder(small_disk), RecorderClient(small_disk, "collector", PATIENCE_S) as client:
         client.next_seq()
-        ballast.write_bytes(bytes(1_000_000))
+        ballast.write_bytes(bytes(12_000_000))
         seq = fill(client)
         assert seq > 5
         assert client.next_seq() == seq + 1
         with pytest.raises(LedgerFull):
-            client.append("readings", 1, {"fill": "f" * 10_000}, seq + 1)
+            client.append("readings", 1, {"fill": "f" * 100_000}, seq + 1)
         ballast.unlink()
         deadline = time.monotonic() + PATIENCE_S
         while True:
             try:
-                client.append("readings", 1, {"fill": "f" * 10_000}, seq + 1)
+                client.append("readings", 1, {"fill": "f" * 100_000}, seq + 1)
                 break
             except LedgerFull:
                 assert time.monotonic() < deadline

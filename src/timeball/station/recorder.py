@@ -42,6 +42,7 @@ from timeball.station.store import NewEntry, Store
 _IDLE_S = 0.2
 _RECEIVE = 1 << 20
 _UNREAD = 16 << 20
+_PENDING_BYTES = 4 << 20
 _LOCK_PATIENCE_S = 3.0
 
 
@@ -113,6 +114,9 @@ class Recorder:
             for _, append in groups
         ]
         answers = self._store.append_groups(asked, self._clock())
+        if self._store.pending_bytes > _PENDING_BYTES:
+            # a full disk must not be found only after the journal has taken all space
+            self._head_due = time.monotonic()
         for (client, _), answer in zip(groups, answers, strict=True):
             self._send(client, write_message(_refuse(answer) if isinstance(answer, StoreError) else Recorded(answer)))
 

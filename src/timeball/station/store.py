@@ -125,6 +125,11 @@ class Store:
         return len(self._pending)
 
     @property
+    def pending_bytes(self) -> int:
+        """Payload bytes of those entries: as much space again is needed to bring them under a head."""
+        return sum(len(frame.payload) for frame in self._pending)
+
+    @property
     def stalled(self) -> LedgerFull | None:
         """Why nothing new is recorded just now; None when all is well."""
         return self._stalled
