@@ -1,6 +1,6 @@
 """What the collector does with samples before it signs them: common epochs from free-running counters, and batches.
 
-Pure: samples and the present TAI come in, rows and payloads go out; docs/ledger-entries.md describes the payload.
+Pure: samples come in, rows and payloads go out; docs/ledger-entries.md describes the payload.
 Sign: x_a − x_b, whole femtoseconds.
 """
 
@@ -20,7 +20,7 @@ class Gridder:
 
     A pair's value at a grid epoch is its reading there, or else lies on the straight line between the nearest readings
     before and after it, when these are at most `step_ns` away; otherwise the pair is missing at that epoch. An epoch
-    is given once every pair seen lately has gone past it, at the latest `step_ns` after it.
+    is given once every pair seen lately has gone past it, at the latest when one is `step_ns` past it.
     """
 
     def __init__(self, step_ns: int) -> None:
@@ -28,30 +28,40 @@ class Gridder:
         self._readings: dict[Pair, list[Sample]] = defaultdict(list)
         self._next: int | None = None
 
-    def add(self, samples: Iterable[Sample]) -> None:
-        """Take samples in; of a pair they must come in order, one that goes back in time is left out."""
-        for sample in samples:
-            kept = self._readings[sample.a, sample.b]
-            if kept and sample.epoch <= kept[-1].epoch:
-                continue
-            kept.append(sample)
-            if self._next is None:
-                self._next = -(-sample.epoch // self._step_ns) * self._step_ns
+    def add(self, samples: Iterable[Sample], now_ns: int) -> list[Sample]:
+        """Take samples in and give back those that cannot be used.
 
-    def take(self, now_ns: int) -> list[Sample]:
-        """Samples at every grid epoch that is complete at TAI `now_ns`."""
+        Of a pair they must come in order. None may lie more than `step_ns` ahead of TAI `now_ns`: a counter whose
+        calendar is wrong would otherwise make all others look late.
+        """
+        refused = []
+        for sample in samples:
+            kept = self._readings.get((sample.a, sample.b))
+            oldest = kept[-1].epoch + 1 if kept else 0 if self._next is None else self._next - self._step_ns
+            if not oldest <= sample.epoch <= now_ns + self._step_ns:
+                refused.append(sample)
+                continue
+            self._readings[sample.a, sample.b].append(sample)
+            if self._next is None:
+                self._next = self._up(sample.epoch)
+        return refused
+
+    def take(self) -> list[Sample]:
+        """Samples at every grid epoch that is complete."""
         ready: list[Sample] = []
-        while self._next is not None and self._complete(self._next, now_ns):
+        while self._next is not None and self._complete(self._next):
             found = (self._at(kept, self._next) for kept in self._readings.values())
             ready += [sample for sample in found if sample is not None]
             self._next += self._step_ns
             self._forget()
         return ready
 
-    def _complete(self, epoch: int, now_ns: int) -> bool:
-        if now_ns >= epoch + self._step_ns:
-            return True
-        return now_ns >= epoch and all(kept[-1].epoch >= epoch for kept in self._readings.values() if kept)
+    def _up(self, epoch: int) -> int:
+        return -(-epoch // self._step_ns) * self._step_ns
+
+    def _complete(self, epoch: int) -> bool:
+        newest = [kept[-1].epoch for kept in self._readings.values()]
+        return bool(newest) and (min(newest) >= epoch or max(newest) >= epoch + self._step_ns)
 
     def _at(self, kept: list[Sample], epoch: int) -> Sample | None:
         after = next((sample for sample in kept if sample.epoch >= epoch), None)
@@ -71,12 +81,11 @@ class Gridder:
         """Drop what no later epoch can need; a pair that has fallen silent is no longer waited for."""
         assert self._next is not None
         oldest = self._next - self._step_ns
-        for pair in list(self._readings):
-            kept = [sample for sample in self._readings[pair] if sample.epoch >= oldest]
-            if kept:
-                self._readings[pair] = kept
-            else:
-                del self._readings[pair]
+        kept = {pair: [one for one in many if one.epoch >= oldest] for pair, many in self._readings.items()}
+        self._readings = defaultdict(list, {pair: many for pair, many in kept.items() if many})
+        # over a gap in all readings in one step, however long it was
+        earliest = min((many[0].epoch for many in self._readings.values()), default=self._next)
+        self._next = max(self._next, self._up(earliest))
 
 
 def batch_of(samples: Iterable[Sample], kind: str, **more: str) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from timeball.station.collecting import Gridder, batch_of
 from timeball.station.errors import SequenceRefusedError
 from timeball.station.instruments.base import Instrument, InstrumentUnavailableError, Sample
 from timeball.station.instruments.host import HostClock
+from timeball.station.instruments.line import LineCounter
 from timeball.station.instruments.registry import Instruments, make_instruments
 from timeball.station.instruments.replay import Replay
 from timeball.station.keys import load_or_create_key
@@ -150,10 +151,11 @@ class Collector:
             if instrument is self._instruments.host:
                 self._host_samples += samples
             elif self._gridder is not None:
-                self._gridder.add(samples)
+                for refused in self._gridder.add(samples, self._now_ns()):
+                    instrument.faults.add(f"{instrument.name}: epoch {refused.epoch} is out of order or not yet here")
             else:
                 self._put(batch_of(samples, "comparison"))
-        if self._gridder is not None and (gridded := self._gridder.take(self._now_ns())):
+        if self._gridder is not None and (gridded := self._gridder.take()):
             self._put(batch_of(gridded, "comparison"))
         self._put_host()
 
@@ -162,10 +164,8 @@ class Collector:
         return any(isinstance(item, Replay) for item in self._instruments.comparisons)
 
     def _now_ns(self) -> int:
-        from timeball.station.instruments.line import LineCounter
-
-        clocks = [item.tai_now() for item in self._instruments.comparisons if isinstance(item, LineCounter)]
-        return clocks[0] if clocks else 0
+        """TAI (ns), to a second; without a counter of lines there is nobody whose calendar could be wrong."""
+        return next((i.tai_now() for i in self._instruments.comparisons if isinstance(i, LineCounter)), 2**63)
 
     def _put_host(self, *, force: bool = False) -> None:
         host: HostClock | None = self._instruments.host
