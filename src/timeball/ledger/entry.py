@@ -7,7 +7,7 @@ type's payload contains.
 
 from __future__ import annotations
 
-import base64
+import binascii
 import hashlib
 from typing import Annotated
 
@@ -65,14 +65,19 @@ def make_envelope(
     """Make and check an envelope over canonical payload bytes; raises EntryError."""
     envelope = Envelope(
         by=by,
-        digest=base64.b64encode(digest_payload(salt, payload)).decode("ascii"),
+        digest=_base64(digest_payload(salt, payload)),
         seq=seq,
         supersedes=supersedes,
         time=str(time_ns),
         type=type,
         version=version,
     )
-    parse_envelope(write_envelope(envelope))
+    try:
+        _DECODER.decode(_ENCODER.encode(envelope))
+    except msgspec.ValidationError as error:
+        raise EntryError(f"not an envelope: {error}") from error
+    if not 0 <= time_ns < 2**63:
+        raise EntryError(f"time is beyond 64 bits: {time_ns}")
     return envelope
 
 
@@ -109,5 +114,9 @@ def digest_payload(salt: bytes, payload: bytes) -> bytes:
 
 def verify_payload(envelope: Envelope, salt: bytes, payload: bytes) -> None:
     """Raise EntryError unless salt and payload are the ones the envelope commits to."""
-    if base64.b64encode(digest_payload(salt, payload)).decode("ascii") != envelope.digest:
+    if _base64(digest_payload(salt, payload)) != envelope.digest:
         raise EntryError("salt and payload do not match the digest in the envelope")
+
+
+def _base64(data: bytes) -> str:
+    return binascii.b2a_base64(data, newline=False).decode("ascii")

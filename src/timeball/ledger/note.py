@@ -185,7 +185,7 @@ def decode_base64(text: str) -> bytes:
 
 
 def _b64(data: bytes) -> str:
-    return base64.b64encode(data).decode("ascii")
+    return binascii.b2a_base64(data, newline=False).decode("ascii")
 
 
 def _key_id(name: str, key: bytes) -> bytes:

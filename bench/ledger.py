@@ -1,0 +1,94 @@
+"""The ledger: durable appends beside SQLite and beside bare writes, bulk recording, verification."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sqlite3
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from bench import Figure, medians
+from timeball.ledger import canonical
+from timeball.station.logfolder import LogFolder, verify_folder
+from timeball.station.store import NewEntry, Store
+
+ROOM = "ledger"
+BATCH = 1000
+PAYLOAD = canonical.encode({"fill": "x" * 289})
+HISTORY = 3000
+LARGE = canonical.encode({"fill": "x" * 30_000})
+VERIFIED = 50_000
+
+
+def figures() -> Iterator[Figure]:
+    """Appends (every batch durable before it counts), then the bulk build of a history, then verification."""
+    # on the disk of the project: what is measured is its sync
+    with tempfile.TemporaryDirectory(dir=Path(__file__).resolve().parent.parent / ".venv") as folder:
+        root = Path(folder)
+        yield from _appends(root)
+        yield _bulk(root / "bulk")
+        yield _verification(root / "verified")
+
+
+def _appends(root: Path) -> Iterator[Figure]:
+    assert len(PAYLOAD) == 300
+    numbers = itertools.count(1)
+    store = Store(root / "append")
+    base = sqlite3.connect(root / "peer.sqlite", isolation_level=None)
+    base.execute("PRAGMA journal_mode=WAL")
+    base.execute("PRAGMA synchronous=FULL")
+    base.execute("CREATE TABLE entry (seq INTEGER PRIMARY KEY, type TEXT, payload BLOB)")
+    descriptor = os.open(root / "raw", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+
+    def ours() -> None:
+        store.append_many([NewEntry("bench", next(numbers), "bench", 1, PAYLOAD) for _ in range(BATCH)], 0)
+
+    def ours_to_the_head() -> None:
+        ours()
+        store.integrate()
+
+    def sqlite() -> None:
+        base.execute("BEGIN")
+        base.executemany("INSERT INTO entry (type, payload) VALUES (?, ?)", [("bench", PAYLOAD)] * BATCH)
+        base.execute("COMMIT")
+
+    def raw() -> None:
+        os.write(descriptor, PAYLOAD * BATCH)
+        os.fdatasync(descriptor)
+
+    works = {"ours": ours, "head": ours_to_the_head, "sqlite": sqlite, "raw": raw}
+    rate = {name: BATCH / seconds for name, seconds in medians(works, 15).items()}
+    store.close()
+    base.close()
+    os.close(descriptor)
+    against_sqlite = f"SQLite WAL synchronous=FULL: {rate['sqlite']:.0f}/s"
+    ratio = rate["ours"] / rate["sqlite"]
+    yield Figure("durable append, 1000 x 300 B", ROOM, rate["ours"], "entries/s", against_sqlite, ratio)
+    raw_peer = f"one write + fdatasync, no envelope or tree: {rate['raw']:.0f}/s"
+    yield Figure("the same beside a bare write", ROOM, rate["ours"], "entries/s", raw_peer, rate["ours"] / rate["raw"])
+    ratio = rate["head"] / rate["sqlite"]
+    yield Figure("the same, to the signed head", ROOM, rate["head"], "entries/s", against_sqlite, ratio)
+
+
+def _bulk(state: Path) -> Figure:
+    with Store(state) as store:
+        entries = [NewEntry("history", number, "bench", 1, LARGE) for number in range(1, HISTORY + 1)]
+        start = time.perf_counter()
+        store.append_many(entries, 0)
+        store.integrate()
+        seconds = time.perf_counter() - start
+    return Figure("3000 entries of 30 kB, to the signed head", ROOM, seconds, "s", target="< 3 s", ok=seconds < 3)
+
+
+def _verification(state: Path) -> Figure:
+    with Store(state) as store:
+        store.append_many([NewEntry("bench", number, "bench", 1, PAYLOAD) for number in range(1, VERIFIED + 1)], 0)
+    folder = LogFolder.find(state)
+    assert folder is not None
+    start = time.perf_counter()
+    report = verify_folder(folder, None)
+    rate = report.head.size / (time.perf_counter() - start)
+    return Figure("verification, payloads included", ROOM, rate, "entries/s", target="> 10000/s", ok=rate > 10_000)
