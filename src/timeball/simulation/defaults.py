@@ -24,8 +24,9 @@ DEFAULT_CLOCKS: tuple[tuple[str, str], ...] = (
     ("H2", "active-maser"),
     ("H3", "active-maser"),
 )
-# Greatest rate offset by kind; other kinds get that of a rubidium clock. Masers are set on time when they are put up.
-LARGEST_RATE = {"5071A": 1e-13, "5071A-high-performance": 1e-13, "active-maser": 4e-14, "passive-maser": 1e-13}
+# Greatest rate offset by kind; other kinds get that of a rubidium clock. Active masers are set on time and on rate (by
+# their synthesiser) when they are put up.
+LARGEST_RATE = {"5071A": 1e-13, "5071A-high-performance": 1e-13, "active-maser": 5e-15, "passive-maser": 1e-13}
 OTHER_RATE = 1e-11
 CAESIUM_PHASE_S = 100e-9
 # Comparator noise of a good multi-channel phase comparator, a few picoseconds; typical, no data sheet.

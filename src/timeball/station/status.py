@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import math
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -229,11 +230,15 @@ class StatusReader:
         return max(0.0, time.time() - written)
 
     def _processes(self) -> list[Payload]:
+        """The supervisor's list; how long each has run is the kernel's word, None for one that does not run."""
         try:
             listed = msgspec.json.decode(paths.processes_file(self.state).read_bytes())
         except (OSError, msgspec.DecodeError):
             return []
-        return [row for row in listed if isinstance(row, dict)]
+        return [
+            {"name": row["name"], "pid": row["pid"], "up_s": up_s(row["pid"]), "restarts": row["restarts"]}
+            for row in listed
+        ]
 
     def _alarms(self, now: ServedTime) -> list[str]:
         alarms = [] if now.in_sync else [f"time is withdrawn: {now.why}"]
@@ -258,6 +263,15 @@ def state_of(scale: Payload, place: int) -> tuple[str, str]:
     why = reasons.get(scale["clocks"][place])
     ordinary = {"ok": "weight from its prediction errors", "at cap": "at the greatest weight one clock may have"}
     return state, why or ordinary.get(word, "no weight by configuration" if word == "no weight" else word)
+
+
+def up_s(pid: int | None) -> float | None:
+    """How long a process has run (s), by its start in proc(5) on CLOCK_BOOTTIME; None when it does not run."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text("ascii", "replace").rsplit(")", 1)[1].split()
+    except OSError:
+        return None
+    return hostclocks.boottime_ns() / 1e9 - int(fields[19]) / os.sysconf("SC_CLK_TCK")
 
 
 def seconds(x_fs: str | None) -> float | None:
