@@ -1,0 +1,102 @@
+"""docs/commands.md names every command, option and exit code, and none that does not exist."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import pytest
+
+from timeball.cli.output import ExitCode
+from timeball.cli.root import SUBCOMMANDS
+from timeball.cli.root import root as timeball
+
+HELP = {"-h", "--help"}
+
+
+def sections(text: str) -> dict[str, str]:
+    """Text of each `## timeball NAME` section by name; the root command's by ''."""
+    parts = re.split(r"^## timeball ?(.*)$", text, flags=re.MULTILINE)
+    bodies = [re.split(r"^## ", body, flags=re.MULTILINE)[0] for body in parts[2::2]]
+    return dict(zip(parts[1::2], bodies, strict=True))
+
+
+def printed_options(section: str) -> set[str]:
+    """Options in the first column of a section's table."""
+    cells = re.findall(r"^\| (`-.*?`) \| ", section, re.MULTILINE)
+    return {option for cell in cells for option in re.findall(r"(?<![\w|\\])--?[a-z][\w-]*", cell)}
+
+
+def real_options(command: click.Command) -> set[str]:
+    return {name for item in command.params if isinstance(item, click.Option) for name in item.opts}
+
+
+def load(name: str) -> click.Command:
+    command = timeball.get_command(click.Context(timeball), name)
+    assert command is not None
+    return command
+
+
+def test_every_command_has_a_section_and_no_other(page: Callable[[str], str]) -> None:
+    assert set(sections(page("commands.md"))) == {"", *SUBCOMMANDS}
+
+
+@pytest.mark.parametrize("name", SUBCOMMANDS)
+def test_options_of_a_command(page: Callable[[str], str], name: str) -> None:
+    assert printed_options(sections(page("commands.md"))[name]) == real_options(load(name)) - HELP
+
+
+def test_options_of_the_root(page: Callable[[str], str]) -> None:
+    assert printed_options(sections(page("commands.md"))[""]) == real_options(timeball) | HELP
+
+
+@pytest.mark.parametrize("name", SUBCOMMANDS)
+def test_choices_are_all_named(page: Callable[[str], str], name: str) -> None:
+    section = sections(page("commands.md"))[name].replace("\\|", "|")
+    for option in load(name).params:
+        if isinstance(option.type, click.Choice):
+            assert "|".join(option.type.choices) in section, option.name
+
+
+def test_exit_codes(page: Callable[[str], str]) -> None:
+    text = page("commands.md")
+    table = text[text.index("## Exit codes") : text.index("## timeball\n")]
+    assert {int(code) for code in re.findall(r"^\| (\d+) \|", table, re.MULTILINE)} == {int(code) for code in ExitCode}
+
+
+def test_models_are_named(page: Callable[[str], str]) -> None:
+    from timeball.simulation.models import MODELS
+
+    assert all(f"`{name}`" in sections(page("commands.md"))["simulate"] for name in MODELS)
+
+
+def shown_commands(text: str) -> list[list[str]]:
+    """Commands shown in indented or fenced blocks: `timeball NAME …` up to a comment."""
+    lines = re.sub(r"\\\n\s*", "", text).splitlines()
+    return [line.split("#")[0].split() for line in lines if re.match(r"(    |\$ )?\s*timeball [a-z]", line)]
+
+
+def test_every_command_line_in_the_pages_could_be_typed(root: Path) -> None:
+    seen = 0
+    for path in [root / "README.md", *sorted((root / "docs").rglob("*.md"))]:
+        for words in shown_commands(path.read_text(encoding="utf-8")):
+            name, rest = words[1], words[2:]
+            assert name in SUBCOMMANDS, f"{path.name}: {' '.join(words)}"
+            used = {word.strip("[]").split("=")[0] for word in rest if word.startswith(("-", "[-"))}
+            assert used <= real_options(load(name)) | HELP, f"{path.name}: {' '.join(words)}"
+            seen += 1
+    assert seen > 10
+
+
+def test_the_entry_point_is_the_command(root: Path) -> None:
+    scripts = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["scripts"]
+    assert list(scripts) == ["timeball"]
+
+
+def test_the_comparison_can_fail() -> None:
+    text = "## timeball run\n\n| option | meaning |\n|---|---|\n| `--gone PATH` | no such |\n"
+    assert printed_options(sections(text)["run"]) == {"--gone"}
+    assert shown_commands("    timeball fly --high\n") == [["timeball", "fly", "--high"]]
