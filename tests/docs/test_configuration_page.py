@@ -1,4 +1,4 @@
-"""docs/settings.md lists every setting with its default and meaning, and no other."""
+"""docs/configuration.md lists every setting with its type, default and meaning, and no other."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ from pathlib import Path
 
 from timeball.station.configdoc import describe
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "settings.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "configuration.md"
 
 
 def rows() -> dict[str, tuple[str, str, str]]:
+    """The rows of every table of settings by key path."""
     found = {}
     for line in PAGE.read_text().splitlines():
         if line.startswith("| `"):
             path, kind, default, meaning = (cell.strip() for cell in line.strip("|").split(" | "))
-            found[path.strip("` ")] = (kind, default.strip("`"), meaning.strip("| "))
+            found[path.strip("` ")] = (kind, default.strip("`"), meaning)
     return found
 
 
