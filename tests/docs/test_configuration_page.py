@@ -15,7 +15,7 @@ def rows() -> dict[str, tuple[str, str, str]]:
     for line in PAGE.read_text().splitlines():
         if line.startswith("| `"):
             path, kind, default, meaning = (cell.strip() for cell in line.strip("|").split(" | "))
-            found[path.strip("` ")] = (kind, default.strip("`"), meaning)
+            found[path.strip("` ")] = (kind, default.strip("`"), meaning.replace("\\|", "|"))
     return found
 
 
