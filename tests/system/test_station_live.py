@@ -43,11 +43,11 @@ def test_chronyd_accepts_the_stations_time(station: Station, tmp_path: Path) -> 
     chronyd = shutil.which("chronyd") or "/usr/sbin/chronyd"
     if not os.path.exists(chronyd):
         pytest.skip("chronyd is not installed")
-    done = subprocess.run(
-        [chronyd, "-Q", "-t", "20", f"server 127.0.0.1 port {station.ntp_port} iburst maxsamples 4", "cmdport 0", "port 0",
-         f"pidfile {tmp_path}/pid", "bindcmdaddress /"] + (["-u", "root"] if os.geteuid() == 0 else []),
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+    server = f"server 127.0.0.1 port {station.ntp_port} iburst maxsamples 4"
+    command = [chronyd, "-Q", "-t", "20", server, "cmdport 0", "port 0", f"pidfile {tmp_path}/pid", "bindcmdaddress /"]
+    if os.geteuid() == 0:
+        command[1:1] = ["-u", "root"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     wrong = re.search(r"System clock wrong by (-?[0-9.]+) seconds", done.stderr + done.stdout)
     assert wrong is not None
@@ -59,6 +59,27 @@ def test_the_console_says_what_the_status_says(station: Station) -> None:
         page = json.load(answer)
     assert page["time"]["in_sync"]
     assert page["station"] == station.status()["station"] or page["station"]["verdict"].startswith("in spec")
+
+
+def test_a_real_browser_shows_the_numbers_of_timeball_status(station: Station) -> None:
+    import console_checks as checks
+
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: no browser test")
+    if checks.chromium_path() is None:
+        pytest.skip("Chromium is not installed: the console is not opened in a browser")
+    with playwright.sync_playwright() as started:
+        browser = checks.launch(started)
+        try:
+            with checks.open_page(browser, station.url) as watched:
+                watched.wait_live()
+                watched.wait_charts()
+                body = checks.check_numbers_equal_api(watched)
+                checks.check_everything_is_shown(watched, body)
+                checks.check_numbers_equal_status(watched, station.status, at_least=20)
+                checks.check_changes_live(watched)
+                checks.check_clean(watched)
+        finally:
+            browser.close()
 
 
 def test_the_ledger_verifies_and_replays_while_it_grows(station: Station) -> None:
