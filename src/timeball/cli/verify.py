@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
 from timeball.cli.output import CannotReachError, EvidenceFailedError, print_json
+from timeball.cli.progress import progress_bar
 
 
 @click.command("verify")
@@ -33,7 +33,7 @@ def command(path: Path, since: Path | None, vkey: str | None, as_json: bool) -> 
     if folder is None:
         raise CannotReachError(f"{path}: no ledger here (neither ledger/checkpoint nor checkpoint)")
     try:
-        with _progress() as report_progress:
+        with progress_bar("entries") as report_progress:
             report = verify_folder(folder, vkey, since, report_progress)
     except LedgerError as error:
         if as_json:
@@ -69,18 +69,3 @@ def _sentences(document: dict[str, object]) -> Iterator[str]:
     yield f"  payloads    {document['payload_bytes']} bytes match their digests, {document['erased']} erased"
     unnamed = document["unattested_batches"]
     yield f"  batches     {document['batches']} signatures verify, {unnamed} of them by keys the log does not name"
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[int, int], None] | None]:
-    """A bar on standard error when somebody looks at it."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield None
-        return
-    with Progress(console=console, transient=True) as bar:
-        task = bar.add_task("entries", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -29,7 +29,8 @@ def served_bound(
 
     utck_minus_utc_s, u_utc_s: UTC(k) − UTC as estimated over the link, and its standard uncertainty (s);
     residual_s: the output against TA(k) + steers (s); u_host_s, u_host_rate: standard uncertainties of the host
-    counter's line; wander: how much the output's rate may wander unseen (s/s). Anything unknown (NaN) makes the bound infinite.
+    counter's line; wander: how much the output's rate may wander unseen (s/s). Anything unknown (NaN) makes the bound
+    infinite.
     """
     parts = abs(utck_minus_utc_s) + COVERAGE * u_utc_s + abs(residual_s) + COVERAGE * u_host_s
     growth = COVERAGE * u_host_rate + HOST_WANDER + wander

@@ -1,0 +1,1 @@
+"""The running service: configuration, store, recorder, collector, timekeeper, observer, server, supervisor."""

@@ -1,19 +1,54 @@
 """Batches of readings as they stand in the ledger: columns of decimal strings, and the arrays they become.
 
 x_a − x_b in whole femtoseconds, epochs in nanoseconds of TAI; null where a pair was not read. The payload is described
-in docs/ledger-entries.md. Signing is `ledger.batch`'s; this file only shapes.
+in docs/ledger-entries.md. A batch that is signed and yet malformed is refused as a whole: it moves nothing. Signing is
+`ledger.batch`'s; this file only shapes.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 import numpy as np
+from msgspec import Meta
 
-from timeball.readings import Readings
+from timeball.ledger.errors import BatchError
+from timeball.readings import Readings, ReadingsError
 
 FEMTOSECOND = 1e15
+COMPARISON = "comparison"
+HOST = "host"
+
+Epoch = Annotated[str, Meta(pattern=r"^-?[0-9]{1,19}\Z")]
+Femtoseconds = Annotated[str, Meta(pattern=r"^-?[0-9]{1,19}\Z")]
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """A recorded batch: one row an epoch, one column a pair; `boot_id` and `anchor_ns` (ns) for the host's counter."""
+
+    kind: str
+    epochs: list[Epoch]
+    pairs: list[tuple[str, str]]
+    x_fs: list[list[Femtoseconds | None]]
+    u_fs: list[Femtoseconds | None]
+    boot_id: str = ""
+    anchor_ns: Epoch = "0"
+
+    def __post_init__(self) -> None:
+        """Refuse columns that do not belong together; msgspec turns the ValueError into a ValidationError."""
+        n = len(self.pairs)
+        if len(self.x_fs) != len(self.epochs) or len(self.u_fs) != n or any(len(row) != n for row in self.x_fs):
+            raise ValueError("a row of x_fs an epoch, a column a pair and one u_fs a pair are needed")
+
+
+def parse_batch(batch: dict[str, Any]) -> Batch:
+    """Read a batch strictly; raises `BatchError` naming the field."""
+    try:
+        return msgspec.convert(batch, Batch)
+    except msgspec.ValidationError as error:
+        raise BatchError(f"malformed batch: {error}") from error
 
 
 def comparison_batch(readings: Readings) -> dict[str, Any]:
@@ -31,7 +66,7 @@ def comparison_batch(readings: Readings) -> dict[str, Any]:
             u_fs[place] = str(round(u * FEMTOSECOND))
     names = [[readings.clocks[a], readings.clocks[b]] for a, b in pairs]
     return {
-        "kind": "comparison",
+        "kind": COMPARISON,
         "epochs": [str(e) for e in epochs.tolist()],
         "pairs": names,
         "x_fs": table,
@@ -40,23 +75,22 @@ def comparison_batch(readings: Readings) -> dict[str, Any]:
 
 
 def readings_of(batch: dict[str, Any]) -> Readings:
-    """The `Readings` of a recorded batch; its values are exactly the quantised ones."""
-    pairs = batch["pairs"]
-    clocks = tuple(sorted({name for pair in pairs for name in pair}))
+    """The `Readings` of a recorded batch; its values are exactly the quantised ones. Raises `BatchError`."""
+    parsed = parse_batch(batch)
+    clocks = tuple(sorted({name for pair in parsed.pairs for name in pair}))
     place = {name: i for i, name in enumerate(clocks)}
-    epochs = np.array([int(epoch) for epoch in batch["epochs"]], np.int64)
-    flat = [value for row in batch["x_fs"] for value in row]
+    flat = [value for row in parsed.x_fs for value in row]
     read = np.array([value is not None for value in flat], bool)
-    x = np.array([int(value) for value in flat if value is not None], np.int64) / FEMTOSECOND
-    u_row = np.array([int(u) / FEMTOSECOND if u is not None else np.nan for u in batch["u_fs"]], float)
-    a_row = np.array([place[a] for a, _ in pairs], np.int32)
-    b_row = np.array([place[b] for _, b in pairs], np.int32)
-    count = len(epochs)
-    return Readings(
-        clocks,
-        np.repeat(epochs, len(pairs))[read],
-        np.tile(a_row, count)[read],
-        np.tile(b_row, count)[read],
-        x,
-        np.tile(u_row, count)[read],
-    )
+    count, width = len(parsed.epochs), len(parsed.pairs)
+    u_s = np.array([int(u) / FEMTOSECOND if u is not None else np.nan for u in parsed.u_fs], float)
+    try:
+        return Readings.from_columns(
+            clocks,
+            np.repeat(np.array([int(epoch) for epoch in parsed.epochs], np.int64), width)[read],
+            np.tile(np.array([place[a] for a, _ in parsed.pairs], np.int32), count)[read],
+            np.tile(np.array([place[b] for _, b in parsed.pairs], np.int32), count)[read],
+            np.array([int(value) for value in flat if value is not None], np.int64) / FEMTOSECOND,
+            np.tile(u_s, count)[read],
+        )
+    except (ReadingsError, OverflowError) as error:
+        raise BatchError(f"malformed batch: {error}") from error

@@ -1,35 +1,46 @@
 """The observer: measures the output signal and our own NTP replies from outside, and renews the second lease.
 
-It has its own key, its own counter on the output, and asks the server over the network like any client. It believes the
-ledger's scale only as far as its own comparisons bear it out. It never moves anything: when it finds something, or when
-it stands still, its lease runs out. Every minute its readings and its verdict stand in the ledger, signed, "nothing
-found" included.
+It has its own key, its own counter on the output, and asks the server over the network like any client. It never moves
+anything: when it finds something its lease ends, and while it cannot judge, or stands still, nobody renews. Every
+minute its readings and its verdict stand in the ledger, signed, "nothing found" included.
 """
 
 from __future__ import annotations
 
+import math
 import sys
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from timeball.integrity.output import OutputUnknown, ScalePoint, judge_residual, output_residual
 from timeball.ledger import canonical
 from timeball.ledger.batch import sign_batch
 from timeball.station import hostclocks, paths
 from timeball.station.clockpage import ObserverPage, PageWriter
+from timeball.station.judging import (
+    CANNOT_JUDGE,
+    FOUND,
+    NOTHING_FOUND,
+    WORDS,
+    Scale,
+    gravest,
+    judge,
+    judge_answer,
+    scale_of,
+)
 from timeball.station.keys import load_or_create_key
-from timeball.station.leaps import load_leap_table
 from timeball.station.ledger_reader import LedgerReader
+from timeball.station.newest import newest_entry
 from timeball.station.process import Process, run_process
-from timeball.station.replies import Answer, ReplyUnusable, ask
+from timeball.station.realtime import station_leaps
+from timeball.station.replies import ReplyUnusable, ask
 from timeball.station.say import Say
-from timeball.station.settings import Config
-from timeball.station.timekeeping import paper_of
+from timeball.station.timekeeping import STREAM as TIMEKEEPING
 
-NOTHING_FOUND = 0
-FOUND = 1
-CANNOT_JUDGE = 2
-WORDS = {NOTHING_FOUND: "nothing found", FOUND: "found", CANNOT_JUDGE: "cannot judge"}
+STREAM = "observer"
+LEASE_STREAM = "observer-lease"
+KEY_STREAM = "observer-key"
+MOST_LOOKS = 600
+"""Measurements kept for the next verdict while the recorder does not take it."""
 
 
 class Counter(Protocol):
@@ -42,15 +53,6 @@ class Counter(Protocol):
         """Now: an epoch (TAI, ns), and x_OUT − x_i (s) of the clocks it sees at that epoch."""
 
 
-@dataclass(frozen=True, slots=True)
-class Scale:
-    """The newest recorded step of TA(k): its epoch, every clock, and UTC(k) − TA(k)."""
-
-    epoch: int
-    clocks: dict[str, ScalePoint]
-    paper: Any
-
-
 @dataclass
 class Minute:
     """What is gathered between two verdicts."""
@@ -60,49 +62,19 @@ class Minute:
     residuals: list[float] = field(default_factory=list)
     offsets: list[float] = field(default_factory=list)
 
-
-def scale_of(payload: dict[str, Any]) -> Scale:
-    """The last epoch of a recorded scale entry."""
-    clocks = {
-        name: ScalePoint(int(x_fs) / 1e15, float(y), float(weight))
-        for name, x_fs, y, weight in zip(
-            payload["clocks"], payload["x_fs"][-1], payload["rates"], payload["weights"][-1], strict=True
-        )
-        if x_fs is not None
-    }
-    return Scale(int(payload["epochs"][-1]), clocks, paper_of(payload["paper"]))
-
-
-def judge(tai_ns: int, compared: dict[str, float], scale: Scale | None, config: Config) -> tuple[int, str, float]:
-    """Verdict, the finding in words, and the residual (s): does the output show TA(k) + steers?
-
-    tai_ns: when the output was compared; compared: x_OUT − x_i (s) by the observer's own counter.
-    """
-    if scale is None or scale.paper is None:
-        return CANNOT_JUDGE, "no scale is recorded yet", float("nan")
-    age_s = (tai_ns - scale.epoch) / 1e9
-    if abs(age_s) > config.lease.scale_max_age_s:
-        return CANNOT_JUDGE, f"the newest recorded scale is {age_s:.0f} s old", float("nan")
-    signals = (config.output.clock, config.steering.utc)
-    members = {name: point for name, point in scale.clocks.items() if name not in signals}
-    try:
-        residual_s = output_residual(compared, members, age_s, scale.paper.at(tai_ns))
-    except OutputUnknown as unknown:
-        return CANNOT_JUDGE, str(unknown), float("nan")
-    finding = judge_residual(residual_s, config.observer.residual_limit_s)
-    return (FOUND if finding else NOTHING_FOUND), finding, residual_s
-
-
-def judge_answer(answer: Answer, limit_s: float) -> str:
-    """Nothing when an answer tells the output's time, else the finding in words.
-
-    An answer that claims no sync tells no time and is no lie. One that claims it may be wrong by half its round trip
-    and by the limit.
-    """
-    allowed_s = limit_s + answer.delay_s / 2
-    if answer.in_sync and abs(answer.offset_s) > allowed_s:
-        return f"{answer.address} answered {answer.offset_s:+.3e} s from the output, allowed are {allowed_s:.1e} s"
-    return ""
+    def batch(self, output: str, verdict: int, words: str) -> dict[str, Any]:
+        """The batch of a verdict: x_OUT − x_i of every look, and what was made of it."""
+        clocks = sorted({name for row in self.rows for name in row})
+        return {
+            "kind": "verdict",
+            "code": verdict,
+            "verdict": words or WORDS[verdict],
+            "epochs": self.epochs,
+            "pairs": [[output, name] for name in clocks],
+            "x_fs": [[_fs(row.get(name)) for name in clocks] for row in self.rows],
+            "residual_fs": [_fs(residual) for residual in self.residuals],
+            "reply_offset_fs": [_fs(offset) for offset in self.offsets],
+        }
 
 
 class Observer:
@@ -112,31 +84,33 @@ class Observer:
         self.process, self.config, self.counter = process, process.config, counter
         self.reader = LedgerReader(process.state)
         self.key = load_or_create_key(process.state, "observer")
-        self.say = Say(process, "observer", "verdict")
-        self.lease = Say(process, "observer-lease", "lease")
+        self.say = Say(process, STREAM, "verdict")
+        self.lease = Say(process, LEASE_STREAM, "lease")
         self.page = PageWriter(paths.observer_page(process.state), ObserverPage)
         self.boot = hostclocks.boot_id()
-        self.leaps = load_leap_table(self.config.leap_seconds.file or None)
+        self.leaps = station_leaps(self.config)
         self.minute = Minute()
         self.scale: Scale | None = None
         self.seen = 0
+        self.ends = (0, 0)
+        self.told: int | None = None
 
     def run(self) -> None:
         """Look, judge, renew or not, until told to stop."""
         key = {"name": "observer", "purpose": "verdicts", "vkey": self.key.verifier.vkey}
-        known = self.reader.find_stream_tail("observer-key")
+        known = self.reader.find_stream_tail(KEY_STREAM)
         if known is None or known.payload != canonical.encode(key):
-            Say(self.process, "observer-key", "key").now(key, patience_s=30.0)
+            Say(self.process, KEY_STREAM, "key").now(key, patience_s=30.0)
         while not self.process.stop.is_set():
-            verdict, words = self._look()
-            self._renew(verdict)
+            verdict, words = self.look()
+            self.renew(verdict)
             state = "granted" if verdict == NOTHING_FOUND else "withheld"
             self.lease.on_change({"lease": "observer", "state": state, "why": words or WORDS[verdict]})
-            self._tell(verdict, words)
+            self.tell(verdict, words)
             self.process.sleep(self.config.observer.interval_s)
 
-    def _look(self) -> tuple[int, str]:
-        """Measure the output, ask every address we serve on, and judge both."""
+    def look(self) -> tuple[int, str]:
+        """Measure the output, ask every address we serve on, and judge both: verdict and findings."""
         self._read_scale()
         tai_ns, compared = self.counter.compare()
         verdict, words, residual_s = judge(tai_ns, compared, self.scale, self.config)
@@ -145,61 +119,58 @@ class Observer:
         self.minute.residuals.append(residual_s)
         findings = [words] if words else []
         for address in self.config.ntp.listen:
-            try:
-                answer = ask(address, self.counter.tai_ns, self.leaps)
-            except ReplyUnusable as unusable:
-                verdict = max(verdict, FOUND)
-                findings.append(str(unusable))
-                continue
-            if answer.in_sync:
-                self.minute.offsets.append(answer.offset_s)
-            if finding := judge_answer(answer, self.config.observer.reply_limit_s):
-                verdict = max(verdict, FOUND)
+            answered, finding = self._ask(address)
+            verdict = gravest(verdict, answered)
+            if finding:
                 findings.append(finding)
         return verdict, "; ".join(findings)
+
+    def renew(self, verdict: int) -> None:
+        """Renew the lease, end it when something is found, let it run out while nothing can be judged."""
+        if verdict == NOTHING_FOUND:
+            length = int(self.config.lease.observer_s * 1e9)
+            self.ends = (hostclocks.raw_ns() + length, hostclocks.boottime_ns() + length)
+        elif verdict == FOUND:
+            self.ends = (0, 0)
+        self.page.write(ObserverPage(self.boot.words, *self.ends, verdict))
+
+    def tell(self, verdict: int, words: str) -> None:
+        """Have the minute's readings and verdict recorded, signed; at once when the verdict changes."""
+        before = self.say.last_said
+        payload = sign_batch(self.minute.batch(self.config.output.clock, verdict, words), self.key)
+        if verdict != self.told:
+            self.say.now(payload)
+        else:
+            self.say.every(self.config.observer.verdict_every_s, payload)
+        if self.say.last_said != before:
+            self.told = verdict
+            self.minute = Minute()
+        elif len(self.minute.epochs) > MOST_LOOKS:
+            self.minute = Minute()
+
+    def _ask(self, address: str) -> tuple[int, str]:
+        """What an answer from one of our addresses says; an answer that does not come says nothing."""
+        try:
+            answer = ask(address, self.counter.tai_ns, self.leaps)
+        except ReplyUnusable as unusable:
+            return CANNOT_JUDGE, str(unusable)
+        if answer.in_sync:
+            self.minute.offsets.append(answer.offset_s)
+        finding = judge_answer(answer, self.config.observer.reply_limit_s)
+        return (FOUND if finding else NOTHING_FOUND), finding
 
     def _read_scale(self) -> None:
         size = self.reader.size()
         if size == self.seen:
             return
-        entry = self.reader.last("scale")
+        entry = newest_entry(self.reader, "scale", TIMEKEEPING)
         self.seen = size
         if entry is not None and entry.payload is not None:
             self.scale = scale_of(canonical.decode(entry.payload))
 
-    def _renew(self, verdict: int) -> None:
-        length = int(self.config.lease.observer_s * 1e9) if verdict == NOTHING_FOUND else None
-        raw_ns, boottime_ns = hostclocks.raw_ns(), hostclocks.boottime_ns()
-        ends = (raw_ns + length, boottime_ns + length) if length is not None else (0, 0)
-        self.page.write(ObserverPage(self.boot.words, ends[0], ends[1], verdict))
-
-    def _tell(self, verdict: int, words: str) -> None:
-        """The minute's readings and verdict, signed; at once when the verdict changes."""
-        clocks = sorted({name for row in self.minute.rows for name in row})
-        last = self.say.last
-        changed = last is None or last["batch"]["code"] != verdict  # type: ignore[call-overload,index]
-        batch: dict[str, Any] = {
-            "kind": "verdict",
-            "code": verdict,
-            "verdict": words or WORDS[verdict],
-            "epochs": self.minute.epochs,
-            "pairs": [[self.config.output.clock, name] for name in clocks],
-            "x_fs": [[_fs(row.get(name)) for name in clocks] for row in self.minute.rows],
-            "residual_fs": [_fs(residual) for residual in self.minute.residuals],
-            "reply_offset_fs": [_fs(offset) for offset in self.minute.offsets],
-        }
-        before = self.say.last_said
-        payload = sign_batch(batch, self.key)
-        if changed:
-            self.say.now(payload)
-        else:
-            self.say.every(self.config.observer.verdict_every_s, payload)
-        if self.say.last_said != before or len(self.minute.epochs) > 600:
-            self.minute = Minute()
-
 
 def _fs(x_s: float | None) -> str | None:
-    return str(round(x_s * 1e15)) if x_s is not None and x_s == x_s else None  # noqa: PLR0124 (NaN)
+    return str(round(x_s * 1e15)) if x_s is not None and math.isfinite(x_s) else None
 
 
 def work(process: Process) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
@@ -17,8 +16,10 @@ from timeball.instants import LeapTable
 from timeball.integrity.bound import Bound, served_bound
 from timeball.integrity.host_counter import CounterLine, CounterUnknown, fit_counter
 from timeball.integrity.output import judge_residual
+from timeball.station.batches import FEMTOSECOND, Batch
 from timeball.station.clockpage import TimekeeperPage
-from timeball.station.settings import Config
+from timeball.station.pagelayout import SUSPEND_MARGIN_NS, SUSPEND_SLEW_DIVISOR
+from timeball.station.settings import REPLAYED, Config
 from timeball.station.timekeeping import Timekeeping
 
 HOST_WINDOW_S = 120.0
@@ -37,16 +38,21 @@ class HostCounter:
     anchor_ns: int = 0
     samples: deque[tuple[int, float]] = field(default_factory=deque)
 
-    def take(self, batch: dict[str, Any]) -> None:
+    def take(self, batch: Batch) -> None:
         """A recorded batch of kind `host`; another boot or another anchor starts anew."""
-        if (batch["boot_id"], int(batch["anchor_ns"])) != (self.boot_id, self.anchor_ns):
-            self.boot_id, self.anchor_ns = batch["boot_id"], int(batch["anchor_ns"])
-            self.samples.clear()
-        for epoch, row in zip(batch["epochs"], batch["x_fs"], strict=True):
-            if row[0] is not None and (not self.samples or int(epoch) > self.samples[-1][0]):
-                self.samples.append((int(epoch), int(row[0]) / 1e15))
+        if (batch.boot_id, int(batch.anchor_ns)) != (self.boot_id, self.anchor_ns):
+            self.boot_id, self.anchor_ns = batch.boot_id, int(batch.anchor_ns)
+            self.forget()
+        for epoch, row in zip(batch.epochs, batch.x_fs, strict=True):
+            x_fs = row[0] if row else None
+            if x_fs is not None and (not self.samples or int(epoch) > self.samples[-1][0]):
+                self.samples.append((int(epoch), int(x_fs) / FEMTOSECOND))
         while self.samples and self.samples[-1][0] - self.samples[0][0] > HOST_WINDOW_S * 1e9:
             self.samples.popleft()
+
+    def forget(self) -> None:
+        """The counter stood still, or was replaced: nothing read before counts."""
+        self.samples.clear()
 
     def line(self) -> CounterLine:
         """The counter's line at its newest reading; raises `CounterUnknown`."""
@@ -64,6 +70,12 @@ class Moment:
     boottime_ns: int
     boot_id: tuple[int, int]
     boot_name: str
+
+    def slept_since(self, before: Moment) -> bool:
+        """Whether the host was suspended in between: BOOTTIME went on and RAW, which the page counts by, did not."""
+        elapsed_ns = self.raw_ns - before.raw_ns
+        gained_ns = abs(self.boottime_ns - before.boottime_ns - elapsed_ns)
+        return gained_ns > SUSPEND_MARGIN_NS + abs(elapsed_ns) // SUSPEND_SLEW_DIVISOR
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +97,8 @@ def make_statement(
 
     residual_s: output − UTC(k) at the newest scale epoch (s), NaN when the output was not read.
     """
+    if config.replayed:
+        raise CounterUnknown(REPLAYED)
     line = counter.line()
     if counter.boot_id != now.boot_name:
         raise CounterUnknown("the host's counter has not been read since this boot")
@@ -125,11 +139,16 @@ def _page(
         leap_tai_ns=leap.tai_ns if leap is not None else 0,
         leap_sign=leap.step_s if leap is not None else 0,
         stratum=10 if config.simulated else 1,
-        refid=LOCAL_CLOCK if config.simulated else int.from_bytes(config.station.name.encode()[:4].ljust(4, b"\0")),
+        refid=LOCAL_CLOCK if config.simulated else refid_of(config.station.name),
         simulated=int(config.simulated),
         lease_raw_ns=0,
         lease_boottime_ns=0,
     )
+
+
+def refid_of(name: str) -> int:
+    """The first four letters of a primary source's name as a reference id (RFC 5905 section 7.3)."""
+    return int.from_bytes(name.encode()[:4].ljust(4, b"\0"))
 
 
 def _reason_against(
@@ -143,14 +162,9 @@ def _reason_against(
 ) -> str:
     """Why scale, ledger and output do not agree; empty when they do."""
     age_s = (now.raw_ns - line.raw_ns) / 1e9
-    scale_age_s = (page.tai_ns + now.raw_ns - page.raw_ns - (keeper.at1.epoch or 0)) / 1e9
     reach_s = bound.at_reference_s + bound.growth * age_s
-    if keeper.at1.epoch is None:
-        return "there is no scale yet"
-    if scale_age_s > config.lease.scale_max_age_s:
-        return f"the newest scale epoch is {scale_age_s:.0f} s old"
-    if scale_age_s < -config.ensemble.interval_s:
-        return f"the newest scale epoch lies {-scale_age_s:.0f} s ahead of the host's counter"
+    if why := _against_scale(keeper.at1.epoch, page.tai_ns + now.raw_ns - page.raw_ns, config):
+        return why
     if math.isnan(residual_s):
         return "the output was not read at the newest scale epoch"
     if finding := judge_residual(residual_s, config.output.residual_limit_s):
@@ -161,4 +175,16 @@ def _reason_against(
         return "UTC(k) has not been compared with UTC for a day: the bound is unknown"
     if reach_s > config.lease.max_bound_s:
         return f"the bound is {reach_s:.2e} s, more than {config.lease.max_bound_s:.2e} s"
+    return ""
+
+
+def _against_scale(epoch: int | None, now_ns: int, config: Config) -> str:
+    """Why the newest scale epoch (TAI ns) is no ground for time served at `now_ns`; empty when it is."""
+    if epoch is None:
+        return "there is no scale yet"
+    age_s = (now_ns - epoch) / 1e9
+    if age_s > config.lease.scale_max_age_s:
+        return f"the newest scale epoch is {age_s:.0f} s old"
+    if age_s < -config.ensemble.interval_s:
+        return f"the newest scale epoch lies {-age_s:.0f} s ahead of the host's counter"
     return ""

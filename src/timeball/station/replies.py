@@ -6,16 +6,12 @@ caller's own counter reads it at CLOCK_MONOTONIC_RAW; delay is the round trip. O
 
 from __future__ import annotations
 
-import secrets
-import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from timeball.instants import LeapTable
-from timeball.protocols.ntp import NTPError, build_request, parse_reply, tai_ns_from_timestamp
-from timeball.station import hostclocks
-
-TIMEOUT_S = 0.5
+from timeball.instants import NS_PER_SECOND, LeapTable
+from timeball.protocols.ntp import NTPError
+from timeball.station.instruments.ntpclient import exchange
 
 
 class ReplyUnusable(OSError):
@@ -24,7 +20,7 @@ class ReplyUnusable(OSError):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer: whether it claimed to be in sync, and if so served − output (s), round trip (s), dispersion (s)."""
+    """One answer: whether it claimed sync, and if so served − output, round trip and root distance (s)."""
 
     address: str
     in_sync: bool
@@ -35,25 +31,21 @@ class Answer:
 
 def ask(address: str, tai_of_raw: Callable[[int], int], leaps: LeapTable) -> Answer:
     """Ask `host:port`; `tai_of_raw` gives the output's TAI (ns) at a reading of RAW. Raises `ReplyUnusable`."""
-    host, _, port = address.rpartition(":")
-    nonce = secrets.randbits(64) | 1
     try:
-        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) as sock:
-            sock.settimeout(TIMEOUT_S)
-            sock.connect((host.strip("[]"), int(port)))
-            sent_raw = hostclocks.raw_ns()
-            sock.send(build_request(nonce))
-            data = sock.recv(512)
-            received_raw = hostclocks.raw_ns()
-        reply = parse_reply(data, nonce)
+        asked = exchange(address)
     except (OSError, NTPError) as error:
         raise ReplyUnusable(f"{address} did not answer as it should: {error}") from error
-    if not reply.in_sync:
+    if not asked.reply.in_sync:
         return Answer(address, in_sync=False)
-    sent, received = tai_of_raw(sent_raw), tai_of_raw(received_raw)
-    tai_minus_utc_s = leaps.tai_minus_utc(sent)
-    stamps = (reply.packet.receive, reply.packet.transmit)
-    arrived, left = (tai_ns_from_timestamp(stamp, tai_minus_utc_s, sent) for stamp in stamps)
-    offset_s = ((arrived - sent) + (left - received)) / 2e9
-    delay_s = max(0, (received - sent) - (left - arrived)) / 1e9
-    return Answer(address, True, offset_s, delay_s, reply.root_distance_s)
+    sent, received = tai_of_raw(asked.sent_raw_ns), tai_of_raw(asked.received_raw_ns)
+    ours_twice = sent - counted_offset_ns(sent, leaps) + received - counted_offset_ns(received, leaps)
+    offset_s = (sum(asked.stamps()) - ours_twice) / 2e9
+    return Answer(address, True, offset_s, asked.delay_s(), asked.reply.root_distance_s)
+
+
+def counted_offset_ns(tai_ns: int, leaps: LeapTable) -> int:
+    """TAI − UTC (ns) where UTC counts no 61st second: it repeats 23:59:59 (`clockpage.tai_minus_utc_at` says why)."""
+    leap = leaps.next_leap(tai_ns)
+    if leap is not None and leap.step_s > 0 and tai_ns >= leap.tai_ns - NS_PER_SECOND:
+        return leap.tai_minus_utc_s * NS_PER_SECOND
+    return leaps.tai_minus_utc(tai_ns) * NS_PER_SECOND

@@ -12,12 +12,16 @@ from typing import Any
 import msgspec
 
 import timeball
-from timeball.ensemble.at1 import AT1Parameters
+from timeball.ensemble.at1 import AT1Parameters, EnsembleError
 from timeball.simulation.models import MODELS
 from timeball.station.settings import Config, Output, Steering
 
 VERSION = 1
 DEFAULT_TAU_MIN_S = 86400.0
+
+
+class RulesUnknown(ValueError):
+    """A recorded configuration whose rules this software does not know; one sentence."""
 
 
 class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -29,6 +33,11 @@ class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     interval_s: float
     snapshot_every: int
     version: int = VERSION
+
+    @property
+    def measured(self) -> frozenset[str]:
+        """The clocks that are configured, and the output: what the ensemble may know of."""
+        return frozenset(self.at1.tau_min_s_by_clock) | {self.output.clock}
 
 
 def rules_of(config: Config) -> Rules:
@@ -64,11 +73,15 @@ def config_payload(config: Config) -> dict[str, Any]:
 
 
 def rules_from_payload(payload: dict[str, Any]) -> Rules:
-    """Read the rules of a `config` entry; raises `msgspec.ValidationError` when they are not of a known version."""
-    rules = msgspec.convert(payload["rules"], Rules, strict=False)
-    if rules.version != VERSION:
-        raise msgspec.ValidationError(f"rules of version {rules.version}, this software knows version {VERSION}")
-    return rules
+    """Read the rules of a `config` entry; raises `RulesUnknown` when they are not of a known version, or no rules."""
+    recorded = payload.get("rules") if isinstance(payload, dict) else None
+    version = recorded.get("version") if isinstance(recorded, dict) else None
+    if version != VERSION:
+        raise RulesUnknown(f"rules of version {version}, this software knows version {VERSION}")
+    try:
+        return msgspec.convert(recorded, Rules, strict=False)
+    except (msgspec.ValidationError, EnsembleError) as error:
+        raise RulesUnknown(f"these are no rules of version {VERSION}: {error}") from error
 
 
 def without_floats(value: Any) -> Any:

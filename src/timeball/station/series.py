@@ -7,15 +7,16 @@ beyond the last two hours; deviations are computed from all points.
 from __future__ import annotations
 
 import time
-from itertools import chain
 from typing import Any
 
 import numpy as np
 
+from timeball.instants import LeapTable
 from timeball.ledger import canonical
 from timeball.stability import oadev
 from timeball.station.ledger_reader import LedgerReader
 from timeball.station.settings import Config
+from timeball.station.timekeeping import STREAM
 
 RECENT_S = 7200.0
 COARSE_S = 600.0
@@ -26,9 +27,10 @@ Payload = dict[str, Any]
 class Series:
     """What `scale` entries said, as lists of rows; `through` is the ledger index read last."""
 
-    def __init__(self, reader: LedgerReader, config: Config) -> None:
-        self.reader, self.config = reader, config
+    def __init__(self, reader: LedgerReader, config: Config, leaps: LeapTable) -> None:
+        self.reader, self.config, self.leaps = reader, config, leaps
         self.through = -1
+        self.names: set[str] = set()
         self.index: list[int] = []
         self.epoch: list[int] = []
         self.x: list[dict[str, float]] = []
@@ -40,12 +42,14 @@ class Series:
     def follow(self) -> None:
         """Read every scale entry that is new."""
         for entry in self.reader.entries(self.through + 1, self.reader.size()):
-            if entry.envelope.type == "scale" and entry.payload is not None:
+            of_the_scale = entry.envelope.type == "scale" and entry.envelope.by == STREAM
+            if of_the_scale and entry.payload is not None:
                 self._take(entry.index, canonical.decode(entry.payload))
             self.through = entry.index
 
     def _take(self, index: int, payload: Payload) -> None:
         clocks = payload["clocks"]
+        self.names.update(clocks)
         for epoch, row, residual_fs in zip(
             payload["epochs"], payload["x_fs"], payload["output"]["residual_fs"], strict=True
         ):
@@ -59,9 +63,8 @@ class Series:
                 self.utc.append((index, int(epoch), int(x_fs) / 1e15))
 
     def clocks(self) -> list[str]:
-        """The members of the ensemble, in the order of their names."""
-        signals = (self.config.output.clock, self.config.steering.utc)
-        return sorted(set(chain.from_iterable(self.x[-1:])) - set(signals)) if self.x else []
+        """The members of the ensemble, those that are missing now included, in the order of their names."""
+        return sorted(self.names - {self.config.output.clock, self.config.steering.utc})
 
     def history(self, since: int = 0) -> Payload:
         """Series recorded after ledger index `since`; the whole past is thinned out, what is new is not."""
@@ -89,9 +92,7 @@ class Series:
 
     def _utc_s(self, epoch: int) -> float:
         """Seconds since 1970 as UTC labels count them, for the time axis of a plot."""
-        return epoch / 1e9 - self.tai_minus_utc_s
-
-    tai_minus_utc_s: float = 37.0
+        return epoch / 1e9 - self.leaps.tai_minus_utc(epoch)
 
     def deviations(self) -> Payload:
         """OADEV of every clock against TA(k), of which it is a part; computed at most every half minute."""

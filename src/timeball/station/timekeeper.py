@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from collections import deque
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from timeball.integrity.host_counter import CounterUnknown
@@ -17,18 +18,19 @@ from timeball.ledger import canonical
 from timeball.station import hostclocks, paths
 from timeball.station.clockpage import PageReader, PageWriter, TimekeeperPage
 from timeball.station.follow import Follower
-from timeball.station.leaps import load_leap_table
 from timeball.station.pagemaker import HostCounter, Moment, Statement, make_statement
 from timeball.station.process import Process, run_process
-from timeball.station.recorder_client import LedgerFull, RecorderClient, RecorderUnavailable
+from timeball.station.realtime import station_leaps
+from timeball.station.recorder_client import LedgerFull, Record, RecorderClient, RecorderUnavailable
 from timeball.station.rules import config_payload
-from timeball.station.say import Say
-from timeball.station.timekeeping import STREAM, Decision
+from timeball.station.say import QUICK_S, Say
+from timeball.station.timekeeping import CONFIG, STREAM, Decision
 from timeball.station.timeofday import TimeOfDayUnknown, agreed_tai_ns, sources_of
 
 POLL_S = 0.1
 SERVED_EVERY_S = 60.0
-MOST_PENDING = 10_000
+MOST_AT_ONCE = 200
+"""Decisions recorded between two looks at the lease, when there is much to catch up with."""
 
 
 class Timekeeper:
@@ -37,20 +39,19 @@ class Timekeeper:
     def __init__(self, process: Process) -> None:
         self.process = process
         self.config = process.config
-        self.follower = Follower(process.state)
         self.counter = HostCounter()
-        self.follower.on_host = self.counter.take
+        self.follower = Follower(process.state, self.counter.take)
         self.pending: deque[Decision] = deque()
-        self.recorder = RecorderClient(process.state, STREAM)
+        self.recorder = RecorderClient(process.state, STREAM, timeout_s=QUICK_S)
         self.recorded = 0
         self.lease = Say(process, "lease", "lease")
         self.served = Say(process, "served", "served")
-        self.leaps = load_leap_table(self.config.leap_seconds.file or None)
+        self.leaps = station_leaps(self.config)
         path = paths.timekeeper_page(process.state)
         self.before = PageReader(path, TimekeeperPage).read()
         self.page = PageWriter(path, TimekeeperPage)
         self.boot = hostclocks.boot_id()
-        self.renewed = 0.0
+        self.renewed: Moment | None = None
         self.trusted = False
 
     def run(self) -> None:
@@ -60,32 +61,45 @@ class Timekeeper:
         while not self.process.stop.is_set():
             self._decide()
             now = self._moment()
-            if now.raw_ns / 1e9 - self.renewed >= self.config.lease.renew_s:
-                self.renewed = now.raw_ns / 1e9
+            if self.renewed is None or now.raw_ns - self.renewed.raw_ns >= self.config.lease.renew_s * 1e9:
+                self._wake(now)
                 self._renew(now)
             self.process.sleep(POLL_S)
 
     def _record_config(self) -> None:
         """A changed configuration is a recorded decision, made before anything is decided by it."""
         payload = config_payload(self.config)
-        last = self.follower.reader.last("config")
+        last = self.follower.reader.find_stream_tail(CONFIG)
         if last is None or last.payload is None or canonical.decode(last.payload) != payload:
-            Say(self.process, "config", "config").now(payload, patience_s=30.0)
+            said = Say(self.process, CONFIG, "config").now(payload, patience_s=30.0)
+            if not said and last is None:
+                raise RecorderUnavailable("no configuration is recorded, so nothing can be decided")
+
+    def _wake(self, now: Moment) -> None:
+        """After a suspension nothing that RAW has carried counts: neither the counter's line nor the time of day."""
+        if self.renewed is not None and now.slept_since(self.renewed):
+            self.process.log.warning("the host was suspended: its counter is measured anew")
+            self.counter.forget()
+            self.trusted = False
+        self.renewed = now
 
     def _decide(self) -> None:
-        """Fold what is new and record what follows from it; what is recorded already is passed over."""
-        for decision in self.follower.take():
+        """Fold what is new and record what follows from it, some at a time; what is recorded already is passed over."""
+        for decision in self.follower.take(MOST_AT_ONCE):
             if decision.seq > self.recorded:
                 self.pending.append(decision)
-        while self.pending:
-            decision = self.pending[0]
+        for complaint in self.follower.take_complaints():
+            self.process.log.warning("not believed: %s", complaint)
+        if self.pending:
+            group = list(islice(self.pending, MOST_AT_ONCE))
             try:
-                self.recorder.append(decision.type, decision.version, decision.payload, decision.seq)
+                self.recorder.append_many(Record(one.type, one.version, one.payload, one.seq) for one in group)
             except (RecorderUnavailable, LedgerFull) as error:
                 self.process.log.warning("%d decisions wait: %s", len(self.pending), error)
                 return
-            self.recorded = decision.seq
-            self.pending.popleft()
+            self.recorded = group[-1].seq
+            for _ in group:
+                self.pending.popleft()
 
     def _moment(self) -> Moment:
         return Moment(hostclocks.raw_ns(), hostclocks.boottime_ns(), self.boot.words, hostclocks.boot_name())

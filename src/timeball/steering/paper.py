@@ -10,7 +10,7 @@ import msgspec
 
 
 class PaperOffset(msgspec.Struct, frozen=True):
-    """UTC(k) − TA(k): `phase_s` (s) at `epoch` (TAI ns), and `rate` (dimensionless) until `next_rate` from `change` on."""
+    """UTC(k) − TA(k): `phase_s` (s) at `epoch` (TAI ns) and `rate` after it; from `change` (TAI ns) on, `next_rate`."""
 
     epoch: int
     phase_s: float
@@ -29,7 +29,11 @@ class PaperOffset(msgspec.Struct, frozen=True):
         return self.rate if self.change is None or epoch < self.change else self.next_rate
 
     def steered(self, change: int, rate: float) -> PaperOffset:
-        """The same line with a new rate from `change` on; a change that was pending before then has taken effect."""
-        if self.change is None:
+        """The same line up to `change`, and a new rate from there on.
+
+        A change that comes before `change` has taken effect by then; one that was to come at `change` or later never
+        does: the newer word holds.
+        """
+        if self.change is None or change <= self.change:
             return PaperOffset(self.epoch, self.phase_s, self.rate, change, rate)
         return PaperOffset(self.change, self.at(self.change), self.next_rate, change, rate)

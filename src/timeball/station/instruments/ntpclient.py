@@ -11,7 +11,7 @@ import socket
 from dataclasses import dataclass
 
 from timeball.instants import LeapTable
-from timeball.protocols.ntp import NTPError, build_request, parse_reply, tai_ns_from_timestamp
+from timeball.protocols.ntp import NTPError, Reply, build_request, parse_reply, tai_ns_from_timestamp
 from timeball.station import hostclocks
 from timeball.station.realtime import tai_of_utc
 
@@ -19,6 +19,26 @@ TIMEOUT_S = 0.5
 PACKET_BYTES = 512
 YEAR_2040_NS = 2_208_988_800 * 10**9
 """Decides the era of a timestamp: everything between 1972 and 2108 is told apart, whatever the host believes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A question and its answer: RAW (ns) when the one was sent and the other had come."""
+
+    sent_raw_ns: int
+    received_raw_ns: int
+    reply: Reply
+
+    def stamps(self) -> tuple[int, int]:
+        """The server's two stamps, question come and answer sent, as UTC (ns since 1970) that counts no leaps."""
+        packet = self.reply.packet
+        first, last = (tai_ns_from_timestamp(stamp, 0, YEAR_2040_NS) for stamp in (packet.receive, packet.transmit))
+        return first, last
+
+    def delay_s(self) -> float:
+        """The round trip without the time the server kept it (s)."""
+        arrived, left = self.stamps()
+        return max(0, (self.received_raw_ns - self.sent_raw_ns) - (left - arrived)) / 1e9
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +51,8 @@ class ServerTime:
     root_distance_s: float
 
 
-def ask_server(address: str, leaps: LeapTable, timeout_s: float = TIMEOUT_S) -> ServerTime:
-    """Ask `host:port`. Raises OSError when nobody answers and `NTPError` for an answer that gives no time."""
+def exchange(address: str, timeout_s: float = TIMEOUT_S) -> Exchange:
+    """Ask `host:port` once. Raises OSError when nobody answers and `NTPError` for what is no answer."""
     host, _, port = address.rpartition(":")
     kind, _, _, _, where = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_DGRAM)[0]
     nonce = secrets.randbits(64) | 1
@@ -43,10 +63,14 @@ def ask_server(address: str, leaps: LeapTable, timeout_s: float = TIMEOUT_S) -> 
         sock.send(build_request(nonce))
         data = sock.recv(PACKET_BYTES)
         received = hostclocks.raw_ns()
-    reply = parse_reply(data, nonce)
-    if not reply.in_sync:
-        raise NTPError("leap", reply.packet.leap, "the server does not claim to be in sync")
-    stamps = (reply.packet.receive, reply.packet.transmit)
-    arrived, left = (tai_of_utc(tai_ns_from_timestamp(stamp, 0, YEAR_2040_NS), leaps) for stamp in stamps)
-    delay_s = max(0, (received - sent) - (left - arrived)) / 1e9
-    return ServerTime((sent + received) // 2, (arrived + left) // 2, delay_s, reply.root_distance_s)
+    return Exchange(sent, received, parse_reply(data, nonce))
+
+
+def ask_server(address: str, leaps: LeapTable, timeout_s: float = TIMEOUT_S) -> ServerTime:
+    """The time of `host:port`. Raises OSError when nobody answers and `NTPError` for an answer that gives no time."""
+    asked = exchange(address, timeout_s)
+    if not asked.reply.in_sync:
+        raise NTPError("leap", asked.reply.packet.leap, "the server does not claim to be in sync")
+    arrived, left = (tai_of_utc(stamp, leaps) for stamp in asked.stamps())
+    middle = (asked.sent_raw_ns + asked.received_raw_ns) // 2
+    return ServerTime(middle, (arrived + left) // 2, asked.delay_s(), asked.reply.root_distance_s)

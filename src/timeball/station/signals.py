@@ -1,0 +1,51 @@
+"""The output and the link to UTC against TA(k): signals that the ensemble judges or does not know, never members.
+
+x is signal minus TA(k), in seconds, NaN where it was not read. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from dataclasses import replace
+
+import numpy as np
+
+from timeball.ensemble.at1 import AT1Steps
+from timeball.readings import FloatArray, PhaseTable
+
+
+def place_of(clocks: tuple[str, ...], name: str) -> int | None:
+    """Column of a clock, None when it has none."""
+    return clocks.index(name) if name in clocks else None
+
+
+def only(table: PhaseTable, clocks: Container[str]) -> PhaseTable:
+    """The columns of these clocks: the link to UTC, or a name that nobody configured, is no clock of the laboratory."""
+    places = [place for place, name in enumerate(table.clocks) if name in clocks]
+    return replace(table, clocks=tuple(table.clocks[place] for place in places), x=table.x[:, places])
+
+
+def later_than(table: PhaseTable, epoch: int | None) -> PhaseTable:
+    """Only the rows after `epoch` (TAI ns): a batch that arrives again, or late, never turns the scale back."""
+    if epoch is None:
+        return table
+    later = table.epochs > epoch
+    return replace(table, epochs=table.epochs[later], x=table.x[later], pivot=table.pivot[later])
+
+
+def against_scale(steps: AT1Steps, table: PhaseTable, signal: str) -> FloatArray:
+    """x of a signal against TA(k) (s, float64[m]) through the first clock read with it; NaN where there is none."""
+    x = np.full(len(table.epochs), np.nan)
+    place = place_of(table.clocks, signal)
+    if place is None:
+        return x
+    for name in (name for name in table.clocks if name != signal and name in steps.clocks):
+        through = table.x[:, place] - table.x[:, table.clocks.index(name)] + steps.x[:, steps.clocks.index(name)]
+        x = np.where(np.isnan(x), through, x)
+    return x
+
+
+def last_at(values: FloatArray, clocks: tuple[str, ...], name: str) -> float:
+    """The last row's value of a clock; NaN when it has no column."""
+    place = place_of(clocks, name)
+    return float(values[-1, place]) if place is not None else float("nan")

@@ -1,0 +1,144 @@
+"""The rules of a configuration: into a `config` entry and back, bit for bit, canonical, and no unknown version."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from timeball.ledger import canonical
+from timeball.simulation.models import MODELS
+from timeball.station.config import Config, parse_config
+from timeball.station.rules import (
+    DEFAULT_TAU_MIN_S,
+    RulesUnknown,
+    config_payload,
+    rules_from_payload,
+    rules_of,
+    tau_min_of,
+    without_floats,
+)
+from timeball.station.settings import Clock, Ensemble, Steering
+
+positive = st.floats(1e-300, 1e300, allow_nan=False)
+configs = st.builds(
+    Config,
+    ensemble=st.builds(
+        Ensemble,
+        interval_s=st.floats(1, 86400),
+        memory_s=positive,
+        cap=st.floats(0.0, 1.0, exclude_min=True),
+        snapshot_every=st.integers(1, 2**53 - 1),
+    ),
+    steering=st.builds(
+        Steering,
+        enabled=st.booleans(),
+        time_constant_s=positive,
+        max_rate_change=st.floats(1e-300, 1e-9),
+        max_phase_per_day_s=st.floats(1e-300, 1e-3),
+    ),
+    clock=st.lists(
+        st.builds(
+            Clock,
+            name=st.sampled_from(["A", "B", "C.1", "D-2"]),
+            kind=st.sampled_from([*MODELS, "sundial"]),
+            tau_min_s=st.none() | positive,
+            zero_weight=st.booleans(),
+        ),
+        max_size=4,
+        unique_by=lambda clock: clock.name,
+    ).map(tuple),
+)
+
+
+def recorded(config: Config) -> dict[str, Any]:
+    return canonical.decode(canonical.encode(config_payload(config)))
+
+
+@given(configs)
+def test_what_is_recorded_is_read_back_bit_for_bit(config: Config) -> None:
+    assert rules_from_payload(recorded(config)) == rules_of(config)
+    assert recorded(config) == config_payload(config), "what is recorded once is not recorded again"
+
+
+@given(configs)
+def test_the_whole_configuration_stands_beside_its_rules(config: Config) -> None:
+    assert msgspec.convert(recorded(config)["config"], Config, strict=False) == config
+
+
+MIXED = """
+[[clock]]
+name = "A"
+kind = "sundial"
+zero_weight = true
+[[clock]]
+name = "B"
+kind = "active-maser"
+tau_min_s = 777.0
+[[instrument]]
+kind = "replay"
+files = ["x"]
+[actuator]
+kind = "none"
+[ensemble]
+cap = 1.0
+[time_of_day]
+sources = ["realtime", "rtc"]
+"""
+
+
+def test_the_rules_say_who_may_carry_the_scale() -> None:
+    config = parse_config(MIXED)
+    rules = rules_of(config)
+    assert set(rules.at1.zero_weight) == {"A", "OUT"}
+    assert rules.at1.tau_min_s_by_clock == {"A": DEFAULT_TAU_MIN_S, "B": 777.0}
+    assert (rules.interval_s, rules.at1.interval_s) == (60.0, 60.0)
+
+
+def test_a_kind_is_most_stable_where_its_model_says() -> None:
+    for kind, model in MODELS.items():
+        tau_s = tau_min_of(kind)
+        sigma = float(model.theory_adev(tau_s))
+        assert all(sigma <= float(model.theory_adev(10.0**power)) * 1.01 for power in range(1, 7)), kind
+
+
+def changed(**rules: Any) -> dict[str, Any]:
+    payload = recorded(Config())
+    return {**payload, "rules": {**payload["rules"], **rules}}
+
+
+@pytest.mark.parametrize("version", [0, 2, "1", None, 1.5])
+def test_rules_of_another_version_are_refused(version: Any) -> None:
+    with pytest.raises(RulesUnknown, match=f"rules of version {version}, this software knows version 1"):
+        rules_from_payload(changed(version=version))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"interval_s": "soon"},
+        {"snapshot_every": "1.5"},
+        {"a_rule_of_tomorrow": 1},
+        {"at1": {"cap": "2.0"}},
+        {"at1": {"memory_s": "nan"}},
+        {"steering": {"max_rate": "-1.0"}},
+        {"output": None},
+    ],
+)
+def test_what_is_no_rule_is_refused_as_such(wrong: dict[str, Any]) -> None:
+    with pytest.raises(RulesUnknown, match="no rules of version 1"):
+        rules_from_payload(changed(**wrong))
+
+
+@pytest.mark.parametrize("payload", [{}, {"rules": None}, {"rules": []}, [], "rules", None])
+def test_a_payload_without_rules_is_refused(payload: Any) -> None:
+    with pytest.raises(RulesUnknown, match="rules of version None"):
+        rules_from_payload(payload)
+
+
+def test_floats_become_text_at_every_depth_and_nothing_else_does() -> None:
+    value = {"a": 0.1, "b": [1, 2.5, (True, None, {"c": -0.0})], "d": "1.0"}
+    assert without_floats(value) == {"a": "0.1", "b": [1, "2.5", [True, None, {"c": "-0.0"}]], "d": "1.0"}
