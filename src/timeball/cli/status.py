@@ -39,17 +39,20 @@ def command(state: Path | None, as_json: bool) -> int:
 def sentences(status: dict[str, Any]) -> Iterator[str]:
     """The status in words: verdict first, numbers with unit and age after."""
     station, time, output, ledger = status["station"], status["time"], status["output"], status["ledger"]
+    scale = status["scale"]
     simulated = " (simulated laboratory: nothing here is traceable)" if station["simulated"] else ""
     yield f"{station['lamp'].upper()}  {station['verdict']}{simulated}"
-    leap = f"TAI − UTC {time['leap']['tai_minus_utc_s']} s, {time['leap']['words']}"
+    offset_s = time["leap"]["tai_minus_utc_s"]
+    leap = f"TAI − UTC {'unknown' if offset_s is None else f'{offset_s} s'}, {time['leap']['words']}"
     yield f"UTC({station['name']})  {time['utc'] or 'unknown'}   {leap}"
     bound = format_seconds(time["bound_s"]) if time["bound_s"] is not None else "unknown"
-    yield f"bound    {bound} against UTC, as served; stratum {time['stratum']}, refid {time['refid']}"
+    yield f"bound    {bound} against UTC, as served; stratum {time['stratum']}, refid {time['refid'] or 'none'}"
     for name, lease in status["leases"].items():
         state = f"{lease['remaining_s']:.1f} s left" if lease["valid"] else "ended"
         yield f"lease    {name}: {state}; {lease['why']}"
     if output["residual_s"] is not None:
         yield f"output   {format_seconds(output['residual_s'])} from TA(k) + steers; {output['why']}"
+    yield f"scale    {scale['algorithm']} every {scale['interval_s']:g} s, newest epoch {scale['epoch_utc'] or 'none yet'}"
     yield f"ledger   {ledger['size']} entries of {ledger['origin']}"
     yield ""
     rows = (

@@ -26,8 +26,11 @@ from timeball.station.instruments.registry import Instruments, make_instruments
 from timeball.station.instruments.replay import Replay
 from timeball.station.keys import load_or_create_key
 from timeball.station.ledger_reader import Entry, LedgerReader
+from timeball.station.newest import newest_entry
 from timeball.station.process import CannotStartError, Process, run_process
 from timeball.station.recorder_client import LedgerFull, RecorderClient, RecorderUnavailable
+from timeball.station.rules import config_payload
+from timeball.station.timekeeping import CONFIG
 
 STREAM = "collector"
 VERSION = 1
@@ -37,6 +40,7 @@ HOST_BATCH_NS = 5 * 10**9
 MOST_WAITING = 10_000
 TELL_FAULTS_S = 10.0
 LOOK_BACK = 200
+CATCH_UP_S = 0.1
 
 Taken = tuple[Instrument, list[Sample]]
 Payload = dict[str, Any]
@@ -211,13 +215,32 @@ def newest_epoch(reader: LedgerReader) -> int | None:
     return None
 
 
+def catch_up(process: Process, reader: LedgerReader, client: RecorderClient) -> None:
+    """Wait until a file can be read as if it were measured now: nothing of it may be lost or recorded twice.
+
+    A signed head must cover all that an earlier run had recorded, and the rules that decide must stand before readings.
+    """
+    rules = canonical.encode(config_payload(process.config))
+    while not process.stop.is_set():
+        try:
+            entry, config = reader.find_stream_tail(STREAM), newest_entry(reader, "config", CONFIG)
+            recorded = entry.envelope.seq if entry is not None else 0
+            if client.next_seq() - 1 == recorded and config is not None and config.payload == rules:
+                return
+        except RecorderUnavailable as error:
+            process.log.warning("waiting for the recorder: %s", error)
+        process.sleep(CATCH_UP_S)
+
+
 def work(process: Process) -> None:
     """Make the instruments, open them, and collect until told to stop."""
     reader = LedgerReader(process.state)
+    client = RecorderClient(process.state, STREAM, timeout_s=RECORDER_PATIENCE_S)
+    if process.config.replayed:
+        catch_up(process, reader, client)
     size = reader.size()
     head_ns = next(iter(reader.envelopes(size - 1, size)))[1].time_ns if size else 0
     instruments = make_instruments(process.config, process.state, head_ns, newest_epoch(reader))
-    client = RecorderClient(process.state, STREAM, timeout_s=RECORDER_PATIENCE_S)
     collector = Collector(process, instruments, client)
     opened = [*instruments.comparisons, *([instruments.host] if instruments.host is not None else [])]
     try:

@@ -12,7 +12,6 @@ from timeball.station.settings import (
     Config,
     HostInstrument,
     LineInstrument,
-    ReplayInstrument,
     SimulatedInstrument,
 )
 
@@ -65,7 +64,7 @@ def _instruments(config: Config) -> Found:
     for kind in (SimulatedInstrument, HostInstrument):
         if sum(isinstance(item, kind) for item in config.instrument) > 1:
             yield "instrument", f"only one instrument of kind {kind.__struct_config__.tag!r} can be used"
-    if any(isinstance(item, ReplayInstrument) for item in config.instrument) and len(config.instrument) > 1:
+    if config.replayed and len(config.instrument) > 1:
         yield "instrument", "a replay brings its own time: it must be the only instrument"
 
 
@@ -94,7 +93,7 @@ def _simulated_parts(config: Config) -> Found:
     for index, item in enumerate(config.instrument):
         if isinstance(item, HostInstrument) and item.by == "simulated":
             yield f"instrument[{index}].by", f"the simulated capture belongs to {laboratory}"
-    if "simulated" in config.time_of_day.sources:
+    if "simulated" in config.time_of_day.sources and not config.replayed:
         yield "time_of_day.sources", f"the source simulated belongs to {laboratory}"
 
 

@@ -21,7 +21,6 @@ from timeball.station.ledger_reader import LedgerReader
 from timeball.station.paths import config_file, run_dir
 from timeball.station.process import CannotStartError
 from timeball.station.realtime import station_leaps
-from timeball.station.settings import ReplayInstrument
 from timeball.station.statelock import StateLock, end_leftovers
 from timeball.station.supervisor import Report, Supervisor, station_commands
 from timeball.station.timeofday import TimeOfDayUnknown, agreed_tai_ns, sources_of
@@ -58,7 +57,7 @@ def addresses(config: Config) -> dict[str, Any]:
 
 def _time_of_day(state: Path, config: Config) -> dict[str, Any]:
     """What the sources agree on; a replay brings its own time and needs none. Raises `CannotStartError`."""
-    sources = [] if _replays(config) else sources_of(config, state)
+    sources = [] if config.replayed else sources_of(config, state)
     if not sources:
         return {"utc": None, "sources": []}
     leaps = station_leaps(config)
@@ -71,10 +70,6 @@ def _time_of_day(state: Path, config: Config) -> dict[str, Any]:
         raise CannotStartError(str(error)) from error
     utc = format_utc(Instant.from_ns(tai_ns), leaps, digits=0)
     return {"utc": utc, "sources": [source.name for source in sources]}
-
-
-def _replays(config: Config) -> bool:
-    return any(isinstance(item, ReplayInstrument) for item in config.instrument)
 
 
 def _interrupt(_number: int, _frame: object) -> None:

@@ -13,6 +13,8 @@ from typing import Annotated, ClassVar
 import msgspec
 from msgspec import Meta
 
+REPLAYED = "recorded files are replayed: there is no output signal, and no live time to serve"
+
 Positive = Annotated[float, Meta(gt=0)]
 NotNegative = Annotated[float, Meta(ge=0)]
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.+-]{0,31}$"
@@ -257,6 +259,11 @@ class Config(Section, frozen=True, kw_only=True):
     def simulated(self) -> bool:
         """Whether the simulated laboratory stands behind this station: then nothing it says is traceable."""
         return any(isinstance(item, SimulatedInstrument) for item in self.instrument)
+
+    @property
+    def replayed(self) -> bool:
+        """Whether recorded files are read again: then there is no output, and no time to be served."""
+        return any(isinstance(item, ReplayInstrument) for item in self.instrument)
 
     def to_json(self) -> bytes:
         """The effective configuration, for `STATE/run/config.json`."""

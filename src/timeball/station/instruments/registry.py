@@ -48,8 +48,7 @@ def make_instruments(config: Config, state: Path, head_tai_ns: int = 0, after_ns
     """
     leaps = station_leaps(config)
     simulation = open_simulation(state, config) if config.simulated else None
-    replay = any(isinstance(item, ReplayInstrument) for item in config.instrument)
-    base = None if replay else _time_base(config, state, leaps, simulation, head_tai_ns)
+    base = None if config.replayed else _time_base(config, state, leaps, simulation, head_tai_ns)
     made = Instruments([], _host(config, state, simulation, base, leaps))
     for item in config.instrument:
         if isinstance(item, ReplayInstrument):
@@ -71,7 +70,7 @@ def make_observer_counter(config: Config, state: Path) -> ObserverCounter:
     if config.simulated:
         return SimulatedObserver(open_simulation(state, config))
     base = TimeBase(0, 0)
-    if not any(isinstance(item, ReplayInstrument) for item in config.instrument):
+    if not config.replayed:
         base = _time_base(config, state, leaps, None, 0)
     lines = [
         LineCounter(item, base.now, leaps)

@@ -46,7 +46,11 @@ class Replay:
         """Read all files; raises `InstrumentUnavailableError` for one that holds nothing usable."""
         readings = Readings.concat([self._read_file(Path(name)) for name in self._settings.files])
         if self._settings.clocks:
-            readings = readings.select(self._settings.clocks)
+            try:
+                readings = readings.select(self._settings.clocks)
+            except ReadingsError as error:
+                known = ", ".join(sorted(readings.clocks))
+                raise InstrumentUnavailableError(f"{self.name}: {error}; the files name {known}") from error
         if self._after_ns is not None:
             readings = readings.take(readings.epoch > self._after_ns)
         self._readings = readings.sorted()
