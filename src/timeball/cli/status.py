@@ -52,7 +52,8 @@ def sentences(status: dict[str, Any]) -> Iterator[str]:
         yield f"lease    {name}: {state}; {lease['why']}"
     if output["residual_s"] is not None:
         yield f"output   {format_seconds(output['residual_s'])} from TA(k) + steers; {output['why']}"
-    yield f"scale    {scale['algorithm']} every {scale['interval_s']:g} s, newest epoch {scale['epoch_utc'] or 'none yet'}"
+    newest = scale["epoch_utc"] or "none yet"
+    yield f"scale    {scale['algorithm']} every {scale['interval_s']:g} s, newest epoch {newest}"
     yield f"ledger   {ledger['size']} entries of {ledger['origin']}"
     yield ""
     rows = (
