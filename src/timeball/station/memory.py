@@ -38,13 +38,17 @@ class UTCPoint(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Memory(msgspec.Struct):
-    """Everything the fold remembers: decisions `emitted`, the entry they came `through`, UTC(k), UTC, orders, key."""
+    """Everything the fold remembers: decisions `emitted`, the entry they came `through`, UTC(k), UTC, orders, key.
+
+    commissioned: rate of UTC(k) against TA(k) that its first steer set; the envelope counts from there.
+    """
 
     emitted: int = 0
     through: int = -1
     scales: int = 0
     paper: PaperOffset | None = None
     points: list[UTCPoint] = msgspec.field(default_factory=list)
+    commissioned: float | None = None
     steered: int | None = None
     tracked: int | None = None
     command: Command = Command()

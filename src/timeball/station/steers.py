@@ -10,6 +10,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import msgspec
+
 from timeball.ensemble.at1 import AT1Steps
 from timeball.station.memory import LEAST_POINTS, Command, Memory
 from timeball.station.rules import Rules
@@ -19,6 +21,7 @@ from timeball.steering.envelope import Envelope
 from timeball.steering.pole_placement import PolePlacement
 from timeball.steering.propose import SteerProposal, propose_steer
 
+NS_PER_DAY = 86400e9
 Payload = dict[str, Any]
 
 
@@ -42,11 +45,21 @@ def steer(rules: Rules, memory: Memory, index: int, steps: AT1Steps) -> Payload 
 
 
 def _propose(law: Steering, memory: Memory, now: int) -> SteerProposal:
+    """The first steer takes the rate off that TA(k) happened to start with; every later one stays in the envelope."""
     assert memory.paper is not None
     x_s, y, _ = memory.utck_minus_utc(now)
+    rate_now = memory.paper.rate_at(now)
+    if memory.commissioned is None:
+        memory.commissioned = max(-law.max_rate, min(law.max_rate, rate_now - y))
+        words = (
+            f"commissioned: UTC(k) − UTC is {x_s * 1e9:+.3f} ns and changes by {y * NS_PER_DAY:+.4f} ns/day; "
+            f"its rate against TA(k) is set to {memory.commissioned * NS_PER_DAY:+.4f} ns/day, from which steers count"
+        )
+        return SteerProposal(memory.commissioned, x_s, y, memory.commissioned != rate_now - y, words)
     envelope = Envelope(law.max_rate_change, law.max_rate, law.max_phase_per_day_s)
     placement = PolePlacement(law.interval_s, law.time_constant_s)
-    return propose_steer(x_s, y, memory.paper.rate_at(now), placement, envelope)
+    proposal = propose_steer(x_s, y, rate_now - memory.commissioned, placement, envelope)
+    return msgspec.structs.replace(proposal, rate=proposal.rate + memory.commissioned)
 
 
 def _track(rules: Rules, memory: Memory, payload: Payload, steps: AT1Steps, change: int) -> str:
