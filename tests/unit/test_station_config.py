@@ -301,3 +301,9 @@ def test_replay_is_no_laboratory() -> None:
     config = parse_config(text + 'files=["a.clk"]')
     assert isinstance(config.instrument[0], ReplayInstrument)
     assert not config.simulated
+
+
+def test_a_replay_needs_no_source_of_the_time_of_day() -> None:
+    config = parse_config('[actuator]\nkind="none"\n[[instrument]]\nkind="replay"\nfiles=["a.clk"]\n')
+    assert config.replayed
+    assert "simulated" in config.time_of_day.sources

@@ -107,3 +107,11 @@ def test_bad_lines_are_told_and_good_ones_used(tmp_path: Path, shared: Callable[
     assert replay.faults.count == 1
     assert "bad.clk" in replay.faults.take()[0]
     assert len(take_all(replay)) > 500
+
+
+def test_a_clock_that_no_file_names_is_refused_with_the_names_there_are(tmp_path: Path, leaps: LeapTable) -> None:
+    file = tmp_path / "phases.txt"
+    file.write_text("".join(f"{60000 + k} {k}e-9\n" for k in range(3)))
+    replay = Replay(ReplayInstrument(files=(str(file),), clocks=("A", "B", "Cs9"), speed=0), leaps)
+    with pytest.raises(InstrumentUnavailableError, match="Cs9"):
+        replay.open()
