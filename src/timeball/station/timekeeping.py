@@ -60,7 +60,7 @@ class Timekeeping:
         try:
             keeper.at1 = AT1State.from_payload(payload["at1"])
             keeper.memory = Memory.from_payload(payload["memory"])
-        except (StateError, KeyError, TypeError) as error:
+        except (StateError, KeyError, TypeError, AttributeError) as error:
             raise MemoryUnknown(f"this is no snapshot of the fold: {error}") from error
         return keeper
 

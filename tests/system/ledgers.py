@@ -1,0 +1,166 @@
+"""A laboratory folded by hand and small ledgers on disk, for tests: every figure follows from a seed.
+
+`Fold` lives through hours of the default laboratory as the collector, the timekeeper and the actuator would, in memory;
+`entries_of` and `write_ledger` take a real ledger apart and put another together with a key of its own, as somebody
+who owns the host could.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from timeball.ledger import canonical
+from timeball.ledger.batch import sign_batch
+from timeball.ledger.note import make_signer
+from timeball.readings import Readings
+from timeball.simulation.defaults import default_laboratory
+from timeball.station.batches import comparison_batch
+from timeball.station.ledger_reader import LedgerReader
+from timeball.station.orders import commands_of
+from timeball.station.rules import config_payload
+from timeball.station.settings import Config, Steering
+from timeball.station.store import NewEntry, Store
+from timeball.station.timekeeping import COLLECTOR, CONFIG, Decision, Timekeeping
+from timeball.steering.hard_limit import CommandRefused, HardLimit, admit, taking_effect
+from timeball.steering.stepper import StepperCommand
+
+GENESIS = 1_800_000_000 * 10**9 // (3600 * 10**9) * 3600 * 10**9
+HOUR = 3600 * 10**9
+MINUTE = 60 * 10**9
+KEY = make_signer("timeball.test/collector", bytes(range(32)))
+STRANGER = make_signer("timeball.test/stranger", bytes(32))
+Change = Callable[[Readings], Readings]
+
+# A steer each six hours with a time constant of a day, so that six days show the loop close.
+BRISK = Steering(
+    interval_s=21600.0,
+    window_s=172800.0,
+    time_constant_s=86400.0,
+    max_rate_change=1e-13,
+    max_rate=1e-12,
+    max_phase_per_day_s=4e-8,
+)
+
+
+@dataclass
+class Fold:
+    """The default laboratory at 60 s, its output `begins_s` off ideal, and the fold of its readings, hour by hour."""
+
+    config: Config = field(default_factory=lambda: Config(steering=BRISK))
+    seed: int = 457
+    begins_s: float = 0.0
+    hard_limit_s: float = 1e-7
+
+    def __post_init__(self) -> None:
+        self.laboratory = default_laboratory(self.seed, GENESIS)
+        self.record = [StepperCommand(0, GENESIS, 0.0, self.begins_s)]
+        self.keeper = Timekeeping()
+        self.inputs: list[tuple[int, str, str, dict[str, Any]]] = []
+        self.decisions: list[Decision] = []
+        self.refused: list[str] = []
+        self.index = 0
+        self.hour = 0
+        self.give(CONFIG, "config", config_payload(self.config))
+        self.give(COLLECTOR, "key", {"name": COLLECTOR, "purpose": "readings", "vkey": KEY.verifier.vkey})
+
+    def give(self, by: str, kind: str, payload: dict[str, Any]) -> list[Decision]:
+        """One entry for the fold, and the orders that follow obeyed."""
+        payload = canonical.decode(canonical.encode(payload))
+        self.inputs.append((self.index, by, kind, payload))
+        decisions = self.keeper.take(self.index, by, kind, payload)
+        self.index += 1 + len(decisions)
+        for decision in decisions:
+            canonical.encode(decision.payload)
+            if decision.type == "steer":
+                for command in commands_of(decision.payload):
+                    self.obey(command)
+        self.decisions += decisions
+        return decisions
+
+    def obey(self, command: StepperCommand) -> None:
+        """What the actuator does with an order, at the newest epoch of the scale."""
+        now = self.keeper.at1.epoch or GENESIS
+        effective = taking_effect(command, now)
+        try:
+            admit(self.record, effective, HardLimit(self.hard_limit_s), now)
+        except CommandRefused as refused:
+            self.refused.append(str(refused))
+        else:
+            self.record.append(effective)
+
+    def readings(self, hours: int = 1) -> Readings:
+        """What the laboratory shows in the next hours, each minute; the hours have then gone by."""
+        epochs = GENESIS + self.hour * HOUR + np.arange(1, 60 * hours + 1, dtype=np.int64) * MINUTE
+        self.hour += hours
+        return self.laboratory.readings(epochs, self.record)
+
+    def live(self, hours: int, change: Change = lambda readings: readings) -> list[Decision]:
+        """Hours one by one, signed by the collector, the readings changed on the way."""
+        decided: list[Decision] = []
+        for _ in range(hours):
+            batch = comparison_batch(change(self.readings()))
+            decided += self.give(COLLECTOR, "readings", sign_batch(batch, KEY))
+        return decided
+
+    def output_s(self) -> float:
+        """Output minus ideal now (s), which nobody in the station can see."""
+        epoch = np.array([GENESIS + self.hour * HOUR], np.int64)
+        return float(self.laboratory.output_phase(epoch, self.record)[0])
+
+
+def without_clocks(*names: str) -> Change:
+    """A change that leaves out every reading of some clocks."""
+
+    def change(readings: Readings) -> Readings:
+        places = [readings.clocks.index(name) for name in names]
+        return readings.take(~(np.isin(readings.a, places) | np.isin(readings.b, places)))
+
+    return change
+
+
+def of_type(decisions: Iterable[Decision], kind: str) -> list[dict[str, Any]]:
+    """Payloads of one type, in order."""
+    return [decision.payload for decision in decisions if decision.type == kind]
+
+
+@dataclass(frozen=True)
+class Item:
+    """An entry of a ledger to be: what `write_ledger` numbers and signs anew."""
+
+    stream: str
+    type: str
+    payload: Any
+    version: int = 1
+
+    def changed(self, change: Callable[[Any], None]) -> Item:
+        """A copy whose payload `change` has altered in place."""
+        payload = canonical.decode(canonical.encode(self.payload))
+        change(payload)
+        return replace(self, payload=payload)
+
+
+def entries_of(state: Path) -> list[Item]:
+    """Every entry of a ledger, in order."""
+    return [
+        Item(entry.envelope.by, entry.envelope.type, canonical.decode(entry.payload or b"null"), entry.envelope.version)
+        for entry in LedgerReader(state).entries()
+    ]
+
+
+def write_ledger(state: Path, items: Iterable[Item], origin: str = "timeball.example/tb") -> Path:
+    """A ledger of these entries under a key of its own, numbered without gaps: outwardly beyond reproach."""
+    numbers: dict[str, int] = {}
+    entries = []
+    for item in items:
+        numbers[item.stream] = numbers.get(item.stream, 0) + 1
+        payload = canonical.encode(item.payload)
+        entries.append(NewEntry(item.stream, numbers[item.stream], item.type, item.version, payload))
+    with Store(state, origin=origin) as store:
+        store.append_many(entries, GENESIS)
+        store.integrate()
+    return state
