@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from timeball.cli.output import ExitCode
 from timeball.cli.root import SUBCOMMANDS
@@ -59,6 +61,37 @@ def test_choices_are_all_named(page: Callable[[str], str], name: str) -> None:
     for option in load(name).params:
         if isinstance(option.type, click.Choice):
             assert "|".join(option.type.choices) in section, option.name
+
+
+def printed_keys(section: str) -> set[str]:
+    """Keys of the sentence that begins with `JSON:`."""
+    sentence = re.search(r"^JSON: (.*?)\.(?:\s|$)", section, re.MULTILINE | re.DOTALL)
+    assert sentence is not None
+    return set(re.findall(r"`(\w+)`", sentence[1]))
+
+
+@pytest.mark.parametrize("name", ["scale", "stability", "simulate", "verify", "replay", "check"])
+def test_keys_of_the_json(page: Callable[[str], str], state: Path, tmp_path: Path, name: str) -> None:
+    clocks = ["--clock", "A=5071A", "--clock", "B=5071A", "--clock", "C=5071A", "--days", "0.1"]
+    file = tmp_path / "three.clk"
+    assert run_quietly(["simulate", *clocks, "--output", str(file)])
+    arguments = {
+        "scale": [str(file), "--clocks", "A,B,C"],
+        "stability": [str(file), "--clock", "A"],
+        "simulate": ["--model", "ocxo", "--days", "0.1"],
+        "verify": [str(state)],
+        "replay": [str(state)],
+        "check": [],
+    }
+    document = json.loads(run_quietly([name, *arguments[name], "--json"]))
+    assert printed_keys(sections(page("commands.md"))[name]) == set(document)
+
+
+def run_quietly(arguments: list[str]) -> str:
+    """Standard output of a command that ends well."""
+    done = CliRunner().invoke(timeball, arguments)
+    assert done.exit_code == 0, done.output
+    return done.stdout
 
 
 def test_exit_codes(page: Callable[[str], str]) -> None:
