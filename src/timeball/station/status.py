@@ -33,6 +33,8 @@ from timeball.station.statusparts import clock_rows, leap_part, mjd_of, output_p
 from timeball.station.timekeeping import STREAM as TIMEKEEPING
 
 Payload = dict[str, Any]
+LEAST_FREE_BYTES = 4_000_000
+"""Below this much space the recorder may refuse at any moment."""
 Pages = tuple[TimekeeperPage | None, ObserverPage | None]
 WORD_OF = {
     "scale": ("scale", TIMEKEEPING),
@@ -147,7 +149,7 @@ class StatusReader:
         if not valid and (said is None or said["state"] == "granted"):
             if isinstance(page, ObserverPage) and page.verdict == FOUND:
                 return "it found something, its words are on their way"
-            return f"nobody renewed it: {name} down or still"
+            return f"nobody renewed it: {name} down or still, or its words are not recorded"
         return said["why"] if said is not None else "nothing recorded yet"
 
     def _ledger(self) -> Payload:
@@ -202,7 +204,16 @@ class StatusReader:
         age_s = self._checkpoint_age_s()
         if age_s is not None and age_s > max(60.0, 3 * self.config.ensemble.interval_s):
             alarms.append(f"the ledger has not grown for {age_s:.0f} s")
+        free_bytes = free_bytes_of(self.state)
+        if free_bytes < LEAST_FREE_BYTES:
+            alarms.append(f"the disk is full: {free_bytes / 1e6:.1f} MB are left, entries wait until there is space")
         return alarms
+
+
+def free_bytes_of(folder: Path) -> int:
+    """Space left on the disk of a folder for whoever is not root (bytes)."""
+    disk = os.statvfs(folder)
+    return disk.f_bavail * disk.f_frsize
 
 
 def up_s(pid: int | None) -> float | None:
