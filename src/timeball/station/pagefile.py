@@ -20,7 +20,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timeball.station.hostclocks import BootId, boot_id
-from timeball.station.pagelayout import BOOT_HIGH, BOOT_LOW, LAYOUT_VERSION, MAGIC, PAGE_BYTES, VERSION
+from timeball.station.pagelayout import (
+    BOOT_HIGH,
+    BOOT_LOW,
+    DATA,
+    LAYOUT_VERSION,
+    MAGIC,
+    PAGE_BYTES,
+    SEQUENCE,
+    VERSION,
+)
 
 
 class Page(Protocol):
@@ -30,6 +39,7 @@ class Page(Protocol):
     MAGIC: ClassVar[bytes]
 
 
+PLAIN_TRIES = 64
 PageT = TypeVar("PageT", bound=Page)
 Words = NDArray[np.int64]
 
@@ -74,6 +84,21 @@ class MappedPage:
         self.address = int(self._words.ctypes.data)
         self.inode = os.fstat(descriptor).st_ino
         self.good = bool(self._words[MAGIC] == _magic_word(magic) and self._words[VERSION] == LAYOUT_VERSION)
+
+    def copy(self, words: Words) -> bool:
+        """Copy the data words without compiled code; False when torn every time.
+
+        For a process that cannot wait for the compiler and asks for seconds, not for the guarantee of kernels.read_page
+        on processors that reorder loads.
+        """
+        for _ in range(PLAIN_TRIES):
+            before = int(self._words[SEQUENCE])
+            if before & 1:
+                continue
+            words[:] = self._words[DATA : DATA + len(words)]
+            if int(self._words[SEQUENCE]) == before:
+                return True
+        return False
 
     @classmethod
     def open(cls, path: Path, magic: bytes) -> MappedPage | None:
@@ -122,12 +147,16 @@ class PageWriter(Generic[PageT]):
 
 
 class PageReader(Generic[PageT]):
-    """A reader of a page. `why` says in words why the last `read` gave None; an absent page is looked for again."""
+    """A reader of a page. `why` says in words why the last `read` gave None; an absent page is looked for again.
 
-    def __init__(self, path: Path, kind: type[PageT], boot: BootId | None = None) -> None:
+    `plain`: read without compiled code (see MappedPage.copy).
+    """
+
+    def __init__(self, path: Path, kind: type[PageT], boot: BootId | None = None, *, plain: bool = False) -> None:
         self._path = path
         self._kind = kind
         self._boot = boot if boot is not None else boot_id()
+        self._plain = plain
         self._page: MappedPage | None = None
         self._words = np.zeros(word_count(kind), np.int64)
         self.why = "not read yet"
@@ -144,12 +173,10 @@ class PageReader(Generic[PageT]):
 
     def read(self) -> PageT | None:
         """The page, or None: absent, of another kind or layout, torn 64 times, or of another boot."""
-        from timeball.station.kernels import read_page
-
         page = self.map()
         if page is None:
             self.why = f"{self._path.name}: no page of this layout"
-        elif read_page(page.address, self._words) < 0:
+        elif not self._take(page):
             self.why = f"{self._path.name}: its writer stopped in the middle of writing"
         elif not self._boot.known or (self._words[BOOT_HIGH], self._words[BOOT_LOW]) != self._boot.words:
             self.why = f"{self._path.name}: not written since this boot"
@@ -157,6 +184,13 @@ class PageReader(Generic[PageT]):
             self.why = ""
             return decode(self._words, self._kind)
         return None
+
+    def _take(self, page: MappedPage) -> bool:
+        if self._plain:
+            return page.copy(self._words)
+        from timeball.station.kernels import read_page
+
+        return read_page(page.address, self._words) >= 0
 
 
 def _magic_word(magic: bytes) -> int:

@@ -21,10 +21,11 @@ import msgspec
 
 from timeball.ledger import canonical
 from timeball.ledger.errors import CanonicalError
+from timeball.station.entryclock import entry_clock
 from timeball.station.errors import LedgerFull, SequenceRefusedError, StoreDamagedError, StoreError, StoreLockedError
-from timeball.station.leaps import load_leap_table
 from timeball.station.paths import recorder_socket
 from timeball.station.process import CannotStartError, Process, run_process
+from timeball.station.realtime import station_leaps
 from timeball.station.recorder_wire import (
     Answer,
     Append,
@@ -191,26 +192,13 @@ def _refuse(error: StoreError) -> Answer:
     return Refused("full" if isinstance(error, LedgerFull) else "entry", str(error))
 
 
-def tai_clock(leap_file: str) -> Callable[[], int]:
-    """The host's time of day as ns of TAI, by the leap second table. The store keeps it from going back."""
-    leaps = load_leap_table(Path(leap_file) if leap_file else None)
-
-    def now() -> int:
-        utc_ns = time.time_ns()
-        # the table is asked by TAI; one repetition settles the seconds next to a leap
-        tai_ns = utc_ns + leaps.tai_minus_utc(utc_ns) * 10**9
-        return utc_ns + leaps.tai_minus_utc(tai_ns) * 10**9
-
-    return now
-
-
 def work(process: Process) -> None:
     """Open the store and serve until told to stop."""
     config = process.config
     store = _open_store(process.state, config.station.origin)
     with store, contextlib.closing(listen(recorder_socket(process.state))) as listener:
         process.log.info("recording %s from entry %d", store.origin, store.size)
-        clock = tai_clock(config.leap_seconds.file)
+        clock = entry_clock(process.state, station_leaps(config))
         Recorder(store, listener, clock, config.ledger.checkpoint_interval_s).serve(process.stop)
         recorder_socket(process.state).unlink(missing_ok=True)
 
