@@ -20,6 +20,8 @@ from timeball.ledger.note import make_signer
 from timeball.readings import Readings
 from timeball.simulation.defaults import default_laboratory
 from timeball.station.batches import comparison_batch
+from timeball.station.config import parse_config
+from timeball.station.history import build_history
 from timeball.station.ledger_reader import LedgerReader
 from timeball.station.orders import commands_of
 from timeball.station.rules import config_payload
@@ -163,4 +165,25 @@ def write_ledger(state: Path, items: Iterable[Item], origin: str = "timeball.exa
     with Store(state, origin=origin) as store:
         store.append_many(entries, GENESIS)
         store.integrate()
+    return state
+
+
+# Five hours: steers on paper, orders, snapshots, and quick without a compiler.
+SMALL = """
+[ensemble]
+snapshot_every = 2
+[simulation]
+utc_every_s = 60.0
+[history]
+days = 0.2
+[steering]
+interval_s = 3600.0
+window_s = 14400.0
+time_constant_s = 14400.0
+"""
+
+
+def build_small(state: Path) -> Path:
+    """A real ledger of a simulated station's first five hours."""
+    build_history(state, parse_config(SMALL), lambda _fraction, _words: None)
     return state

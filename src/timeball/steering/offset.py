@@ -50,4 +50,5 @@ def fit_offset(epochs: NDArray[np.int64], x: NDArray[np.float64], at: int) -> Of
     x_s, y, u_x_s, u_y, n = fit_line(t_s, np.asarray(x, dtype=np.float64))
     if np.isnan(y):
         raise OffsetUnknown(f"offset from UTC unknown: {n} value(s), and a line needs two at different epochs")
-    return Offset(x_s, y, u_x_s, u_y)
+    # without the compiler these are numpy's floats, whose text is another one
+    return Offset(float(x_s), float(y), float(u_x_s), float(u_y))
