@@ -26,7 +26,10 @@ Femtoseconds = Annotated[str, Meta(pattern=r"^-?[0-9]{1,19}\Z")]
 
 
 class Batch(msgspec.Struct, frozen=True):
-    """A recorded batch: one row an epoch, one column a pair; `boot_id` and `anchor_ns` (ns) for the host's counter."""
+    """A recorded batch: one row an epoch, one column a pair.
+
+    For the host's counter also `boot_id`, `anchor_ns` (ns), and BOOTTIME − RAW (ns) when its last epoch was read.
+    """
 
     kind: str
     epochs: list[Epoch]
@@ -35,6 +38,7 @@ class Batch(msgspec.Struct, frozen=True):
     u_fs: list[Femtoseconds | None]
     boot_id: str = ""
     anchor_ns: Epoch = "0"
+    boottime_minus_raw_ns: Epoch | None = None
 
     def __post_init__(self) -> None:
         """Refuse columns that do not belong together; msgspec turns the ValueError into a ValidationError."""

@@ -42,7 +42,8 @@ TELL_FAULTS_S = 10.0
 LOOK_BACK = 200
 CATCH_UP_S = 0.1
 
-Taken = tuple[Instrument, list[Sample]]
+Taken = tuple[Instrument, list[Sample], int]
+"""An instrument, what it read, and BOOTTIME − RAW (ns) when it had."""
 Payload = dict[str, Any]
 
 
@@ -97,7 +98,9 @@ class Collector:
         if len(instruments.comparisons) > 1 or not all(item.whole_epochs for item in instruments.comparisons):
             self._gridder = Gridder(int(process.config.ensemble.interval_s * 1e9))
         self._host_samples: list[Sample] = []
+        self._host_ahead_ns = 0
         self._host_due_ns = 0
+        self._counters = (hostclocks.raw_ns(), hostclocks.boottime_ns())
         self._failed: BaseException | None = None
         self._told_at = 0.0
 
@@ -109,7 +112,7 @@ class Collector:
         threads = [threading.Thread(target=self._read, args=(item,), daemon=True) for item in self._all()]
         for thread in threads:
             thread.start()
-        while not self._process.stop.is_set():
+        while not self._process.stop.is_set() and not self._slept():
             self._gather()
             self._outbox.send()
             self._tell_faults()
@@ -117,6 +120,18 @@ class Collector:
         self._outbox.send()
         if self._failed is not None:
             raise self._failed
+
+    def _slept(self) -> bool:
+        """Whether the host was suspended since the last look: then no instrument knows any more which second it is.
+
+        The supervisor starts the collector again, with the time of day as it is agreed on then.
+        """
+        before, self._counters = self._counters, (hostclocks.raw_ns(), hostclocks.boottime_ns())
+        elapsed_ns, elapsed_boottime_ns = (now - then for now, then in zip(self._counters, before, strict=True))
+        if not hostclocks.slept(elapsed_boottime_ns - elapsed_ns, elapsed_ns):
+            return False
+        self._process.log.warning("the host was suspended: the collector begins anew")
+        return True
 
     def _all(self) -> list[Instrument]:
         host = self._instruments.host
@@ -128,7 +143,7 @@ class Collector:
             while not self._process.stop.is_set():
                 samples = instrument.read(hostclocks.raw_ns() + PATIENCE_NS)
                 if samples:
-                    self._hand_over((instrument, samples))
+                    self._hand_over((instrument, samples, hostclocks.boottime_minus_raw_ns()))
         except BaseException as error:
             self._failed = error
             self._process.stop.set()
@@ -148,12 +163,12 @@ class Collector:
             self._process.sleep(0.1)
             return
         try:
-            instrument, samples = self._queue.get(timeout=0.1)
+            instrument, samples, ahead_ns = self._queue.get(timeout=0.1)
         except queue.Empty:
             pass
         else:
             if instrument is self._instruments.host:
-                self._host_samples += samples
+                self._take_host(samples, ahead_ns)
             elif self._gridder is not None:
                 for refused in self._gridder.add(samples, self._now_ns()):
                     instrument.faults.add(f"{instrument.name}: epoch {refused.epoch} is out of order or not yet here")
@@ -171,12 +186,21 @@ class Collector:
         """TAI (ns), to a second; without a counter of lines there is nobody whose calendar could be wrong."""
         return next((i.tai_now() for i in self._instruments.comparisons if isinstance(i, LineCounter)), 2**63)
 
+    def _take_host(self, samples: list[Sample], ahead_ns: int) -> None:
+        """Let readings of the host's counter wait; those from before a suspension belong to another line."""
+        kept = self._host_samples
+        if kept and hostclocks.slept(ahead_ns - self._host_ahead_ns, samples[-1].epoch - kept[-1].epoch):
+            kept.clear()
+        kept += samples
+        self._host_ahead_ns = ahead_ns
+
     def _put_host(self, *, force: bool = False) -> None:
         host: HostClock | None = self._instruments.host
         now = hostclocks.raw_ns()
         if host is None or not self._host_samples or not (force or now >= self._host_due_ns):
             return
-        self._put(batch_of(self._host_samples, "host", boot_id=host.boot_id, anchor_ns=str(host.anchor_ns)))
+        more = {"anchor_ns": str(host.anchor_ns), "boottime_minus_raw_ns": str(self._host_ahead_ns)}
+        self._put(batch_of(self._host_samples, "host", boot_id=host.boot_id, **more))
         self._host_samples = []
         self._host_due_ns = now + HOST_BATCH_NS
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from timeball.instants import LeapTable
-from timeball.station import hostclocks, pagelayout, paths
+from timeball.station import hostclocks, paths
 from timeball.station.clockpage import ObserverPage, PageReader, TimekeeperPage, now_from_page
 from timeball.station.realtime import realtime_tai_ns
 
@@ -40,8 +40,7 @@ class EntryClock:
 
 def elapsed_ns(by_raw_ns: int, by_boottime_ns: int) -> int:
     """How long it has been: by RAW, and by BOOTTIME when the host was suspended in between and RAW stood still."""
-    margin_ns = pagelayout.SUSPEND_MARGIN_NS + by_raw_ns // pagelayout.SUSPEND_SLEW_DIVISOR
-    return by_boottime_ns if by_boottime_ns - by_raw_ns > margin_ns else by_raw_ns
+    return by_boottime_ns if hostclocks.slept(by_boottime_ns - by_raw_ns, by_raw_ns) else by_raw_ns
 
 
 def entry_clock(state: Path, leaps: LeapTable) -> Callable[[], int]:

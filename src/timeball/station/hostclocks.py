@@ -12,6 +12,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from timeball.station.pagelayout import SUSPEND_MARGIN_NS, SUSPEND_SLEW_DIVISOR
+
 BOOT_ID_FILE = Path("/proc/sys/kernel/random/boot_id")
 SIGN_BIT = 1 << 63
 
@@ -68,6 +70,16 @@ def raw_ns() -> int:
 def boottime_ns() -> int:
     """CLOCK_BOOTTIME in ns since boot; goes on while suspended; slewed like CLOCK_MONOTONIC."""
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+
+def boottime_minus_raw_ns() -> int:
+    """BOOTTIME − RAW in ns: what the host has slept, and what slewing has added to it."""
+    return boottime_ns() - raw_ns()
+
+
+def slept(gained_ns: int, elapsed_ns: int) -> bool:
+    """Whether BOOTTIME has moved against RAW by more than slewing can within `elapsed_ns`: the host was suspended."""
+    return abs(gained_ns) > SUSPEND_MARGIN_NS + abs(elapsed_ns) // SUSPEND_SLEW_DIVISOR
 
 
 def realtime_ns() -> int:

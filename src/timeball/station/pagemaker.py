@@ -18,7 +18,7 @@ from timeball.integrity.host_counter import CounterLine, CounterUnknown, fit_cou
 from timeball.integrity.output import judge_residual
 from timeball.station.batches import FEMTOSECOND, Batch
 from timeball.station.clockpage import TimekeeperPage
-from timeball.station.pagelayout import SUSPEND_MARGIN_NS, SUSPEND_SLEW_DIVISOR
+from timeball.station.hostclocks import slept
 from timeball.station.settings import REPLAYED, Config
 from timeball.station.timekeeping import Timekeeping
 
@@ -32,17 +32,30 @@ LOCAL_CLOCK = 0x7F7F0101
 
 @dataclass
 class HostCounter:
-    """The readings of one boot that the counter's line is fitted to, newest last."""
+    """The readings of one boot that the counter's line is fitted to, newest last.
+
+    `boottime_minus_raw_ns`: as the collector read it with the newest; what the host sleeps later is seen against it.
+    """
 
     boot_id: str = ""
     anchor_ns: int = 0
+    boottime_minus_raw_ns: int = 0
     samples: deque[tuple[int, float]] = field(default_factory=deque)
 
     def take(self, batch: Batch) -> None:
-        """A recorded batch of kind `host`; another boot or another anchor starts anew."""
+        """A recorded batch of kind `host`; another boot, another anchor or a suspension starts anew.
+
+        One that does not say BOOTTIME − RAW cannot be placed before or after a suspension, and is passed over.
+        """
+        if batch.boottime_minus_raw_ns is None or not batch.epochs:
+            return
+        ahead_ns = int(batch.boottime_minus_raw_ns)
         if (batch.boot_id, int(batch.anchor_ns)) != (self.boot_id, self.anchor_ns):
             self.boot_id, self.anchor_ns = batch.boot_id, int(batch.anchor_ns)
             self.forget()
+        elif self.samples and slept(ahead_ns - self.boottime_minus_raw_ns, int(batch.epochs[-1]) - self.samples[-1][0]):
+            self.forget()
+        self.boottime_minus_raw_ns = ahead_ns
         for epoch, row in zip(batch.epochs, batch.x_fs, strict=True):
             x_fs = row[0] if row else None
             if x_fs is not None and (not self.samples or int(epoch) > self.samples[-1][0]):
@@ -74,8 +87,7 @@ class Moment:
     def slept_since(self, before: Moment) -> bool:
         """Whether the host was suspended in between: BOOTTIME went on and RAW, which the page counts by, did not."""
         elapsed_ns = self.raw_ns - before.raw_ns
-        gained_ns = abs(self.boottime_ns - before.boottime_ns - elapsed_ns)
-        return gained_ns > SUSPEND_MARGIN_NS + abs(elapsed_ns) // SUSPEND_SLEW_DIVISOR
+        return slept(self.boottime_ns - before.boottime_ns - elapsed_ns, elapsed_ns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +124,20 @@ def make_statement(
         u_host_rate=line.u_rate,
         wander=OUTPUT_WANDER,
     )
-    page = _page(line, 0.0 if math.isnan(residual_s) else residual_s, bound, now, config, leaps)
+    boottime_ns = line.raw_ns + counter.boottime_minus_raw_ns
+    page = _page(line, boottime_ns, 0.0 if math.isnan(residual_s) else residual_s, bound, now, config, leaps)
     against = _reason_against(keeper, residual_s, bound, line, page, now, config)
     return Statement(page, bound, residual_s, x_s, u_s, against)
 
 
 def _page(
-    line: CounterLine, residual_s: float, bound: Bound, now: Moment, config: Config, leaps: LeapTable
+    line: CounterLine,
+    boottime_ns: int,
+    residual_s: float,
+    bound: Bound,
+    now: Moment,
+    config: Config,
+    leaps: LeapTable,
 ) -> TimekeeperPage:
     total_fs = line.tai_frac_fs - round(residual_s * 1e15)
     carry_ns, frac_fs = divmod(total_fs, 1_000_000)
@@ -127,7 +146,7 @@ def _page(
     return TimekeeperPage(
         boot_id=now.boot_id,
         raw_ns=line.raw_ns,
-        boottime_ns=now.boottime_ns - (now.raw_ns - line.raw_ns),
+        boottime_ns=boottime_ns,
         tai_ns=tai_ns,
         tai_frac_fs=frac_fs,
         rate=line.rate,

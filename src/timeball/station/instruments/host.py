@@ -41,6 +41,9 @@ class HostClock(Instrument, Protocol):
     anchor_ns: int
 
 
+FARTHEST_NS = 1000 * NS_PER_SECOND
+
+
 class BootAnchor(msgspec.Struct, frozen=True):
     """What STATE/run/host.anchor holds: RAW + `anchor_ns` was about TAI when this boot's first reading was taken."""
 
@@ -49,14 +52,17 @@ class BootAnchor(msgspec.Struct, frozen=True):
 
 
 def boot_anchor(state: Path, tai_now_ns: int, raw_ns: int) -> int:
-    """The anchor of this boot: the one in the state folder, or a new one from the time of day at RAW `raw_ns`."""
+    """The anchor of this boot: the one in the state folder, or a new one from the time of day at RAW `raw_ns`.
+
+    After a long sleep of the host the old one is too far off: readings from it would not fit into femtoseconds.
+    """
     path = paths.run_dir(state) / "host.anchor"
     boot = hostclocks.boot_name()
     try:
         known = msgspec.json.decode(path.read_bytes(), type=BootAnchor)
     except (OSError, msgspec.DecodeError):
         known = None
-    if known is None or known.boot_id != boot:
+    if known is None or known.boot_id != boot or abs(known.anchor_ns - (tai_now_ns - raw_ns)) > FARTHEST_NS:
         known = BootAnchor(boot, tai_now_ns - raw_ns)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_atomically(path, msgspec.json.encode(known))
