@@ -1,4 +1,4 @@
-"""The supervisor with real children: killed, hung, failing, orphaned. The children are small, the signals are real."""
+"""The supervisor with real children: killed, hung, failing, orphaned, adopted. Small children, real signals."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from typing import Any
 
 import pytest
 
+from timeball.station.adoption import EXIT_UNKNOWN, Adopted
 from timeball.station.child import Backoff, Child, bound_log, tail
-from timeball.station.paths import log_file, processes_file, run_dir
-from timeball.station.statelock import StateInUseError, StateLock, end_leftovers
-from timeball.station.supervisor import describe_exit
+from timeball.station.orphan import GRACE_VARIABLE, ORPHAN_GRACE_S, Grace, grace_of
+from timeball.station.paths import lock_file, log_file, processes_file, run_dir
+from timeball.station.statelock import StateInUseError, StateLock, is_supervised
+from timeball.station.supervisor import Supervisor, describe_exit
 
 PATIENCE_S = 20.0
 
@@ -25,19 +27,24 @@ SUPERVISE = """
 import json, sys
 from pathlib import Path
 from timeball.station.supervisor import Supervisor, StationStoppedError
-from timeball.station.statelock import StateLock, end_leftovers
-state, commands = Path(sys.argv[1]), json.loads(sys.argv[2])
-with StateLock(state):
-    for name in end_leftovers(state, 0.3):
-        print(json.dumps({"event": "leftover", "name": name}), flush=True)
-    try:
-        Supervisor(state, commands, lambda event: print(json.dumps(event), flush=True)).run()
-    except StationStoppedError as error:
-        print(json.dumps({"event": "refused", "why": str(error)}), flush=True)
-        sys.exit(2)
+from timeball.station.statelock import StateLock
+state, commands, why_not = Path(sys.argv[1]), json.loads(sys.argv[2]), sys.argv[3]
+try:
+    report = lambda event: print(json.dumps(event), flush=True)
+    with StateLock(state), Supervisor(state, commands, report) as supervisor:
+        supervisor.adopt(why_not)
+        supervisor.run()
+except StationStoppedError as error:
+    print(json.dumps({"event": "refused", "why": str(error)}), flush=True)
+    sys.exit(2)
 """
 # A child names the state folder in its arguments, as the processes of a station do.
 SLEEPER = "import sys, time; print('up', file=sys.stderr, flush=True); time.sleep(1000)"
+# What every process of a station does; SIGTERM then ends it as it would end at the supervisor's word.
+WATCHED = (
+    "import sys, time; from pathlib import Path; from timeball.station.orphan import end_when_orphaned\n"
+    "end_when_orphaned(Path(sys.argv[1])); print('up', file=sys.stderr, flush=True); time.sleep(1000)"
+)
 DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(1000)"
 
 
@@ -59,13 +66,14 @@ def alive(pid: int) -> bool:
 class Supervised:
     """A supervisor in a process of its own, and what it reports."""
 
-    def __init__(self, state: Path, **children: str) -> None:
+    def __init__(self, state: Path, why_not: str = "", grace_s: float = 60.0, **children: str) -> None:
         self.state = state
         self.out = state.parent / "events"
         commands = {name: [sys.executable, "-c", code, str(state)] for name, code in children.items()}
         with self.out.open("wb") as out:
             self.popen = subprocess.Popen(
-                [sys.executable, "-c", SUPERVISE, str(state), json.dumps(commands)],
+                [sys.executable, "-c", SUPERVISE, str(state), json.dumps(commands), why_not],
+                env={**os.environ, GRACE_VARIABLE: str(grace_s)},
                 stdout=out,
                 stderr=subprocess.STDOUT,
             )
@@ -85,6 +93,11 @@ class Supervised:
     def wait_up(self, *names: str) -> dict[str, int]:
         return wait_for(lambda: self.pids() if set(names) <= set(self.pids()) else None, f"{names} never came up")
 
+    def kill(self) -> None:
+        """Kill -9 the supervisor alone."""
+        self.popen.kill()
+        self.popen.wait()
+
     def end(self) -> None:
         for pid in [self.popen.pid, *self.pids().values()]:
             if alive(pid) and (pid == self.popen.pid or str(self.state) in Path(f"/proc/{pid}/cmdline").read_text()):
@@ -96,8 +109,8 @@ class Supervised:
 def supervise(tmp_path: Path) -> Iterator[Callable[..., Supervised]]:
     started: list[Supervised] = []
 
-    def start(**children: str) -> Supervised:
-        started.append(Supervised(tmp_path / "state", **children))
+    def start(**arguments: Any) -> Supervised:
+        started.append(Supervised(tmp_path / "state", **arguments))
         return started[-1]
 
     yield start
@@ -169,33 +182,189 @@ def test_a_child_that_keeps_dying_is_no_busy_loop(supervise: Callable[..., Super
     assert alive(station.pids()["recorder"])
 
 
-def test_children_end_when_their_supervisor_is_killed(supervise: Callable[..., Supervised]) -> None:
+def test_a_new_supervisor_adopts_who_outlived_a_killed_one(supervise: Callable[..., Supervised]) -> None:
     station = supervise(recorder=SLEEPER, server=SLEEPER)
-    pids = station.wait_up("recorder", "server")
-    station.popen.kill()
-    station.popen.wait()
-    wait_for(lambda: not any(alive(pids[name]) for name in ("recorder", "server")), "children outlived the supervisor")
+    first = station.wait_up("recorder", "server")
+    os.kill(first["server"], signal.SIGKILL)
+    before = wait_for(lambda: (p := station.pids()).get("server") not in (None, first["server"]) and p, "no restart")
+    rows = json.loads(processes_file(station.state).read_text())
+    station.kill()
+    assert alive(before["recorder"])
+    assert alive(before["server"])
+
+    again = supervise(recorder=SLEEPER, server=SLEEPER)
+    (event,) = wait_for(lambda: again.events("adopted"), "nobody was adopted")
+    assert {row["name"]: row["pid"] for row in event["processes"]} == {n: before[n] for n in ("recorder", "server")}
+    assert {row["name"]: row["restarts"] for row in event["processes"]} == {"recorder": 0, "server": 1}
+    wait_for(lambda: again.pids()["supervisor"] == again.popen.pid, "the table is still the old one")
+    new_rows = json.loads(processes_file(station.state).read_text())
+    assert new_rows[1:] == rows[1:]
+    assert again.events("started") == []
+
+    # an adopted child that dies is started again, counted on, and stopped like any other
+    os.kill(before["server"], signal.SIGKILL)
+    after = wait_for(lambda: (p := again.pids()).get("server") not in (None, before["server"]) and p, "no restart")
+    (death,) = again.events("died")
+    assert (death["name"], death["code"]) == ("server", None)
+    assert death["why"] == "ended; another supervisor had started it"
+    assert [event["restarts"] for event in again.events("started")] == [2]
+    again.popen.send_signal(signal.SIGTERM)
+    assert again.popen.wait(PATIENCE_S) == 0
+    assert again.events("killed") == []
+    assert not any(alive(pid) for pid in (after["recorder"], after["server"]))
 
 
-def test_a_new_supervisor_ends_who_outlived_a_killed_one(supervise: Callable[..., Supervised]) -> None:
+def test_an_adopted_child_that_will_not_end_is_killed(supervise: Callable[..., Supervised]) -> None:
+    station = supervise(server=DEAF)
+    pid = station.wait_up("server")["server"]
+    wait_for(lambda: "deaf" in tail(log_file(station.state, "server")), "not ready")
+    station.kill()
+    again = supervise(server=DEAF)
+    wait_for(lambda: again.events("adopted"), "nobody was adopted")
+    again.popen.send_signal(signal.SIGINT)
+    assert again.popen.wait(PATIENCE_S) == 0
+    assert [event["name"] for event in again.events("killed")] == ["server"]
+    assert not alive(pid)
+
+
+def test_one_that_died_with_its_supervisor_is_started_beside_the_adopted(supervise: Callable[..., Supervised]) -> None:
+    station = supervise(recorder=SLEEPER, server=SLEEPER)
+    before = station.wait_up("recorder", "server")
+    station.kill()
+    os.kill(before["server"], signal.SIGKILL)
+    wait_for(lambda: not alive(before["server"]), "it outlived kill -9")
+    again = supervise(recorder=SLEEPER, server=SLEEPER)
+    (event,) = wait_for(lambda: again.events("started"), "it was not started")
+    assert (event["name"], event["restarts"]) == ("server", 1)
+    assert [row["name"] for row in again.events("adopted")[0]["processes"]] == ["recorder"]
+
+
+def test_with_a_reason_not_to_nobody_is_adopted_and_all_are_ended(supervise: Callable[..., Supervised]) -> None:
+    station = supervise(recorder=SLEEPER, server=SLEEPER)
+    before = station.wait_up("recorder", "server")
+    station.kill()
+    again = supervise(why_not="the configuration has changed", recorder=SLEEPER, server=SLEEPER)
+    wait_for(lambda: len(again.events("started")) == 2, "the new ones did not start")
+    assert again.events("adopted") == []
+    (event,) = again.events("not adopted")
+    assert (sorted(event["names"]), event["why"]) == (["recorder", "server"], "the configuration has changed")
+    assert not any(alive(before[name]) for name in ("recorder", "server"))
+    assert {event["restarts"] for event in again.events("started")} == {0}
+
+
+def test_another_command_line_is_ended_not_adopted(supervise: Callable[..., Supervised]) -> None:
     station = supervise(server=DEAF)
     old = station.wait_up("server")["server"]
     wait_for(lambda: "deaf" in tail(log_file(station.state, "server")), "not ready")
-    station.popen.kill()
-    station.popen.wait()
-    assert alive(old)
+    station.kill()
     again = supervise(server=SLEEPER)
     wait_for(lambda: again.pids().get("server") not in (None, old), "the new one did not start")
     assert not alive(old)
-    assert [event["name"] for event in again.events("leftover")] == ["server"]
+    assert [event["names"] for event in again.events("not adopted")] == [["server"]]
+    assert [event["name"] for event in again.events("killed")] == ["server"]
 
 
-def test_a_stranger_with_a_listed_number_is_left_alone(tmp_path: Path) -> None:
-    stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"])
+def test_one_that_no_table_names_is_found_by_its_command_line(supervise: Callable[..., Supervised]) -> None:
+    station = supervise(server=SLEEPER)
+    old = station.wait_up("server")["server"]
+    station.kill()
+    processes_file(station.state).unlink()
+    again = supervise(server=SLEEPER)
+    wait_for(lambda: again.pids().get("server") not in (None, old), "the new one did not start")
+    assert not alive(old)
+    assert again.events("adopted") == []
+
+
+def test_software_of_another_version_is_not_adopted(supervise: Callable[..., Supervised]) -> None:
+    station = supervise(server=SLEEPER)
+    old = station.wait_up("server")["server"]
+    station.kill()
+    table = processes_file(station.state)
+    rows = json.loads(table.read_text())
+    table.write_text(json.dumps([{**rows[0], "version": "0.0.1"}, *rows[1:]]))
+    again = supervise(server=SLEEPER)
+    (event,) = wait_for(lambda: again.events("not adopted"), "it was adopted")
+    assert event["why"] == "the software has changed"
+    wait_for(lambda: not alive(old), "the old one still runs")
+
+
+def test_orphans_end_by_themselves_after_the_grace(supervise: Callable[..., Supervised]) -> None:
+    station = supervise(grace_s=1.5, recorder=WATCHED, server=WATCHED)
+    pids = station.wait_up("recorder", "server")
+    for name in ("recorder", "server"):
+        wait_for(lambda name=name: "up" in tail(log_file(station.state, name)), f"{name} not ready")
+    time.sleep(2.0)
+    assert alive(pids["recorder"]), "it ended although it is supervised"
+    station.kill()
+    killed = time.monotonic()
+    wait_for(lambda: not any(alive(pids[name]) for name in ("recorder", "server")), "orphans do not end")
+    assert time.monotonic() - killed > 1.0, "they did not wait for a new supervisor"
+
+
+def test_an_orphan_that_is_adopted_in_time_goes_on(supervise: Callable[..., Supervised]) -> None:
+    station = supervise(grace_s=3.0, server=WATCHED)
+    pid = station.wait_up("server")["server"]
+    wait_for(lambda: "up" in tail(log_file(station.state, "server")), "not ready")
+    station.kill()
+    again = supervise(grace_s=3.0, server=WATCHED)
+    wait_for(lambda: again.events("adopted"), "nobody was adopted")
+    time.sleep(4.5)
+    assert alive(pid)
+    assert again.events("died") == []
+
+
+def test_a_process_that_will_not_end_as_an_orphan_is_ended(supervise: Callable[..., Supervised]) -> None:
+    deaf = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + WATCHED
+    station = supervise(grace_s=0.5, server=deaf)
+    pid = station.wait_up("server")["server"]
+    wait_for(lambda: "up" in tail(log_file(station.state, "server")), "not ready")
+    station.kill()
+    wait_for(lambda: not alive(pid), "it does not end")
+
+
+def test_a_process_whose_state_folder_is_gone_ends(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    with StateLock(state):
+        env = {**os.environ, GRACE_VARIABLE: "2"}
+        orphan = subprocess.Popen([sys.executable, "-c", WATCHED, str(state)], stderr=subprocess.PIPE, env=env)
+        assert orphan.stderr is not None
+        assert orphan.stderr.readline() == b"up\n"
+        state.rename(tmp_path / "gone")
+        assert orphan.wait(PATIENCE_S) == -signal.SIGTERM
+        orphan.stderr.close()
+
+
+def test_the_grace_counts_from_the_first_look_that_found_nobody() -> None:
+    grace = Grace(30.0)
+    assert not grace.is_over(supervised=True, now=0.0)
+    assert not grace.is_over(supervised=False, now=1000.0), "its own long absence is not its supervisor's"
+    assert not grace.is_over(supervised=False, now=1029.9)
+    assert not grace.is_over(supervised=True, now=1029.95)
+    assert not grace.is_over(supervised=False, now=1031.0)
+    assert not grace.is_over(supervised=False, now=1060.9)
+    assert grace.is_over(supervised=False, now=1061.0)
+
+
+@pytest.mark.parametrize("text", ["", "soon", "0", "-1", "nan", "inf"])
+def test_a_grace_that_is_no_positive_number_is_the_default(text: str) -> None:
+    assert grace_of(text) == ORPHAN_GRACE_S == 30.0
+    assert grace_of("2.5") == 2.5
+
+
+def nothing(_event: dict[str, Any]) -> None:
+    """Nobody listens."""
+
+
+@pytest.mark.parametrize("ticks", [{}, {"start_ticks": 12345}])
+def test_a_stranger_with_a_listed_number_is_left_alone(tmp_path: Path, ticks: dict[str, int]) -> None:
+    # with a recorded start time that is not its own, even one that names the folder is a stranger
+    words = [str(tmp_path)] if ticks else []
+    stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)", *words])
     try:
         run_dir(tmp_path).mkdir()
-        processes_file(tmp_path).write_text(json.dumps([{"name": "server", "pid": stranger.pid}]))
-        assert end_leftovers(tmp_path, 0.1) == []
+        table = [{"name": "supervisor", "pid": 1}, {"name": "server", "pid": stranger.pid, **ticks}]
+        processes_file(tmp_path).write_text(json.dumps(table))
+        assert Supervisor(tmp_path, {"server": ["no such command"]}, nothing).adopt() == []
         assert stranger.poll() is None
     finally:
         stranger.kill()
@@ -206,7 +375,56 @@ def test_a_stranger_with_a_listed_number_is_left_alone(tmp_path: Path) -> None:
 def test_a_damaged_table_of_processes_is_no_obstacle(tmp_path: Path, text: str) -> None:
     run_dir(tmp_path).mkdir()
     processes_file(tmp_path).write_text(text)
-    assert end_leftovers(tmp_path, 0.1) == []
+    assert Supervisor(tmp_path, {"server": ["no such command"]}, nothing).adopt() == []
+
+
+@pytest.mark.parametrize("with_descriptor", [True, False])
+def test_a_process_of_somebody_else_is_watched_signalled_and_waited_for(
+    monkeypatch: pytest.MonkeyPatch, with_descriptor: bool
+) -> None:
+    if not with_descriptor:
+        monkeypatch.delattr(os, "pidfd_open")
+    own = subprocess.Popen([sys.executable, "-c", SLEEPER], stderr=subprocess.DEVNULL)
+    try:
+        adopted = Adopted(own.pid)
+        assert adopted.poll() is None
+        with pytest.raises(subprocess.TimeoutExpired):
+            adopted.wait(0.1)
+        adopted.send_signal(signal.SIGTERM)
+        # not reaped yet: a zombie has ended
+        assert adopted.wait(PATIENCE_S) == EXIT_UNKNOWN
+        assert adopted.poll() == EXIT_UNKNOWN
+        assert own.wait() == -signal.SIGTERM
+        adopted.kill()
+        with pytest.raises(ProcessLookupError):
+            Adopted(own.pid)
+    finally:
+        own.kill()
+        own.wait()
+
+
+def test_looks_at_the_lock_never_hinder_a_supervisor(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from timeball.station.statelock import is_supervised\n"
+        "print('up', flush=True)\nwhile True: is_supervised(Path(sys.argv[1]))"
+    )
+    with StateLock(tmp_path):
+        assert is_supervised(tmp_path)
+    assert not is_supervised(tmp_path)
+    lookers = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE) for _ in range(2)]
+    try:
+        for looker in lookers:
+            assert looker.stdout is not None
+            assert looker.stdout.readline() == b"up\n"
+        for _ in range(50):
+            with StateLock(tmp_path):
+                assert is_supervised(tmp_path)
+    finally:
+        for looker in lookers:
+            looker.kill()
+            looker.communicate()
+    lock_file(tmp_path).unlink()
+    assert not is_supervised(tmp_path)
 
 
 def test_one_station_a_state_folder(tmp_path: Path) -> None:
@@ -268,4 +486,5 @@ def test_a_child_that_cannot_be_started_is_tried_again_later(tmp_path: Path) -> 
 def test_exits_in_words() -> None:
     assert describe_exit(3) == "exit code 3"
     assert describe_exit(-signal.SIGSEGV) == "signal SIGSEGV"
+    assert describe_exit(EXIT_UNKNOWN) == "ended; another supervisor had started it"
     assert describe_exit(-200) == "signal 200"

@@ -16,6 +16,7 @@ from timeball.ledger import canonical
 from timeball.station import hostclocks, paths
 from timeball.station.clockpage import ObserverPage, PageReader, TimekeeperPage
 from timeball.station.ledger_reader import LedgerReader
+from timeball.station.orphan import GRACE_VARIABLE
 from timeball.station.recorder_client import RecorderClient, RecorderUnavailable
 
 pytestmark = pytest.mark.system
@@ -103,20 +104,103 @@ def test_kill_9_of_any_process_at_any_moment(tmp_path: Path) -> None:
         print(f"slowest recovery {slowest:.2f} s, {len(outside.acknowledged)} acknowledged entries are all there")
 
 
+class Asker(threading.Thread):
+    """Asks for the time every 50 ms and keeps what was answered, and the longest wait between two good answers."""
+
+    def __init__(self, station: Station) -> None:
+        super().__init__(daemon=True)
+        self.station = station
+        self.replies = 0
+        self.out_of_sync: list[tuple[int, int]] = []
+        self.longest_gap_s = 0.0
+        self.done = threading.Event()
+
+    def run(self) -> None:
+        last = time.monotonic()
+        while not self.done.wait(0.05):
+            reply = self.station.ask(0.5)
+            if reply is not None:
+                self.replies += 1
+                if reply.leap == 3 or not 1 <= reply.stratum <= 15:
+                    self.out_of_sync.append((reply.leap, reply.stratum))
+                self.longest_gap_s = max(self.longest_gap_s, time.monotonic() - last)
+                last = time.monotonic()
+        self.longest_gap_s = max(self.longest_gap_s, time.monotonic() - last)
+
+
+def supervised_by(station: Station) -> bool:
+    return station.popen is not None and station.processes().get("supervisor") == station.popen.pid
+
+
 def test_kill_9_of_the_supervisor(tmp_path: Path) -> None:
     with running(tmp_path) as station:
         outside = Outside(station.state)
         outside.start()
-        children = [station.processes()[name] for name in PROCESSES]
+        wait_for(lambda: whole(station, outside, 0.0), "the station is not whole to begin with")
+        children = {name: station.processes()[name] for name in PROCESSES}
         for _ in range(3):
-            began = time.monotonic()
+            asker = Asker(station)
+            asker.start()
             kill(station.popen.pid)
             station.popen.wait()
+            time.sleep(1.0)
+            began = time.monotonic()
             # whoever starts the station (systemd's Restart=always, in service) starts it again
             station.start()
-            wait_for(lambda began=began: whole(station, outside, began), "not whole again", 10.0)
-        assert not any(alive(pid) for pid in children), "children of the killed supervisor are left"
+            wait_for(lambda: supervised_by(station), "nobody took the station over", WHOLE_WITHIN_S)
+            print(f"supervised again {time.monotonic() - began:.2f} s after the start")
+            wait_for(lambda began=began: whole(station, outside, began), "not whole again", WHOLE_WITHIN_S)
+            asker.done.set()
+            asker.join(5)
+            assert asker.replies > 10
+            assert asker.out_of_sync == []
+            assert asker.longest_gap_s < 1.0
+            assert {name: station.processes()[name] for name in PROCESSES} == children
+        assert "7 processes were running and are supervised again" in station.log.read_text()
+        # an adopted process that dies is started again by a supervisor that had not started it
+        began = time.monotonic()
+        kill(children["timekeeper"])
+        wait_for(lambda: not alive(children["timekeeper"]), "it outlived kill -9", 5.0)
+        wait_for(lambda: whole(station, outside, began), "not whole again", WHOLE_WITHIN_S)
         outside.done.set()
         outside.join(30)
+        assert station.stop() == 0
+        assert not any(alive(pid) for pid in children.values()), "Ctrl-C left adopted processes"
         assert station.verify().returncode == 0
         assert station.replay().returncode == 0
+
+
+def test_orphans_end_by_themselves_when_nobody_takes_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(GRACE_VARIABLE, "3")
+    with running(tmp_path) as station:
+        children = {name: station.processes()[name] for name in PROCESSES}
+        kill(station.popen.pid)
+        station.popen.wait()
+        time.sleep(1.5)
+        assert all(alive(pid) for pid in children.values()), "somebody did not wait for a new supervisor"
+        assert station.in_sync()
+        wait_for(lambda: not any(alive(pid) for pid in children.values()), "orphans go on", 20.0)
+        assert station.verify().returncode == 0
+        # and who comes too late begins anew, from the ledger
+        station.start()
+        station.wait_in_sync()
+        assert not set(children.values()) & set(station.processes().values())
+
+
+def test_a_run_with_another_configuration_adopts_nobody(tmp_path: Path) -> None:
+    with running(tmp_path) as station:
+        children = {name: station.processes()[name] for name in PROCESSES}
+        kill(station.popen.pid)
+        station.popen.wait()
+        station.config.write_text(
+            station.config.read_text().replace("verdict_every_s = 10.0", "verdict_every_s = 11.0")
+        )
+        station.start()
+        wait_for(lambda: supervised_by(station), "nobody started the station")
+        wait_for(lambda: not any(alive(pid) for pid in children.values()), "old processes go on", 5.0)
+        station.wait_in_sync()
+        said = station.log.read_text()
+        assert "7 processes were still running and ended: the configuration has changed" in said
+        assert "supervised again" not in said
+        assert station.stop() == 0
+        assert station.verify().returncode == 0

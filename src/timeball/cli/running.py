@@ -63,6 +63,10 @@ class Reporter:
         if kind == "died":
             self._up.discard(name)
             return [f"{name} died ({event['why']})", *(f"    {line}" for line in event["lines"])]
+        if kind == "adopted":
+            return self._adopted([row["name"] for row in event["processes"]])
+        if kind == "not adopted":
+            return [f"{_count(event['names'])} still running and ended: {event['why']}"]
         if kind == "running":
             return self._welcome(event)
         if kind == "time of day":
@@ -71,6 +75,10 @@ class Reporter:
             self._running = False
             return ["stopped"]
         return [" ".join(str(part) for part in (name, kind, event.get("why", "")) if part)]
+
+    def _adopted(self, names: list[str]) -> list[str]:
+        self._up.update(names)
+        return [f"{_count(names)} running and {'is' if len(names) == 1 else 'are'} supervised again"]
 
     def _welcome(self, event: dict[str, Any]) -> list[str]:
         self._running = True
@@ -108,3 +116,7 @@ class Reporter:
     def _print_json(event: dict[str, Any]) -> None:
         click.echo(json.dumps(event, ensure_ascii=False))
         sys.stdout.flush()
+
+
+def _count(names: list[str]) -> str:
+    return f"{len(names)} process was" if len(names) == 1 else f"{len(names)} processes were"

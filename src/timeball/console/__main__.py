@@ -18,6 +18,7 @@ import msgspec
 import uvicorn
 
 from timeball.console.app import create_app
+from timeball.station.orphan import end_when_orphaned
 
 DEFAULT_LISTEN = "127.0.0.1:8123"
 
@@ -97,6 +98,7 @@ def main(argv: list[str] | None = None) -> int:
         listener = open_socket(host, port)
     except OSError as wrong:
         return _complain(f"cannot listen on {config.listen}: {os.strerror(wrong.errno) if wrong.errno else wrong}", 2)
+    end_when_orphaned(state)
     # uvicorn handles both while it serves and raises them again afterwards: stopping on request is a clean end.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))

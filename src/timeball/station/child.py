@@ -1,8 +1,8 @@
 """One child process of the supervisor: how it is started, how soon it may be started again, how its log stays small.
 
-Children are started by exec, in a process group of their own (so that Ctrl-C reaches the supervisor alone) and with a
-death signal (so that none survives the supervisor). Their standard error is appended to a file that this module cuts
-when it grows. Whether a child does its work well is not known here.
+Children are started by exec, in a process group of their own (so that Ctrl-C reaches the supervisor alone). They
+outlive a supervisor that is killed, for the grace of `orphan`, and the next one may adopt them. Their standard error is
+appended to a file that this module cuts when it grows. Whether a child does its work well is not known here.
 """
 
 from __future__ import annotations
@@ -12,10 +12,14 @@ import signal
 import subprocess
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol
 
-from timeball.station.process import SUPERVISOR_VARIABLE, die_with_parent
+from timeball.station.adoption import Adopted, start_ticks
+from timeball.station.orphan import GRACE_VARIABLE, ORPHAN_GRACE_S
 
 LOG_LIMIT_BYTES = 1 << 20
 LONG_LIFE_S = 10.0
@@ -41,54 +45,80 @@ class Backoff:
         return delay
 
 
+class Running(Protocol):
+    """A running process, started here (`subprocess.Popen`) or adopted."""
+
+    pid: int
+
+    def poll(self) -> int | None:
+        """Give the exit code, None while it runs."""
+
+    def wait(self, timeout: float) -> int:
+        """Wait for the end; raises `subprocess.TimeoutExpired`."""
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal, unless it has ended."""
+
+    def kill(self) -> None:
+        """Send SIGKILL, unless it has ended."""
+
+
 @dataclass
 class Child:
-    """A child and its present process, if there is one. `due` is the monotonic second of the next start."""
+    """A child and its present process, if there is one. `due` is the monotonic second of the next start.
+
+    `restarts` is −1 before the first start. `start_ticks` and `started_utc` tell the next supervisor which it was.
+    """
 
     name: str
     command: Sequence[str]
     log: Path
     backoff: Backoff = field(default_factory=Backoff)
-    popen: subprocess.Popen[bytes] | None = None
+    process: Running | None = None
     started: float = 0.0
-    started_unix_s: float = 0.0
+    started_utc: str = ""
+    start_ticks: int | None = None
     restarts: int = -1
     due: float = 0.0
 
     def start(self, now: float) -> None:
         """Start the process; its standard error goes to the log file."""
-        supervisor = os.getpid()
         with self.log.open("ab") as log:
-            self.popen = subprocess.Popen(
+            self.process = subprocess.Popen(
                 self.command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 process_group=0,
-                env={**os.environ, SUPERVISOR_VARIABLE: str(supervisor)},
-                preexec_fn=lambda: die_with_parent(supervisor),  # noqa: PLW1509 (one prctl, no lock is taken)
+                env={GRACE_VARIABLE: f"{ORPHAN_GRACE_S:g}", **os.environ},
             )
-        self.started, self.started_unix_s = now, time.time()
+        self.started, self.started_utc = now, datetime.now(UTC).isoformat(timespec="milliseconds")
+        self.start_ticks = start_ticks(self.process.pid)
         self.restarts += 1
+
+    def adopt(self, process: Adopted, started_utc: str, now: float) -> None:
+        """Take over a process that an earlier supervisor had started; its earlier life is not counted."""
+        self.process, self.start_ticks = process, process.start_ticks
+        self.started, self.started_utc = now, started_utc
 
     def reap(self, now: float) -> int | None:
         """Give the exit code when the process has ended since the last call, and plan the next start; else None."""
-        if self.popen is None:
+        if self.process is None:
             return None
-        code = self.popen.poll()
+        code = self.process.poll()
         if code is not None:
-            self.popen = None
+            self.process = None
             self.due = now + self.backoff.delay_s(now - self.started)
         return code
 
     def is_due(self, now: float) -> bool:
         """Whether the process is down and may be started again."""
-        return self.popen is None and now >= self.due
+        return self.process is None and now >= self.due
 
     def signal(self, number: int) -> None:
         """Send a signal to the process, if there is one that has not been reaped."""
-        if self.popen is not None and self.popen.poll() is None:
-            self.popen.send_signal(number)
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(number)
 
     def last_lines(self, count: int = 5) -> list[str]:
         """The end of the log, for whoever asks why the process died."""
@@ -125,13 +155,14 @@ def stop_together(children: Sequence[Child], grace_s: float) -> list[str]:
     deadline = time.monotonic() + grace_s
     killed = []
     for child in children:
-        if child.popen is None:
+        if child.process is None:
             continue
         try:
-            child.popen.wait(max(0.0, deadline - time.monotonic()))
+            child.process.wait(max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
-            child.popen.kill()
-            child.popen.wait()
+            child.process.kill()
             killed.append(child.name)
-        child.popen = None
+            with suppress(subprocess.TimeoutExpired):  # a process the kernel itself will not let go of
+                child.process.wait(grace_s)
+        child.process = None
     return killed

@@ -1,16 +1,15 @@
 """What every process of a station has in common: its arguments, its configuration, how it stops, what it logs.
 
 A process is `python -m timeball.station.NAME --state DIR`. It reads the effective configuration that the supervisor
-wrote, ends when it gets SIGTERM or SIGINT or when its supervisor dies, writes its log to standard error, and exits
-with 2 and one sentence when it was configured wrongly (the supervisor shows that sentence). It does not restart itself.
+wrote, ends when it gets SIGTERM or SIGINT or when nobody has supervised it for a grace (`orphan`), writes its log to
+standard error, and exits with 2 and one sentence when it was configured wrongly (the supervisor shows that sentence).
+It does not restart itself.
 """
 
 from __future__ import annotations
 
 import argparse
-import ctypes
 import logging
-import os
 import signal
 import sys
 import threading
@@ -19,12 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from timeball.station.config import Config, ConfigError, read_effective
+from timeball.station.orphan import end_when_orphaned
 
-PR_SET_PDEATHSIG = 1
-SUPERVISOR_VARIABLE = "TIMEBALL_SUPERVISOR"
 EXIT_CONFIGURATION = 2
-
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 class CannotStartError(Exception):
@@ -50,13 +46,6 @@ class Process:
         return self.stop.wait(max(0.0, seconds))
 
 
-def die_with_parent(parent: int | None = None) -> None:
-    """Have the kernel send SIGTERM when the parent dies (prctl PR_SET_PDEATHSIG); ends at once if it has died."""
-    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-    if parent is not None and os.getppid() != parent:
-        os._exit(0)
-
-
 def run_process(name: str, work: Callable[[Process], None], arguments: list[str] | None = None) -> int:
     """Run `work` as the process `name`: the exit code is 0 when told to stop, 2 for a wrong configuration.
 
@@ -65,8 +54,7 @@ def run_process(name: str, work: Callable[[Process], None], arguments: list[str]
     parser = argparse.ArgumentParser(prog=f"python -m timeball.station.{name}")
     parser.add_argument("--state", type=Path, required=True, help="the station's state folder")
     state = parser.parse_args(arguments).state
-    supervisor = os.environ.get(SUPERVISOR_VARIABLE, "")
-    die_with_parent(int(supervisor) if supervisor.isdigit() else None)
+    end_when_orphaned(state)
     start_log(name)
     try:
         process = Process(name, state, read_effective(state))

@@ -1,4 +1,4 @@
-"""One station a state folder: the lock of the supervisor, and the end of what an earlier supervisor left behind.
+"""One station a state folder: the lock of the supervisor, and the look whether anybody holds it.
 
 The lock is an flock, so the kernel drops it with its holder and a stale file is no obstacle. It does not protect
 against somebody who writes into the folder by other means; the ledger's signatures do.
@@ -7,15 +7,15 @@ against somebody who writes into the folder by other means; the ledger's signatu
 from __future__ import annotations
 
 import fcntl
-import json
 import os
-import signal
 import time
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
-from timeball.station.paths import lock_file, processes_file
+from timeball.station.paths import lock_file
+
+TRY_FOR_S = 1.0
+"""A look at the lock shares it for some microseconds; a supervisor tries for longer than any look lasts."""
 
 
 class StateInUseError(OSError):
@@ -32,12 +32,13 @@ class StateLock:
     def __enter__(self) -> StateLock:
         self._state.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._fd = os.open(lock_file(self._state), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            holder = os.pread(self._fd, 32, 0).decode("ascii", "replace").strip()
-            os.close(self._fd)
-            raise StateInUseError(f"a station already runs on {self._state} (process {holder or 'unknown'})") from error
+        deadline = time.monotonic() + TRY_FOR_S
+        while not _taken(self._fd, fcntl.LOCK_EX):
+            if time.monotonic() >= deadline:
+                holder = os.pread(self._fd, 32, 0).decode("ascii", "replace").strip()
+                os.close(self._fd)
+                raise StateInUseError(f"a station already runs on {self._state} (process {holder or 'unknown'})")
+            time.sleep(0.005)
         os.ftruncate(self._fd, 0)
         os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
         return self
@@ -48,32 +49,25 @@ class StateLock:
         os.close(self._fd)
 
 
-def end_leftovers(state: Path, grace_s: float = 3.0) -> list[str]:
-    """End the processes of an earlier supervisor that was killed and that outlived it (a stopped process does).
+def is_supervised(state: Path) -> bool:
+    """Whether somebody holds the lock of a state folder; false as well when there is no lock to hold.
 
-    Call it only while the lock is held. A process counts as left over when the process table of the earlier run
-    names its id and its command line still names this state folder. Gives the names of those that had to be killed.
+    The look is a shared lock on a descriptor of its own, given back at once: looks do not hinder each other, and a
+    supervisor that meets one tries again.
     """
     try:
-        listed = json.loads(processes_file(state).read_bytes())
-        left = {int(row["pid"]): str(row["name"]) for row in listed if row["pid"] and row["name"] != "supervisor"}
-    except (OSError, ValueError, KeyError, TypeError):
-        return []
-    deadline = time.monotonic() + grace_s
-    while any(_is_ours(pid, state) for pid in left) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    killed = [pid for pid in left if _is_ours(pid, state)]
-    for pid in killed:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-    while any(_is_ours(pid, state) for pid in killed) and time.monotonic() < deadline + grace_s:
-        time.sleep(0.02)
-    return [left[pid] for pid in killed]
-
-
-def _is_ours(pid: int, state: Path) -> bool:
-    try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        fd = os.open(lock_file(state), os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return False
-    return os.fsencode(state) in words
+    try:
+        return not _taken(fd, fcntl.LOCK_SH)
+    finally:
+        os.close(fd)
+
+
+def _taken(fd: int, how: int) -> bool:
+    try:
+        fcntl.flock(fd, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

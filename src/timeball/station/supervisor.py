@@ -1,8 +1,8 @@
 """The supervisor: starts the processes of a station, starts them again when they die, and stops them in order.
 
-It moves no data and holds no state that matters: kill it, and its children end by themselves; start it again on the
-same folder, and every process continues from the ledger. What happened is told through `report`, one small dictionary
-an event, so that the command line decides how it looks.
+It moves no data and holds no state that matters: kill it, and its children go on; start it again on the same folder
+within their grace, and it adopts them; start it later, and every process continues from the ledger. What happened is
+told through `report`, one small dictionary an event, so that the command line decides how it looks.
 """
 
 from __future__ import annotations
@@ -17,8 +17,11 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
+from timeball import __version__
+from timeball.station.adoption import EXIT_UNKNOWN, Adopted, Found, Listed, find_running, read_table
 from timeball.station.child import LONGEST_DELAY_S, Child, bound_log, stop_together
 from timeball.station.files import write_atomically
 from timeball.station.paths import log_file, processes_file, run_dir
@@ -51,7 +54,7 @@ def station_commands(state: Path) -> dict[str, list[str]]:
 
 
 class Supervisor:
-    """Keeps the processes of one station alive until `stop` is set.
+    """Keeps the processes of one station alive until `stop` is set; leaving the context stops them all in order.
 
     `commands` gives each child's command line by name; the order is the order of starting.
     """
@@ -61,38 +64,75 @@ class Supervisor:
         self.stop = threading.Event()
         self._report = report
         self._wake = threading.Event()
-        self._started = time.time()
+        self._started_utc = datetime.now(UTC).isoformat(timespec="milliseconds")
         run_dir(state).mkdir(mode=0o700, parents=True, exist_ok=True)
         self.children = [Child(name, command, log_file(state, name)) for name, command in commands.items()]
 
-    def run(self) -> None:
-        """Start all, restart who dies, return when `stop` is set and all have ended.
+    def __enter__(self) -> Supervisor:
+        return self
 
-        Must run in the main thread: the death signal of a child follows the thread that started it.
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._catch_signals()
+        self._stop_in_order(self.children)
+        self._write_processes()
+
+    def adopt(self, why_not: str = "") -> list[str]:
+        """Take over what an earlier supervisor left running, unless there is a reason not to; gives the names.
+
+        What is not taken over is ended in order. Call it once, before `run`, while the state's lock is held.
+        """
+        table, version = read_table(self.state)
+        if version != __version__:
+            why_not = why_not or "the software has changed"
+        found = find_running(self.state, {child.name: child.command for child in self.children}, table)
+        ours = {one.name: one.process for one in found if one.ours and not why_not}
+        self._end([one for one in found if one.process not in ours.values()], why_not or "no run had recorded this")
+        if ours:
+            self._take_over(ours, table)
+        return list(ours)
+
+    def _end(self, rest: Sequence[Found], why: str) -> None:
+        if rest:
+            self._report({"event": "not adopted", "names": [one.name for one in rest], "why": why})
+        self._stop_in_order([Child(one.name, (), log_file(self.state, one.name), process=one.process) for one in rest])
+
+    def _take_over(self, ours: Mapping[str, Adopted], table: Mapping[str, Listed]) -> None:
+        for child in self.children:
+            row = table.get(child.name)
+            if row is not None and row.start_ticks is not None:
+                child.restarts = row.restarts  # also of one that died meanwhile: its next start is not its first
+            if row is not None and child.name in ours:
+                child.adopt(ours[child.name], row.started, time.monotonic())
+        adopted = [child for child in self.children if child.process is not None]
+        rows = [{"name": child.name, "pid": _pid(child), "restarts": child.restarts} for child in adopted]
+        self._report({"event": "adopted", "processes": rows})
+        self._write_processes()
+
+    def run(self) -> None:
+        """Start all, restart who dies, return when `stop` is set.
+
+        Must run in the main thread, which alone may take signals.
         Raises `StationStoppedError` when a child exits with 2 at its first start.
         """
         self._catch_signals()
-        try:
-            while not self.stop.is_set():
-                self._round()
-                self._wake.wait(self._patience())
-                self._wake.clear()
-        finally:
-            self._stop_all()
+        while not self.stop.is_set():
+            self._round()
+            self._wake.wait(self._patience())
+            self._wake.clear()
 
     def _round(self) -> None:
-        changed = False
         for child in self.children:
             code = child.reap(time.monotonic())
             if code is not None:
-                changed = True
                 self._died(child, code)
+                self._write_processes()
             if child.is_due(time.monotonic()) and not self.stop.is_set():
-                changed = True
                 self._start(child)
+                # at once: who is not in the table when the supervisor is killed cannot be adopted
+                self._write_processes()
             bound_log(child.log)
-        if changed:
-            self._write_processes()
 
     def _start(self, child: Child) -> None:
         try:
@@ -107,22 +147,22 @@ class Supervisor:
         lines = child.last_lines()
         if code == EXIT_CONFIGURATION and child.restarts == 0:
             raise StationStoppedError(lines[-1] if lines else f"{child.name} cannot start")
-        self._report({"event": "died", "name": child.name, "code": code, "why": describe_exit(code), "lines": lines})
+        why = describe_exit(code)
+        told = None if code == EXIT_UNKNOWN else code
+        self._report({"event": "died", "name": child.name, "code": told, "why": why, "lines": lines})
 
     def _patience(self) -> float:
         now = time.monotonic()
-        waits = [child.due - now for child in self.children if child.popen is None]
+        waits = [child.due - now for child in self.children if child.process is None]
         return max(0.0, min([PATIENCE_S, *waits]))
 
-    def _stop_all(self) -> None:
-        by_name = {child.name: child for child in self.children}
+    def _stop_in_order(self, children: Sequence[Child]) -> None:
         listed = {name for stage in STOP_ORDER for name in stage}
-        stages = [tuple(name for name in by_name if name not in listed), *STOP_ORDER]
+        stages = [tuple(child.name for child in children if child.name not in listed), *STOP_ORDER]
         for stage in stages:
-            children = [by_name[name] for name in stage if name in by_name]
-            for name in stop_together(children, GRACE_S):
-                self._report({"event": "killed", "name": name, "why": f"it did not stop within {GRACE_S:g} s"})
-        self._write_processes()
+            for name in stop_together([child for child in children if child.name in stage], GRACE_S):
+                with suppress(OSError):  # the terminal may be closed; the next stage is stopped all the same
+                    self._report({"event": "killed", "name": name, "why": f"it did not stop within {GRACE_S:g} s"})
 
     def _catch_signals(self) -> None:
         def end(_number: int, _frame: object) -> None:
@@ -134,12 +174,14 @@ class Supervisor:
         signal.signal(signal.SIGCHLD, lambda _number, _frame: self._wake.set())
 
     def _write_processes(self) -> None:
-        ours = {"name": "supervisor", "pid": os.getpid(), "started": _iso(self._started), "restarts": 0}
-        table = [ours] + [
+        ours = {"name": "supervisor", "pid": os.getpid(), "started": self._started_utc, "restarts": 0}
+        table: list[dict[str, Any]] = [{**ours, "version": __version__}]
+        table += [
             {
                 "name": child.name,
                 "pid": _pid(child),
-                "started": _iso(child.started_unix_s),
+                "start_ticks": child.start_ticks,
+                "started": child.started_utc,
                 "restarts": max(0, child.restarts),
             }
             for child in self.children
@@ -151,6 +193,8 @@ class Supervisor:
 
 def describe_exit(code: int) -> str:
     """An exit code in words."""
+    if code == EXIT_UNKNOWN:
+        return "ended; another supervisor had started it"
     if code >= 0:
         return f"exit code {code}"
     try:
@@ -160,8 +204,4 @@ def describe_exit(code: int) -> str:
 
 
 def _pid(child: Child) -> int | None:
-    return None if child.popen is None else child.popen.pid
-
-
-def _iso(unix_s: float) -> str:
-    return datetime.fromtimestamp(unix_s, UTC).isoformat(timespec="milliseconds")
+    return None if child.process is None else child.process.pid
