@@ -26,10 +26,7 @@ Alter = Callable[[dict[str, Any]], None]
 
 @pytest.fixture(scope="module")
 def honest(tmp_path_factory: pytest.TempPathFactory) -> Sequence[Item]:
-    state = build_small(tmp_path_factory.mktemp("honest"))
-    items = tuple(entries_of(state))
-    print(f"genesis in {state / 'simulation.json'}: {(state / 'simulation.json').read_text()}")
-    return items
+    return tuple(entries_of(build_small(tmp_path_factory.mktemp("honest"))))
 
 
 @pytest.fixture

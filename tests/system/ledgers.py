@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from timeball.ledger import canonical
@@ -19,9 +20,11 @@ from timeball.ledger.batch import sign_batch
 from timeball.ledger.note import make_signer
 from timeball.readings import Readings
 from timeball.simulation.defaults import default_laboratory
+from timeball.station import hostclocks, paths
 from timeball.station.batches import comparison_batch
 from timeball.station.config import parse_config
 from timeball.station.history import build_history
+from timeball.station.instruments.simulated import Anchor
 from timeball.station.ledger_reader import LedgerReader
 from timeball.station.orders import commands_of
 from timeball.station.rules import config_payload
@@ -183,7 +186,11 @@ time_constant_s = 14400.0
 """
 
 
-def build_small(state: Path) -> Path:
-    """A real ledger of a simulated station's first five hours."""
+def build_small(state: Path, hours: int = 5) -> Path:
+    """A real ledger of a simulated station's first hours: 60 epochs each, the same whenever it is built."""
+    raw_ns = hostclocks.raw_ns()
+    anchor = Anchor(1, GENESIS, hostclocks.boot_name(), raw_ns, GENESIS + hours * HOUR + MINUTE // 2)
+    state.mkdir(exist_ok=True)
+    paths.simulation_file(state).write_bytes(msgspec.json.encode(anchor))
     build_history(state, parse_config(SMALL), lambda _fraction, _words: None)
     return state
