@@ -79,10 +79,15 @@ def ladder(clocks, present, rules):
     return -1, base
 
 
-def ratios(error, variance, weights):
-    """Errors in sigma of what a member of the scale can show."""
-    rest = 1 - weights
-    return np.abs(error) / np.sqrt(np.where(rest > 1e-9, variance * rest, np.inf))
+def sigma_of(variance, weights):
+    """What the error of each clock is expected to be: its own noise, and the scale's that is not its own."""
+    mine = weights**2 * variance
+    return np.sqrt(np.maximum(variance * (1 - weights) ** 2 + np.where(weights > 0, mine, 0).sum() - mine, 0))
+
+
+def ratios(error, sigma):
+    """Errors in sigma; a clock that is the scale alone is never far."""
+    return np.divide(np.abs(error), sigma, out=np.zeros(len(error)), where=sigma > 0)
 
 
 def epoch(clocks, t, row, rules):
@@ -103,7 +108,7 @@ def epoch(clocks, t, row, rules):
     while True:
         weights = capped(variance, members, rules.cap) if rung >= 2 else middle(predicted - row0, members)
         shift = (weights * (predicted - row0)).sum()
-        ratio = np.where(members & testable, ratios(row0 + shift - predicted, variance, weights), 0.0)
+        ratio = np.where(members & testable, ratios(row0 + shift - predicted, sigma_of(variance, weights)), 0.0)
         worst = int(np.argmax(ratio))
         if ratio[worst] <= rules.reject:
             break
@@ -116,20 +121,22 @@ def epoch(clocks, t, row, rules):
     x = np.where(present, row + shift, np.nan)
     error = np.where(present & known & (clocks.rates > 0), x - predicted, np.nan)
     share = weights if rung >= 2 else members / members.sum()
-    sigma = np.sqrt(variance * (1 - share))
+    sigma = sigma_of(variance, share) if rung >= 2 else np.sqrt(variance * (1 - share))
     out |= testable & ~members & (np.abs(np.nan_to_num(error)) > rules.reject * sigma)
-    learn(clocks, rules, t, tau, x, error, share, growth, out)
+    learn(clocks, rules, t, tau, x, error, sigma, (variance, 1 - share, growth), out)
     return x, weights, error
 
 
-def learn(clocks, rules, t, tau, x, error, share, growth, out):
+def learn(clocks, rules, t, tau, x, error, sigma, known, out):
     """Take phases, rates and errors of the epoch into memory."""
     for i in np.flatnonzero(~np.isnan(x)):
         first = np.isnan(clocks.t[i])
         if not first and out[i]:
-            stray(clocks, rules, i, tau[i], error[i], np.sqrt(clocks.eps2[i] * growth[i] * (1 - share[i])))
-        if not np.isnan(error[i]) and (not out[i] or abs(clocks.run[i]) == 1) and share[i] < 1 - 1e-9:
-            square = error[i] ** 2 / (1 - share[i]) / growth[i]
+            stray(clocks, rules, i, tau[i], error[i], sigma[i])
+        if not np.isnan(error[i]) and (not out[i] or abs(clocks.run[i]) == 1) and sigma[i] > 0:
+            variance, rest, growth = (column[i] for column in known)
+            expected = sigma[i] ** 2 / variance if clocks.errors[i] >= 10 else rest
+            square = error[i] ** 2 / expected / growth
             if clocks.errors[i] >= 3:
                 square = min(square, 256 * clocks.eps2[i])
             n = min(rules.memory_s / tau[i], clocks.errors[i])

@@ -269,3 +269,22 @@ def test_epochs_out_of_order_are_refused() -> None:
         advance(AT1State.empty(), RULES, wrong)
     with pytest.raises(EnsembleError, match="two columns"):
         advance(AT1State.empty(), RULES, table_of(simulate(20, n=2), names=("A", "A")))
+
+
+def test_a_quiet_clock_is_not_left_out_because_the_scale_got_noisier() -> None:
+    """Two quiet clocks carry the scale; when one has gone, the other is judged against what noisy clocks make of it."""
+    rng = np.random.default_rng(5)
+    noise_s = np.array([5e-12, 5e-12, 8e-11, 8e-11, 8e-11, 8e-11])
+    phases = np.cumsum(rng.normal(size=(600, 6)) * noise_s, axis=0)
+    phases[300:, 0] = np.nan
+    table = PhaseTable(
+        np.arange(1, 601, dtype=np.int64) * 60 * 10**9,
+        tuple("ABCDEF"),
+        phases - phases[:, 1:2],
+        np.ones(600, np.int32),
+        "B",
+    )
+    rules = AT1Parameters(memory_s=86400.0, cap=0.4, interval_s=60.0, tau_min_s=86400.0)
+    _, steps = advance(AT1State.empty(), rules, table)
+    left_out = [epoch for epoch in range(300, 600) if steps.state_word(epoch, 1) == "left out"]
+    assert len(left_out) <= 3, left_out

@@ -172,10 +172,27 @@ def choose_members(
 
 
 @njit(cache=True, nogil=True)
-def expected_error(variance: float, weight: float) -> float:
-    """Sigma of an error seen against a scale of which the clock is a part: √(ε²(1−w))."""
+def scale_variance(weights: Floats, variance: Floats) -> float:
+    """Σ w²ε²: how far the scale itself may be off at this epoch, s²."""
+    total = 0.0
+    for i in range(weights.shape[0]):
+        if weights[i] > 0.0:
+            total += weights[i] * weights[i] * variance[i]
+    return total
+
+
+@njit(cache=True, nogil=True)
+def expected_error(variance: float, weight: float, of_scale: float) -> float:
+    """Sigma of an error seen against a scale of which the clock is a part: √(ε²(1−w)² + Σ_others w²ε²).
+
+    With weights 1/ε² this is AT1's √(ε²(1−w)). It differs when a clock carries less than its share (capped, left out,
+    without weight): then the scale's own noise is in the error too. Without it the first maser left out would take the
+    others with it, each judged against what the caesiums make of the scale.
+    """
     rest = 1.0 - weight
-    return math.sqrt(variance * rest) if rest > 1e-9 else 0.0
+    others = of_scale - weight * weight * variance
+    squared = variance * rest * rest if rest > 1e-9 else 0.0
+    return math.sqrt(squared + others) if others > 1e-9 * of_scale else math.sqrt(squared)
 
 
 @njit(cache=True, nogil=True)
@@ -189,12 +206,13 @@ def find_worst(
     weights: Floats,
     reject: float,
 ) -> int:
-    """Give the member farthest beyond `reject` sigma, −1 for none; of two equally far the one of less weight."""
+    """Give the member farthest beyond `reject` sigma, −1 for none; of two equally far the one known to be worse."""
     worst, farthest = -1, 0.0
+    of_scale = scale_variance(weights, variance)
     for i in range(members.shape[0]):
         if not (members[i] and testable[i]):
             continue
-        sigma = expected_error(variance[i], weights[i])
+        sigma = expected_error(variance[i], weights[i], of_scale)
         if sigma == 0.0:
             continue
         ratio = abs(row[i] + offset - predicted[i]) / sigma
@@ -202,7 +220,7 @@ def find_worst(
             continue
         farther = worst < 0 or ratio > farthest * TIE
         tied = worst >= 0 and not farther and ratio * TIE >= farthest
-        if farther or (tied and weights[i] < weights[worst]):
+        if farther or (tied and variance[i] > variance[worst] * TIE):
             worst, farthest = i, ratio
     return worst
 
@@ -239,10 +257,11 @@ def settle(
         share_weights(members, variance, cap, weights, capped)
         offset = scale_offset(weights, predicted, row)
     total, reduced = 0.0, False
+    of_scale = scale_variance(weights, variance)
     for i in range(n):
         factor[i] = 1.0
         if members[i] and testable[i]:
-            sigma = expected_error(variance[i], weights[i])
+            sigma = expected_error(variance[i], weights[i], of_scale)
             if sigma > 0.0:
                 ratio = abs(row[i] + offset - predicted[i]) / sigma
                 if ratio > reduce:
@@ -360,6 +379,7 @@ def advance_epochs(
         for i in range(n):
             if members[i]:
                 count += 1
+        of_scale = scale_variance(weights, variance)
         for i in range(n):
             # how much of an error the clock hides by being in the scale: of a median, as of a mean, its share
             share[i] = weights[i] if rung >= 2 else (1.0 / count if members[i] else 0.0)
@@ -392,7 +412,9 @@ def advance_epochs(
             code = OK
             ordinary = True
             if rate_count[i] > 0:
-                sigma = expected_error(variance[i], share[i])
+                sigma = math.sqrt(variance[i] * (1.0 - share[i]))
+                if rung >= 2:
+                    sigma = expected_error(variance[i], share[i], of_scale)
                 out_error[t, i] = error
                 out_sigma[t, i] = sigma
                 ordinary = not (left_out[i] or (testable[i] and not members[i] and abs(error) > reject * sigma))
@@ -425,13 +447,15 @@ def advance_epochs(
                         learned[i] = 0
                         streak[i] = 0
                         beyond[i] = 0
-                if ordinary or abs(streak[i]) == 1:
-                    rest = 1.0 - share[i]
-                    if rest > 1e-9:
-                        growth = variance_growth(tau, interval_s, tau_min_s[i])
-                        square = error * error / (rest * growth)
-                        eps2[i] = learn_error(eps2[i], square, memory_s / tau, error_count[i])
-                        error_count[i] += 1
+                if (ordinary or abs(streak[i]) == 1) and sigma > 0.0:
+                    growth = variance_growth(tau, interval_s, tau_min_s[i])
+                    if error_count[i] < MIN_ERRORS:
+                        square = error * error / ((1.0 - share[i]) * growth)
+                    else:
+                        # e²/σ² of what was expected: with the weights of theory this is AT1's unbiased e²/(1−w)
+                        square = error * error / (sigma * sigma) * (variance[i] / growth)
+                    eps2[i] = learn_error(eps2[i], square, memory_s / tau, error_count[i])
+                    error_count[i] += 1
             if ordinary:
                 y[i] = learn_rate(y[i], d[i], measured - x[i], tau, tau_min_s[i], rate_count[i])
                 rate_count[i] += 1
