@@ -35,14 +35,14 @@ REJECTIONS_SHOWN = 12
 def command(
     files: tuple[Path, ...], clocks: str | None, reference: str | None, algorithm: str, plot: Path | None, as_json: bool
 ) -> None:
-    r"""Compute an ensemble time scale from FILES (RINEX clock, plain columns; .gz too) and judge every clock.
+    """Compute an ensemble time scale from FILES (RINEX clock, plain columns; .gz too) and judge every clock.
 
     Weights come from how well each clock could be predicted (AT1). The deviations of a clock are taken against
     the scale computed without that clock, so none is measured against itself.
 
     \b
     timeball scale day.clk.gz --clocks AMC2,WTZR,YELL --plot scale.png
-    """
+    """  # noqa: D301 (click wants the backspace itself)
     del algorithm  # one so far
     from timeball.cli.scale_report import make_report
 

@@ -191,7 +191,7 @@ def _reason_against(
     if age_s > HOST_MAX_AGE_S:
         return f"the host's counter was last read {age_s:.0f} s ago"
     if math.isinf(reach_s):
-        return "UTC(k) has not been compared with UTC for a day: the bound is unknown"
+        return "UTC(k) has been compared with UTC fewer than 24 times: the bound is unknown"
     if reach_s > config.lease.max_bound_s:
         return f"the bound is {reach_s:.2e} s, more than {config.lease.max_bound_s:.2e} s"
     return ""

@@ -57,8 +57,8 @@ class StatusReader:
         self.reader = LedgerReader(state)
         self.leaps: LeapTable = station_leaps(self.config)
         self.series = Series(self.reader, self.config, self.leaps)
-        self._newest: dict[str, Payload | None] = {}
-        self._seen = -1
+        self._newest: dict[str, Payload | None] = dict.fromkeys(WORD_OF)
+        self._seen = 0
 
     def status(self) -> Payload:
         """The whole status; keys as `timeball status --json` prints them (docs/status.md)."""
@@ -92,10 +92,11 @@ class StatusReader:
         size = self.reader.size()
         if size == self._seen:
             return
-        self._seen = size
         for name, (kind, stream) in WORD_OF.items():
-            entry = newest_entry(self.reader, kind, stream)
-            self._newest[name] = canonical.decode(entry.payload or b"") if entry is not None else None
+            entry = newest_entry(self.reader, kind, stream, since=self._seen)
+            if entry is not None:
+                self._newest[name] = canonical.decode(entry.payload or b"")
+        self._seen = size
 
     def _now(self) -> tuple[ServedTime, Pages]:
         first = PageReader(paths.timekeeper_page(self.state), TimekeeperPage).read()
@@ -111,7 +112,7 @@ class StatusReader:
     def _station(self, now: ServedTime, output: Payload, alarms: list[str]) -> Payload:
         x_s, u_s, name = output["utck_minus_utc_s"], output["u_s"], self.config.station.name
         if x_s is None:
-            words = f"cannot judge: UTC({name}) has not been compared with UTC for a day"
+            words = f"cannot judge: UTC({name}) has been compared with UTC fewer than 24 times"
         else:
             words = f"|UTC − UTC({name})| ≤ {(abs(x_s) + 2 * u_s) * 1e9:.1f} ns (k = 2)"
         if not now.in_sync:

@@ -13,7 +13,11 @@ from timeball.instants import Instant, LeapTable, format_utc, mjd_utc
 from timeball.station.config import Config
 
 Payload = dict[str, Any]
-STATES = {"ok": "in use", "at cap": "in use", "reduced": "in use", "no weight": "zero weight", "missing": "missing"}
+STATES = {
+    **dict.fromkeys(("ok", "at cap", "reduced", "phase step"), "in use"),
+    "no weight": "zero weight",
+    "missing": "missing",
+}
 LEARNING = ("learning", "starting", "joined", "rate step", "noise changed")
 LAMPS = {"in use": "green", "zero weight": "green", "learning": "yellow", "left out": "yellow", "missing": "grey"}
 ORDINARY = {
