@@ -88,22 +88,22 @@ class LedgerReader:
                 yield index, _parse(index, leaves[index - bundle * WIDTH])
             start = last
 
-    def last(self, kind: str, before: int | None = None) -> Entry | None:
-        """The last entry of a type (among those before index `before`), None when there is none."""
-        return self._scan_back(b'"type":"%b"' % kind.encode(), before)
+    def last(self, kind: str, before: int | None = None, *, by: str = "", since: int = 0) -> Entry | None:
+        """The last entry of a type (by a stream, below index `before`, from `since` on), None when there is none."""
+        return self._scan_back((b'"type":"%b"' % kind.encode(), *_by(by)), before, since)
 
     def find_stream_tail(self, stream: str) -> Entry | None:
         """The last entry of a stream, None when it has none."""
-        return self._scan_back(b'"by":"%b"' % stream.encode(), None)
+        return self._scan_back(_by(stream), None, 0)
 
-    def _scan_back(self, mark: bytes, before: int | None) -> Entry | None:
+    def _scan_back(self, marks: tuple[bytes, ...], before: int | None, since: int) -> Entry | None:
         # an envelope holds no free text, so its canonical bytes name a type or a stream in one way only
         size = self.size()
         end = size if before is None else min(before, size)
-        for bundle in range((end - 1) // WIDTH, -1, -1):
+        for bundle in range((end - 1) // WIDTH, since // WIDTH - 1, -1):
             leaves = self._bundle(bundle)[: end - bundle * WIDTH]
-            for position in range(len(leaves) - 1, -1, -1):
-                if mark in leaves[position]:
+            for position in range(len(leaves) - 1, max(since - bundle * WIDTH, 0) - 1, -1):
+                if all(mark in leaves[position] for mark in marks):
                     index = bundle * WIDTH + position
                     envelope = _parse(index, leaves[position])
                     return Entry(index, envelope, self._payload(index, envelope))
@@ -177,6 +177,10 @@ class PayloadFiles:
         finally:
             os.close(descriptor)
         return frame.salt, frame.payload
+
+
+def _by(stream: str) -> tuple[bytes, ...]:
+    return (b'"by":"%b"' % stream.encode(),) if stream else ()
 
 
 def _parse(index: int, leaf: bytes) -> Envelope:

@@ -10,15 +10,17 @@ from collections.abc import Iterator
 from timeball.station.ledger_reader import Entry, LedgerReader
 
 
-def newest_entries(reader: LedgerReader, kind: str, by: str, before: int | None = None) -> Iterator[Entry]:
-    """Entries of a type by a stream whose payload is here, the newest first, those before index `before` only."""
-    entry = reader.last(kind, before)
+def newest_entries(
+    reader: LedgerReader, kind: str, by: str, before: int | None = None, since: int = 0
+) -> Iterator[Entry]:
+    """Entries of a type by a stream whose payload is here, the newest first: below index `before`, from `since` on."""
+    entry = reader.last(kind, before, by=by, since=since)
     while entry is not None:
-        if entry.envelope.by == by and entry.payload is not None:
+        if entry.payload is not None:
             yield entry
-        entry = reader.last(kind, entry.index)
+        entry = reader.last(kind, entry.index, by=by, since=since)
 
 
-def newest_entry(reader: LedgerReader, kind: str, by: str, before: int | None = None) -> Entry | None:
+def newest_entry(reader: LedgerReader, kind: str, by: str, before: int | None = None, since: int = 0) -> Entry | None:
     """The newest of `newest_entries`, None when there is none."""
-    return next(newest_entries(reader, kind, by, before), None)
+    return next(newest_entries(reader, kind, by, before, since), None)
