@@ -100,15 +100,22 @@ def test_a_run_stops_on_ctrl_c_refuses_a_second_and_goes_on(tmp_path: Path, runs
     while (entry := reader.last("readings")) is None or entry.index < size:
         assert time.monotonic() < deadline, "the second run recorded nothing"
         time.sleep(0.1)
-    # the supervisor is killed: its children end by themselves, and the next run goes on
+    # the supervisor is killed: its children go on, and the next run takes them over
     assert station.popen is not None
     station.popen.kill()
     station.popen.wait()
     after_kill = reader.size()
+    unchanged = (station.state / "run" / "config.json").stat().st_mtime_ns
     station.start()
     while (entry := reader.last("readings")) is None or entry.index < after_kill:
         assert time.monotonic() < deadline + PATIENCE_S, "the third run recorded nothing"
         time.sleep(0.1)
+    while not (adopted := [event for event in station.events() if event["event"] == "adopted"]):
+        assert time.monotonic() < deadline + PATIENCE_S, "the third run adopted nobody"
+        time.sleep(0.1)
+    assert len(adopted[0]["processes"]) == 7
+    assert not {event["event"] for event in station.events()} & {"started", "died", "progress", "time of day"}
+    assert (station.state / "run" / "config.json").stat().st_mtime_ns == unchanged
     assert station.finish(signal.SIGTERM) == 0
 
 

@@ -43,6 +43,29 @@ def test_events_in_words(capsys: pytest.CaptureFixture[str]) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["server"], "1 process was running and is supervised again"),
+        (["recorder", "server"], "2 processes were running and are supervised again"),
+    ],
+)
+def test_a_station_that_was_taken_over_says_so(
+    capsys: pytest.CaptureFixture[str], names: list[str], words: str
+) -> None:
+    with Reporter(json_lines=False) as reporter:
+        rows = [{"name": name, "pid": 7, "restarts": 0} for name in names]
+        reporter.report({"event": "adopted", "processes": rows})
+    assert capsys.readouterr().out.splitlines() == [words]
+
+
+def test_a_station_that_was_not_taken_over_says_why(capsys: pytest.CaptureFixture[str]) -> None:
+    with Reporter(json_lines=False) as reporter:
+        why = "the configuration has changed"
+        reporter.report({"event": "not adopted", "names": ["recorder", "server"], "why": why})
+    assert capsys.readouterr().out == f"2 processes were still running and ended: {why}\n"
+
+
 def test_events_as_json_lines(capsys: pytest.CaptureFixture[str]) -> None:
     with Reporter(json_lines=True) as reporter:
         reporter.progress(0.25, "30 days")
