@@ -34,6 +34,7 @@ from timeball.steering.hard_limit import CommandRefused
 from timeball.steering.stepper import StepperCommand
 
 BATCH_S = 3600.0
+LEAST_BATCH_S = 60.0
 FLUSH_EVERY = 24
 Progress = Callable[[float, str], None]
 
@@ -56,7 +57,9 @@ def build_history(state: Path, config: Config, progress: Progress) -> None:
     with Store(state, origin=config.station.origin) as store:
         past = Past(store, config, simulation.laboratory, load_or_create_key(state, COLLECTOR))
         stepper = SimulatedStepper(paths.stepper_record(state), config.actuator.hard_limit_s_per_day, durable=False)
-        blocks = list(epoch_blocks(simulation.genesis_ns, simulation.tai_ns(), config.ensemble.interval_s))
+        # one order a block at most: the output must be tracked in the past as often as it will be from now on
+        block_s = max(LEAST_BATCH_S, min(BATCH_S, config.steering.tracking_interval_s))
+        blocks = list(epoch_blocks(simulation.genesis_ns, simulation.tai_ns(), config.ensemble.interval_s, block_s))
         for done, epochs in enumerate(blocks):
             past.live(epochs, stepper)
             progress((done + 1) / len(blocks), f"day {done / 24:.0f} of {config.history.days:g}")
@@ -65,14 +68,14 @@ def build_history(state: Path, config: Config, progress: Progress) -> None:
     unfinished.unlink()
 
 
-def epoch_blocks(genesis_ns: int, now_ns: int, interval_s: float) -> Iterator[EpochArray]:
-    """The epochs on the interval's grid after genesis up to now, an hour at a time (int64 ns of TAI)."""
+def epoch_blocks(genesis_ns: int, now_ns: int, interval_s: float, block_s: float = BATCH_S) -> Iterator[EpochArray]:
+    """The epochs on the interval's grid after genesis up to now, `block_s` at a time (int64 ns of TAI)."""
     step = int(interval_s * 1e9)
     first, last = genesis_ns // step + 1, now_ns // step
     epochs = np.arange(first, last + 1, dtype=np.int64) * step
-    hour = (epochs - 1) // int(BATCH_S * 1e9)
-    for start in np.unique(hour, return_index=True)[1]:
-        yield epochs[hour == hour[start]]
+    block = (epochs - 1) // int(block_s * 1e9)
+    for start in np.unique(block, return_index=True)[1]:
+        yield epochs[block == block[start]]
 
 
 class Past:
