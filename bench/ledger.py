@@ -12,8 +12,8 @@ from pathlib import Path
 
 from bench import Figure, medians
 from timeball.ledger import canonical
-from timeball.station.logfolder import LogFolder, verify_folder
-from timeball.station.store import NewEntry, Store
+from timeball.station.recording.logfolder import LogFolder, verify_folder
+from timeball.station.recording.store import NewEntry, Store
 
 ROOM = "ledger"
 BATCH = 1000

@@ -21,11 +21,11 @@ import numpy as np
 
 from bench import Figure, Skip, install_debian
 from bench.ntp_load import exchange, rate
-from timeball.station.clockpage import ObserverPage, PageReader, PageWriter, TimekeeperPage
-from timeball.station.hostclocks import boot_id, boottime_ns, bracket, raw_ns
+from timeball.station.hosttime.hostclocks import boot_id, boottime_ns, bracket, raw_ns
+from timeball.station.page.clockpage import ObserverPage, PageReader, PageWriter, TimekeeperPage
+from timeball.station.page.serverpage import ServerPage, server_page
 from timeball.station.paths import config_file, observer_page, timekeeper_page
 from timeball.station.server import SO_TIMESTAMPNS
-from timeball.station.serverpage import ServerPage, server_page
 
 ROUNDS, ROUND_S = 7, 1.0
 EXCHANGES, PAUSE_S = 2000, 0.0005

@@ -20,8 +20,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench import Figure, Skip
-from timeball.station.config import Config
-from timeball.station.replay import replay
+from timeball.station.configuration.config import Config
+from timeball.station.fold.replay import replay
 
 ROOM = "station"
 PATIENCE_S = 300.0

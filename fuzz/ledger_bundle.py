@@ -9,9 +9,9 @@ import msgspec
 from timeball.ledger.errors import TileError
 from timeball.ledger.payload import parse_frame, write_frame
 from timeball.ledger.tiles import parse_bundle, write_bundle
-from timeball.station.errors import StoreDamagedError
-from timeball.station.journal import scan_journal
-from timeball.station.recorder_wire import WireError, question_decoder, take_message
+from timeball.station.recording.errors import StoreDamagedError
+from timeball.station.recording.journal import scan_journal
+from timeball.station.recording.recorder_wire import WireError, question_decoder, take_message
 
 
 def target(data: bytes) -> None:

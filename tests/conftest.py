@@ -7,6 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# A slow machine is no counter-example: examples are bounded in number, not in time.
+settings.register_profile("timeball", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("timeball")
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED_DATA = ROOT.parent / "shared" / "data"

@@ -24,11 +24,11 @@ from timeball.ledger.note import make_signer
 from timeball.ledger.payload import erase_frame, parse_frame, write_frame
 from timeball.ledger.tiles import Edge, parse_bundle, write_bundle
 from timeball.ledger.verify import Report
-from timeball.station.integration import Frontier, plan_integration
-from timeball.station.journal import JournalFrame
-from timeball.station.keys import load_or_create_key
-from timeball.station.logfolder import LogFolder, verify_folder
-from timeball.station.store import NewEntry, Store
+from timeball.station.recording.integration import Frontier, plan_integration
+from timeball.station.recording.journal import JournalFrame
+from timeball.station.recording.keys import load_or_create_key
+from timeball.station.recording.logfolder import LogFolder, verify_folder
+from timeball.station.recording.store import NewEntry, Store
 
 ENTRIES = 600
 COLLECTOR = make_signer("timeball.example/collector", b"c" * 32)

@@ -18,8 +18,8 @@ from ledgers import STRANGER, Item, build_small, entries_of, write_ledger
 
 from timeball.cli import root
 from timeball.ledger.batch import sign_batch
-from timeball.station.store import Store
-from timeball.station.timekeeping import STREAM
+from timeball.station.fold.timekeeping import STREAM
+from timeball.station.recording.store import Store
 
 Alter = Callable[[dict[str, Any]], None]
 

@@ -15,12 +15,12 @@ from ledgers import GENESIS, STRANGER, Item, build_small, entries_of, write_ledg
 
 from timeball.ledger import canonical
 from timeball.ledger.batch import sign_batch
-from timeball.station.batches import Batch
-from timeball.station.follow import Follower
-from timeball.station.keys import load_or_create_key
-from timeball.station.ledger_reader import LedgerReader
-from timeball.station.newest import newest_entries, newest_entry
-from timeball.station.timekeeping import COLLECTOR, CONFIG, STREAM, Decision
+from timeball.station.fold.batches import Batch
+from timeball.station.fold.follow import Follower
+from timeball.station.fold.timekeeping import COLLECTOR, CONFIG, STREAM, Decision
+from timeball.station.recording.keys import load_or_create_key
+from timeball.station.recording.ledger_reader import LedgerReader
+from timeball.station.recording.newest import newest_entries, newest_entry
 
 S = 10**9
 

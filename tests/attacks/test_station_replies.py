@@ -11,10 +11,10 @@ import pytest
 
 from timeball.instants import LeapTable
 from timeball.protocols.ntp import ServerState, build_reply, ntp_timestamp, unsynchronised
-from timeball.station import hostclocks
+from timeball.station.hosttime import hostclocks
+from timeball.station.hosttime.leaps import load_leap_table
 from timeball.station.instruments import ntpclient
-from timeball.station.leaps import load_leap_table
-from timeball.station.replies import ReplyUnusable, ask, counted_offset_ns
+from timeball.station.observing.replies import ReplyUnusable, ask, counted_offset_ns
 
 S = 10**9
 TAI = 1_795_000_000 * S

@@ -16,10 +16,10 @@ import pytest
 
 from timeball.ledger import canonical
 from timeball.station import paths
-from timeball.station.history import build_history
-from timeball.station.ledger_reader import LedgerReader
-from timeball.station.settings import Config
-from timeball.station.supervisor import Supervisor, station_commands
+from timeball.station.configuration.settings import Config
+from timeball.station.recording.ledger_reader import LedgerReader
+from timeball.station.supervision.history import build_history
+from timeball.station.supervision.supervisor import Supervisor, station_commands
 
 Payload = dict[str, Any]
 Recorded = dict[tuple[str, str], list[Payload]]

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from timeball.station import pagelayout
-from timeball.station.clockpage import ObserverPage, TimekeeperPage
-from timeball.station.serverpage import ServerPage
+from timeball.station.page import pagelayout
+from timeball.station.page.clockpage import ObserverPage, TimekeeperPage
+from timeball.station.page.serverpage import ServerPage
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "clock-page.md").read_text(encoding="utf-8")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from timeball.station.configdoc import describe
+from timeball.station.configuration.configdoc import describe
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "configuration.md"
 

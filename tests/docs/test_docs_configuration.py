@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from timeball.station.config import ConfigError, parse_config
-from timeball.station.configdoc import describe
+from timeball.station.configuration.config import ConfigError, parse_config
+from timeball.station.configuration.configdoc import describe
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from timeball.station import pagelayout
-from timeball.station.config import parse_config
+from timeball.station.configuration.config import parse_config
+from timeball.station.page import pagelayout
 from timeball.station.paths import default_state_dir
 
 ROOT = Path(__file__).resolve().parents[2]

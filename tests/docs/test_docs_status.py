@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from timeball.cli.output import print_json
-from timeball.station.status import StatusReader
-from timeball.station.statusparts import LAMPS
+from timeball.station.reporting.status import StatusReader
+from timeball.station.reporting.statusparts import LAMPS
 
 
 def paths_of(value: object, path: str = "") -> set[str]:

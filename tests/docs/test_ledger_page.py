@@ -11,7 +11,7 @@ import pytest
 
 from timeball.ledger import canonical
 from timeball.ledger.entry import Envelope
-from timeball.station.store import NewEntry, Store
+from timeball.station.recording.store import NewEntry, Store
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "ledger.md"
 

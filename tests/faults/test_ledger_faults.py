@@ -17,9 +17,9 @@ from timeball.ledger.note import make_signer
 from timeball.ledger.payload import parse_frame
 from timeball.ledger.verify import verify_log
 from timeball.simulation.disk import NOT_STORED, STORED, SimulatedDisk
-from timeball.station.errors import LedgerFull
-from timeball.station.integration import payload_path
-from timeball.station.store import NewEntry, Store
+from timeball.station.recording.errors import LedgerFull
+from timeball.station.recording.integration import payload_path
+from timeball.station.recording.store import NewEntry, Store
 
 SIGNER = make_signer("timeball.example/tb", bytes(range(32)))
 NOWHERE = Path("/nonexistent")

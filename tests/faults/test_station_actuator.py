@@ -14,13 +14,13 @@ from timeball.ledger import canonical
 from timeball.station import actuator
 from timeball.station.actuator import Follower
 from timeball.station.actuators.simulated import SimulatedStepper
-from timeball.station.errors import LedgerFull, RecorderUnavailable, SequenceRefusedError
+from timeball.station.configuration.settings import Config, History
 from timeball.station.instruments.simulated import Simulation, open_simulation
-from timeball.station.ledger_reader import LedgerReader
 from timeball.station.paths import stepper_record
-from timeball.station.process import Process
-from timeball.station.settings import Config, History
-from timeball.station.store import NewEntry, Store
+from timeball.station.recording.errors import LedgerFull, RecorderUnavailable, SequenceRefusedError
+from timeball.station.recording.ledger_reader import LedgerReader
+from timeball.station.recording.store import NewEntry, Store
+from timeball.station.supervision.process import Process
 from timeball.steering.stepper import StepperCommand
 
 S = 10**9

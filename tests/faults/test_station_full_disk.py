@@ -17,8 +17,8 @@ import pytest
 from stations import QUICK, Station, alive, running, wait_for
 
 from timeball.ledger import canonical
-from timeball.station.ledger_reader import LedgerReader
 from timeball.station.paths import stepper_record
+from timeball.station.recording.ledger_reader import LedgerReader
 
 pytestmark = pytest.mark.system
 

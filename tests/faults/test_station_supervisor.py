@@ -14,20 +14,20 @@ from typing import Any
 
 import pytest
 
-from timeball.station.adoption import EXIT_UNKNOWN, Adopted
-from timeball.station.child import Backoff, Child, bound_log, tail
-from timeball.station.orphan import GRACE_VARIABLE, ORPHAN_GRACE_S, Grace, grace_of
 from timeball.station.paths import lock_file, log_file, processes_file, run_dir
-from timeball.station.statelock import StateInUseError, StateLock, is_supervised
-from timeball.station.supervisor import Supervisor, describe_exit
+from timeball.station.supervision.adoption import EXIT_UNKNOWN, Adopted
+from timeball.station.supervision.child import Backoff, Child, bound_log, tail
+from timeball.station.supervision.orphan import GRACE_VARIABLE, ORPHAN_GRACE_S, Grace, grace_of
+from timeball.station.supervision.statelock import StateInUseError, StateLock, is_supervised
+from timeball.station.supervision.supervisor import Supervisor, describe_exit
 
 PATIENCE_S = 20.0
 
 SUPERVISE = """
 import json, sys
 from pathlib import Path
-from timeball.station.supervisor import Supervisor, StationStoppedError
-from timeball.station.statelock import StateLock
+from timeball.station.supervision.supervisor import Supervisor, StationStoppedError
+from timeball.station.supervision.statelock import StateLock
 state, commands, why_not = Path(sys.argv[1]), json.loads(sys.argv[2]), sys.argv[3]
 try:
     report = lambda event: print(json.dumps(event), flush=True)
@@ -42,7 +42,7 @@ except StationStoppedError as error:
 SLEEPER = "import sys, time; print('up', file=sys.stderr, flush=True); time.sleep(1000)"
 # What every process of a station does; SIGTERM then ends it as it would end at the supervisor's word.
 WATCHED = (
-    "import sys, time; from pathlib import Path; from timeball.station.orphan import end_when_orphaned\n"
+    "import sys, time; from pathlib import Path; from timeball.station.supervision.orphan import end_when_orphaned\n"
     "end_when_orphaned(Path(sys.argv[1])); print('up', file=sys.stderr, flush=True); time.sleep(1000)"
 )
 DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(1000)"
@@ -405,7 +405,7 @@ def test_a_process_of_somebody_else_is_watched_signalled_and_waited_for(
 
 def test_looks_at_the_lock_never_hinder_a_supervisor(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from timeball.station.statelock import is_supervised\n"
+        "import sys; from pathlib import Path; from timeball.station.supervision.statelock import is_supervised\n"
         "print('up', flush=True)\nwhile True: is_supervised(Path(sys.argv[1]))"
     )
     with StateLock(tmp_path):
@@ -436,7 +436,7 @@ def test_one_station_a_state_folder(tmp_path: Path) -> None:
 
 def test_the_lock_goes_with_its_killed_holder(tmp_path: Path) -> None:
     code = (
-        "import sys, time; from pathlib import Path; from timeball.station.statelock import StateLock\n"
+        "import sys, time; from pathlib import Path; from timeball.station.supervision.statelock import StateLock\n"
         "with StateLock(Path(sys.argv[1])):\n print('held', flush=True); time.sleep(1000)"
     )
     holder = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE)

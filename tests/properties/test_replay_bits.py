@@ -14,17 +14,17 @@ from pathlib import Path
 import pytest
 from ledgers import build_small
 
-from timeball.station.ledger_reader import LedgerReader
-from timeball.station.timekeeping import STREAM
+from timeball.station.fold.timekeeping import STREAM
+from timeball.station.recording.ledger_reader import LedgerReader
 
 SCRIPT = """
 import sys
 from pathlib import Path
 from numba import config
 from timeball.ledger import canonical
-from timeball.station.ledger_reader import LedgerReader
-from timeball.station.replay import INPUTS, replay
-from timeball.station.timekeeping import Timekeeping
+from timeball.station.recording.ledger_reader import LedgerReader
+from timeball.station.fold.replay import INPUTS, replay
+from timeball.station.fold.timekeeping import Timekeeping
 
 state = Path(sys.argv[1])
 print(replay(state))

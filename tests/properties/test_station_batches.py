@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from timeball.ledger import canonical
 from timeball.ledger.errors import BatchError
 from timeball.readings import Readings
-from timeball.station.batches import comparison_batch, parse_batch, readings_of
+from timeball.station.fold.batches import comparison_batch, parse_batch, readings_of
 
 NAMES = ("Cs1", "H1", "H2", "OUT", "UTC")
 # float64 seconds hold every femtosecond up to 2⁵³ fs = 9.007 s

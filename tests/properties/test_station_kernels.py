@@ -10,9 +10,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from timeball.protocols import ntp
-from timeball.station import clockpage, kernels, pagelayout
-from timeball.station.clockpage import ObserverPage, TimekeeperPage
-from timeball.station.pagefile import decode, encode
+from timeball.station.page import clockpage, kernels, pagelayout
+from timeball.station.page.clockpage import ObserverPage, TimekeeperPage
+from timeball.station.page.pagefile import decode, encode
 
 S = 1_000_000_000
 NEAR = st.integers(-(10**11), 10**11)

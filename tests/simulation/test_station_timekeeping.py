@@ -19,11 +19,11 @@ from timeball.ledger import canonical
 from timeball.ledger.batch import sign_batch
 from timeball.ledger.errors import BatchError
 from timeball.readings import Readings
-from timeball.station.batches import comparison_batch
-from timeball.station.memory import LEAST_POINTS, MemoryUnknown
-from timeball.station.rules import RulesUnknown, config_payload
-from timeball.station.settings import Config, Ensemble, Output, Steering
-from timeball.station.timekeeping import COLLECTOR, CONFIG, Decision, Timekeeping
+from timeball.station.configuration.settings import Config, Ensemble, Output, Steering
+from timeball.station.fold.batches import comparison_batch
+from timeball.station.fold.memory import LEAST_POINTS, MemoryUnknown
+from timeball.station.fold.rules import RulesUnknown, config_payload
+from timeball.station.fold.timekeeping import COLLECTOR, CONFIG, Decision, Timekeeping
 
 DAYS = 6
 BEGINS_S = 30e-9

@@ -20,17 +20,18 @@ from timeball.ledger.batch import sign_batch
 from timeball.ledger.note import make_signer
 from timeball.readings import Readings
 from timeball.simulation.defaults import default_laboratory
-from timeball.station import hostclocks, paths
-from timeball.station.batches import comparison_batch
-from timeball.station.config import parse_config
-from timeball.station.history import build_history
+from timeball.station import paths
+from timeball.station.configuration.config import parse_config
+from timeball.station.configuration.settings import Config, Steering
+from timeball.station.fold.batches import comparison_batch
+from timeball.station.fold.orders import commands_of
+from timeball.station.fold.rules import config_payload
+from timeball.station.fold.timekeeping import COLLECTOR, CONFIG, Decision, Timekeeping
+from timeball.station.hosttime import hostclocks
 from timeball.station.instruments.simulated import Anchor
-from timeball.station.ledger_reader import LedgerReader
-from timeball.station.orders import commands_of
-from timeball.station.rules import config_payload
-from timeball.station.settings import Config, Steering
-from timeball.station.store import NewEntry, Store
-from timeball.station.timekeeping import COLLECTOR, CONFIG, Decision, Timekeeping
+from timeball.station.recording.ledger_reader import LedgerReader
+from timeball.station.recording.store import NewEntry, Store
+from timeball.station.supervision.history import build_history
 from timeball.steering.hard_limit import CommandRefused, HardLimit, admit, taking_effect
 from timeball.steering.stepper import StepperCommand
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from timeball.station.ledger_reader import LedgerReader
+from timeball.station.recording.ledger_reader import LedgerReader
 
 pytestmark = pytest.mark.system
 PATIENCE_S = 60.0

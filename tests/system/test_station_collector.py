@@ -21,9 +21,9 @@ import pytest
 from timeball.ledger import canonical
 from timeball.ledger.batch import verify_batch
 from timeball.ledger.note import parse_vkey
-from timeball.station.config import parse_config
-from timeball.station.ledger_reader import LedgerReader
+from timeball.station.configuration.config import parse_config
 from timeball.station.paths import config_file, run_dir
+from timeball.station.recording.ledger_reader import LedgerReader
 
 pytestmark = pytest.mark.system
 PATIENCE_S = 40.0
@@ -73,7 +73,7 @@ class Bench:
         code = (
             "import sys\nfrom pathlib import Path\nfrom timeball.station import hostclocks, timeofday\n"
             "timeofday._rtc = timeofday._realtime\n"
-            f"import timeball.station.{name} as module\nfrom timeball.station.process import run_process\n"
+            f"import timeball.station.{name} as module\nfrom timeball.station.supervision.process import run_process\n"
             f"sys.exit(run_process({name!r}, module.work))"
         )
         with (self.state / f"{name}.out").open("ab") as log:

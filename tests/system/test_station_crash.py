@@ -13,11 +13,12 @@ import pytest
 from stations import PROCESSES, QUICK, Station, alive, kill, running, wait_for
 
 from timeball.ledger import canonical
-from timeball.station import hostclocks, paths
-from timeball.station.clockpage import ObserverPage, PageReader, TimekeeperPage
-from timeball.station.ledger_reader import LedgerReader
-from timeball.station.orphan import GRACE_VARIABLE
-from timeball.station.recorder_client import RecorderClient, RecorderUnavailable
+from timeball.station import paths
+from timeball.station.hosttime import hostclocks
+from timeball.station.page.clockpage import ObserverPage, PageReader, TimekeeperPage
+from timeball.station.recording.ledger_reader import LedgerReader
+from timeball.station.recording.recorder_client import RecorderClient, RecorderUnavailable
+from timeball.station.supervision.orphan import GRACE_VARIABLE
 
 pytestmark = pytest.mark.system
 KILLS = 50

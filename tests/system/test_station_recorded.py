@@ -23,12 +23,12 @@ from timeball.formats.rinex_clock_writer import write_rinex_clock
 from timeball.ledger import canonical
 from timeball.readings import Readings
 from timeball.simulation.defaults import DEFAULT_CLOCKS, default_laboratory
-from timeball.station.batches import comparison_batch
-from timeball.station.config import parse_config
-from timeball.station.ledger_reader import LedgerReader
-from timeball.station.rules import rules_of
-from timeball.station.settings import REPLAYED
-from timeball.station.timekeeping import Timekeeping
+from timeball.station.configuration.config import parse_config
+from timeball.station.configuration.settings import REPLAYED
+from timeball.station.fold.batches import comparison_batch
+from timeball.station.fold.rules import rules_of
+from timeball.station.fold.timekeeping import Timekeeping
+from timeball.station.recording.ledger_reader import LedgerReader
 
 pytestmark = pytest.mark.system
 

@@ -19,18 +19,18 @@ from pathlib import Path
 import pytest
 
 from timeball.ledger.errors import CanonicalError
-from timeball.station.errors import EntryRefusedError
-from timeball.station.ledger_reader import LedgerReader
-from timeball.station.logfolder import LogFolder, verify_folder
+from timeball.station.configuration.settings import Config
 from timeball.station.paths import config_file, recorder_socket
-from timeball.station.recorder_client import (
+from timeball.station.recording.errors import EntryRefusedError
+from timeball.station.recording.ledger_reader import LedgerReader
+from timeball.station.recording.logfolder import LogFolder, verify_folder
+from timeball.station.recording.recorder_client import (
     LedgerFull,
     Record,
     RecorderClient,
     RecorderUnavailable,
     SequenceRefusedError,
 )
-from timeball.station.settings import Config
 
 pytestmark = pytest.mark.system
 PATIENCE_S = 30.0

@@ -22,10 +22,10 @@ import numpy as np
 import pytest
 
 from timeball.protocols import ntp
-from timeball.station.clockpage import ObserverPage, PageReader, PageWriter, TimekeeperPage
-from timeball.station.hostclocks import boot_id, boottime_ns, bracket, raw_ns
+from timeball.station.hosttime.hostclocks import boot_id, boottime_ns, bracket, raw_ns
+from timeball.station.page.clockpage import ObserverPage, PageReader, PageWriter, TimekeeperPage
+from timeball.station.page.serverpage import ServerPage, server_page
 from timeball.station.paths import config_file, observer_page, timekeeper_page
-from timeball.station.serverpage import ServerPage, server_page
 
 pytestmark = pytest.mark.system
 
@@ -307,8 +307,8 @@ FLIPPER = """
 import dataclasses, json, select, sys
 from pathlib import Path
 import numpy as np
-from timeball.station.clockpage import ObserverPage, PageWriter, TimekeeperPage
-from timeball.station.hostclocks import boot_id, boottime_ns, raw_ns
+from timeball.station.page.clockpage import ObserverPage, PageWriter, TimekeeperPage
+from timeball.station.hosttime.hostclocks import boot_id, boottime_ns, raw_ns
 from timeball.station.paths import observer_page, timekeeper_page
 state, seed = Path(sys.argv[1]), int(sys.argv[2])
 values = json.loads(sys.argv[3])

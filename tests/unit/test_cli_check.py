@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from timeball.cli.root import run
-from timeball.station.configdoc import describe
-from timeball.station.settings import Config
+from timeball.station.configuration.configdoc import describe
+from timeball.station.configuration.settings import Config
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from ledgers import build_small
 from timeball.cli import root
 from timeball.cli.progress import progress_bar
 from timeball.cli.replay import sentences
-from timeball.station.replay import ReplayReport, replay
+from timeball.station.fold.replay import ReplayReport, replay
 
 
 @pytest.fixture(scope="module")

@@ -388,9 +388,9 @@ def test_the_reader_is_made_at_the_first_question(tmp_path, monkeypatch):
         def deviations(self) -> dict:
             return {"b": 2}
 
-    module = type(sys)("timeball.station.status")
+    module = type(sys)("timeball.station.reporting.status")
     module.StatusReader = Reader
-    monkeypatch.setitem(sys.modules, "timeball.station.status", module)
+    monkeypatch.setitem(sys.modules, "timeball.station.reporting.status", module)
     late = command.LateReader(tmp_path)
     with pytest.raises(FileNotFoundError):
         late.status()

@@ -14,7 +14,7 @@ from timeball.formats import (
     recognise,
 )
 from timeball.instants import DAY_S, Instant, day_number
-from timeball.station.leaps import describe_expiry, load_leap_table
+from timeball.station.hosttime.leaps import describe_expiry, load_leap_table
 
 NTP_1970 = 25_567
 

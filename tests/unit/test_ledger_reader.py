@@ -11,9 +11,9 @@ from timeball.ledger import canonical
 from timeball.ledger.checkpoint import Checkpoint, sign_checkpoint
 from timeball.ledger.errors import EvidenceError
 from timeball.ledger.note import make_signer
-from timeball.station.keys import load_or_create_key
-from timeball.station.ledger_reader import LedgerReader
-from timeball.station.store import NewEntry, Store
+from timeball.station.recording.keys import load_or_create_key
+from timeball.station.recording.ledger_reader import LedgerReader
+from timeball.station.recording.store import NewEntry, Store
 
 
 def entry(number: int, stream: str = "collector", kind: str = "readings") -> NewEntry:

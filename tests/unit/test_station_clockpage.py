@@ -14,8 +14,17 @@ import numpy as np
 import pytest
 from numba import njit
 
-from timeball.station import kernels, pagelayout
-from timeball.station.clockpage import (
+from timeball.station.hosttime.hostclocks import (
+    UNKNOWN_BOOT,
+    BootId,
+    boot_id,
+    boottime_ns,
+    bracket,
+    parse_boot_id,
+    raw_ns,
+)
+from timeball.station.page import kernels, pagelayout
+from timeball.station.page.clockpage import (
     ObserverPage,
     PageBusy,
     PageReader,
@@ -24,8 +33,7 @@ from timeball.station.clockpage import (
     now_from_page,
     tai_minus_utc_at,
 )
-from timeball.station.hostclocks import UNKNOWN_BOOT, BootId, boot_id, boottime_ns, bracket, parse_boot_id, raw_ns
-from timeball.station.pagefile import MappedPage, encode
+from timeball.station.page.pagefile import MappedPage, encode
 
 BOOT = BootId(-5, 7)
 S = 1_000_000_000
@@ -189,7 +197,7 @@ def test_second_writer_is_refused_until_the_first_is_gone(tmp_path: Path) -> Non
         [
             sys.executable,
             "-c",
-            "import sys; from pathlib import Path; from timeball.station.clockpage import *\n"
+            "import sys; from pathlib import Path; from timeball.station.page.clockpage import *\n"
             "w = PageWriter(Path(sys.argv[1]), ObserverPage); print('holding', flush=True); sys.stdin.read()",
             str(tmp_path / "page"),
         ],
@@ -274,8 +282,8 @@ WRITER = """
 import sys, time
 import numpy as np
 from pathlib import Path
-from timeball.station import kernels
-from timeball.station.clockpage import ObserverPage, PageWriter
+from timeball.station.page import kernels
+from timeball.station.page.clockpage import ObserverPage, PageWriter
 writer = PageWriter(Path(sys.argv[1]), ObserverPage)
 words = np.zeros(200, np.int64)
 print("writing", flush=True)

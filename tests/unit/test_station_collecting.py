@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from timeball.ledger import canonical
-from timeball.station.batches import readings_of
-from timeball.station.collecting import Gridder, batch_of
+from timeball.station.fold.batches import readings_of
 from timeball.station.instruments.base import Sample
+from timeball.station.instruments.collecting import Gridder, batch_of
 
 S = 10**9
 STEP = 60 * S

@@ -11,10 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from timeball.station.config import ConfigError, load_config, parse_config, read_effective
-from timeball.station.configdoc import describe
+from timeball.station.configuration.config import ConfigError, load_config, parse_config, read_effective
+from timeball.station.configuration.configdoc import describe
+from timeball.station.configuration.settings import (
+    Config,
+    HostInstrument,
+    LineInstrument,
+    ReplayInstrument,
+    SimulatedInstrument,
+)
 from timeball.station.paths import config_file, default_state_dir
-from timeball.station.settings import Config, HostInstrument, LineInstrument, ReplayInstrument, SimulatedInstrument
 
 
 def faults(text: str) -> dict[str, str]:

@@ -10,18 +10,21 @@ from pathlib import Path
 
 import pytest
 
-from timeball.station import entryclock, hostclocks, pagefile, paths
-from timeball.station.clockpage import ObserverPage, PageWriter, TimekeeperPage
-from timeball.station.entryclock import EntryClock, elapsed_ns, entry_clock
-from timeball.station.hostclocks import BootId
-from timeball.station.leaps import load_leap_table
-from timeball.station.ledger_reader import LedgerReader
+from timeball.station import paths
+from timeball.station.hosttime import hostclocks
+from timeball.station.hosttime.hostclocks import BootId
+from timeball.station.hosttime.leaps import load_leap_table
+from timeball.station.hosttime.realtime import tai_of_utc
+from timeball.station.page import pagefile
+from timeball.station.page.clockpage import ObserverPage, PageWriter, TimekeeperPage
 from timeball.station.paths import recorder_socket
-from timeball.station.realtime import tai_of_utc
 from timeball.station.recorder import Recorder
-from timeball.station.recorder_client import RecorderClient
-from timeball.station.recorder_wire import listen
-from timeball.station.store import Store
+from timeball.station.recording import entryclock
+from timeball.station.recording.entryclock import EntryClock, elapsed_ns, entry_clock
+from timeball.station.recording.ledger_reader import LedgerReader
+from timeball.station.recording.recorder_client import RecorderClient
+from timeball.station.recording.recorder_wire import listen
+from timeball.station.recording.store import Store
 
 S = 10**9
 YEAR = 365 * 86400 * S

@@ -15,15 +15,15 @@ import pytest
 from timeball.instants import LeapTable
 from timeball.integrity.host_counter import fit_counter
 from timeball.protocols.ntp import ServerState, build_reply, ntp_timestamp, unsynchronised
-from timeball.station import hostclocks
 from timeball.station.actuators.simulated import SimulatedStepper
+from timeball.station.configuration.settings import Config, History, HostInstrument
+from timeball.station.hosttime import hostclocks
 from timeball.station.instruments import host
 from timeball.station.instruments.base import InstrumentUnavailableError, Sample
 from timeball.station.instruments.host import NTPCapture, PHCCapture, PPSCapture, SimulatedCapture, boot_anchor
 from timeball.station.instruments.ntpclient import ask_server
 from timeball.station.instruments.simulated import open_simulation
 from timeball.station.paths import stepper_record
-from timeball.station.settings import Config, History, HostInstrument
 from timeball.steering.stepper import StepperCommand
 
 S = 10**9

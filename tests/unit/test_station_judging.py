@@ -9,7 +9,8 @@ import msgspec
 import pytest
 from ledgers import BRISK, GENESIS, HOUR, Fold, of_type
 
-from timeball.station.judging import (
+from timeball.station.configuration.settings import Config
+from timeball.station.observing.judging import (
     CANNOT_JUDGE,
     FOUND,
     NOTHING_FOUND,
@@ -19,8 +20,7 @@ from timeball.station.judging import (
     judge_answer,
     scale_of,
 )
-from timeball.station.replies import Answer
-from timeball.station.settings import Config
+from timeball.station.observing.replies import Answer
 
 NOW = GENESIS + 3 * HOUR
 S = 10**9

@@ -13,10 +13,10 @@ from contextlib import suppress
 import pytest
 
 from timeball.instants import LeapTable, parse_utc
-from timeball.station import hostclocks
+from timeball.station.configuration.settings import LineInstrument
+from timeball.station.hosttime import hostclocks
 from timeball.station.instruments.base import Sample
 from timeball.station.instruments.line import LONGEST_LINE, LineCounter
-from timeball.station.settings import LineInstrument
 
 LEAPS = LeapTable.from_offsets([(16617, 36), (17167, 37)], None, "test")
 NOW = 1_800_000_000_250_000_000

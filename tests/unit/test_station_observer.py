@@ -13,16 +13,18 @@ from ledgers import build_small, entries_of, write_ledger
 
 from timeball.ledger import canonical
 from timeball.ledger.batch import verify_batch
-from timeball.station import hostclocks, observer, paths, say
-from timeball.station.clockpage import ObserverPage, PageReader
-from timeball.station.config import parse_config
-from timeball.station.errors import RecorderUnavailable
+from timeball.station import observer, paths
+from timeball.station.configuration.config import parse_config
+from timeball.station.hosttime import hostclocks
 from timeball.station.instruments.outside import SimulatedObserver
 from timeball.station.instruments.simulated import Anchor, Simulation
-from timeball.station.judging import CANNOT_JUDGE, FOUND, NOTHING_FOUND
 from timeball.station.observer import Observer
-from timeball.station.process import Process
-from timeball.station.replies import Answer, ReplyUnusable
+from timeball.station.observing.judging import CANNOT_JUDGE, FOUND, NOTHING_FOUND
+from timeball.station.observing.replies import Answer, ReplyUnusable
+from timeball.station.page.clockpage import ObserverPage, PageReader
+from timeball.station.recording import say
+from timeball.station.recording.errors import RecorderUnavailable
+from timeball.station.supervision.process import Process
 
 SETTINGS = "[simulation]\nutc_every_s = 60.0\n[lease]\nscale_max_age_s = 3600.0\n"
 

@@ -14,10 +14,17 @@ from ledgers import BRISK, GENESIS, HOUR, Fold, without_clocks
 
 from timeball.instants import LeapTable
 from timeball.integrity.host_counter import CounterUnknown
-from timeball.station.batches import Batch, parse_batch
-from timeball.station.leaps import load_leap_table
-from timeball.station.pagemaker import HOST_MAX_AGE_S, HOST_WINDOW_S, HostCounter, Moment, Statement, make_statement
-from timeball.station.settings import Config, Lease, LineInstrument, ReplayInstrument, Station
+from timeball.station.configuration.settings import Config, Lease, LineInstrument, ReplayInstrument, Station
+from timeball.station.fold.batches import Batch, parse_batch
+from timeball.station.hosttime.leaps import load_leap_table
+from timeball.station.page.pagemaker import (
+    HOST_MAX_AGE_S,
+    HOST_WINDOW_S,
+    HostCounter,
+    Moment,
+    Statement,
+    make_statement,
+)
 
 S = 10**9
 BOOT = "11111111-2222-3333-4444-555555555555"

@@ -10,12 +10,12 @@ import pytest
 
 from timeball.formats import parse
 from timeball.instants import LeapTable
-from timeball.station import hostclocks
+from timeball.station.configuration.settings import ReplayInstrument
+from timeball.station.hosttime import hostclocks
+from timeball.station.hosttime.leaps import load_leap_table
 from timeball.station.instruments import replay as replay_module
 from timeball.station.instruments.base import InstrumentUnavailableError, Sample
 from timeball.station.instruments.replay import Replay
-from timeball.station.leaps import load_leap_table
-from timeball.station.settings import ReplayInstrument
 
 CLOCKS = ("AMC2", "WTZR", "NRC1")
 

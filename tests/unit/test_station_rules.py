@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from timeball.ledger import canonical
 from timeball.simulation.models import MODELS
-from timeball.station.config import Config, parse_config
-from timeball.station.rules import (
+from timeball.station.configuration.config import Config, parse_config
+from timeball.station.configuration.settings import Clock, Ensemble, Steering
+from timeball.station.fold.rules import (
     DEFAULT_TAU_MIN_S,
     RulesUnknown,
     config_payload,
@@ -21,7 +22,6 @@ from timeball.station.rules import (
     tau_min_of,
     without_floats,
 )
-from timeball.station.settings import Clock, Ensemble, Steering
 
 positive = st.floats(1e-300, 1e300, allow_nan=False)
 configs = st.builds(

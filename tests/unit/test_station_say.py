@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from timeball.station import say
-from timeball.station.errors import LedgerFull, RecorderUnavailable, StoreError
-from timeball.station.process import Process
-from timeball.station.say import Say
-from timeball.station.settings import Config
+from timeball.station.configuration.settings import Config
+from timeball.station.recording import say
+from timeball.station.recording.errors import LedgerFull, RecorderUnavailable, StoreError
+from timeball.station.recording.say import Say
+from timeball.station.supervision.process import Process
 
 
 class Recorder:

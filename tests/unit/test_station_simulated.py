@@ -11,16 +11,8 @@ import pytest
 
 from timeball.simulation.defaults import DEFAULT_CLOCKS
 from timeball.simulation.models import MODELS
-from timeball.station import hostclocks
 from timeball.station.actuators.simulated import SimulatedStepper
-from timeball.station.instruments import simulated
-from timeball.station.instruments.outside import RealObserver, SimulatedObserver
-from timeball.station.instruments.registry import make_instruments, make_observer_counter
-from timeball.station.instruments.replay import Replay
-from timeball.station.instruments.simulated import SimulatedComparator, open_simulation
-from timeball.station.paths import simulation_file, stepper_record
-from timeball.station.process import CannotStartError
-from timeball.station.settings import (
+from timeball.station.configuration.settings import (
     Actuator,
     Config,
     Ensemble,
@@ -29,6 +21,14 @@ from timeball.station.settings import (
     Simulation,
     TimeOfDay,
 )
+from timeball.station.hosttime import hostclocks
+from timeball.station.instruments import simulated
+from timeball.station.instruments.outside import RealObserver, SimulatedObserver
+from timeball.station.instruments.registry import make_instruments, make_observer_counter
+from timeball.station.instruments.replay import Replay
+from timeball.station.instruments.simulated import SimulatedComparator, open_simulation
+from timeball.station.paths import simulation_file, stepper_record
+from timeball.station.supervision.process import CannotStartError
 from timeball.steering.stepper import StepperCommand
 
 S = 10**9
@@ -189,8 +189,8 @@ def test_each_kind_finds_its_class(tmp_path: Path) -> None:
 
 
 def test_without_agreed_time_of_day_nothing_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from timeball.station import timeofday
-    from timeball.station.config import parse_config
+    from timeball.station.configuration.config import parse_config
+    from timeball.station.hosttime import timeofday
 
     monkeypatch.setattr(timeofday, "RTC_FILE", tmp_path / "none")
     text = '[actuator]\nkind="none"\n[time_of_day]\nsources=["realtime","rtc"]\n'

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from timeball.station import kernels, server
-from timeball.station.process import CannotStartError
+from timeball.station import server
+from timeball.station.page import kernels
+from timeball.station.supervision.process import CannotStartError
 
 S = 1_000_000_000
 YEAR = 365 * 86_400 * S
@@ -110,7 +111,7 @@ def test_address_that_cannot_be_bound_is_told(address: str) -> None:
 
 
 def test_counters_of_all_sockets_are_summed_in_the_order_of_the_page() -> None:
-    from timeball.station.hostclocks import BootId
+    from timeball.station.hosttime.hostclocks import BootId
 
     class Fake:
         counters = np.arange(1, kernels.COUNTERS + 1)

@@ -18,16 +18,17 @@ from ledgers import GENESIS, SMALL, Item, build_small, entries_of, write_ledger
 from timeball.cli import root
 from timeball.ensemble.at1 import CODES
 from timeball.stability import oadev
-from timeball.station import hostclocks, paths
-from timeball.station.clockpage import ObserverPage, PageWriter, TimekeeperPage
-from timeball.station.config import Config, ConfigError, parse_config
-from timeball.station.judging import CANNOT_JUDGE, FOUND
-from timeball.station.leaps import load_leap_table
-from timeball.station.ledger_reader import LedgerReader
-from timeball.station.series import COARSE_S, RECENT_S, Series
-from timeball.station.status import StatusReader
-from timeball.station.statusparts import LAMPS, finite, leap_part, mjd_of, refid_words, state_of
-from timeball.station.timekeeping import STREAM
+from timeball.station import paths
+from timeball.station.configuration.config import Config, ConfigError, parse_config
+from timeball.station.fold.timekeeping import STREAM
+from timeball.station.hosttime import hostclocks
+from timeball.station.hosttime.leaps import load_leap_table
+from timeball.station.observing.judging import CANNOT_JUDGE, FOUND
+from timeball.station.page.clockpage import ObserverPage, PageWriter, TimekeeperPage
+from timeball.station.recording.ledger_reader import LedgerReader
+from timeball.station.reporting.series import COARSE_S, RECENT_S, Series
+from timeball.station.reporting.status import StatusReader
+from timeball.station.reporting.statusparts import LAMPS, finite, leap_part, mjd_of, refid_words, state_of
 
 S = 10**9
 LEAPS = load_leap_table()
@@ -143,7 +144,7 @@ def test_what_strangers_recorded_is_not_shown(items: Sequence[Item], tmp_path: P
 
 def test_asked_again_it_sees_what_is_new(items: Sequence[Item], tmp_path: Path) -> None:
     from timeball.ledger import canonical
-    from timeball.station.store import NewEntry, Store
+    from timeball.station.recording.store import NewEntry, Store
 
     state = configured(write_ledger(tmp_path / "state", items), parse_config(SMALL))
     reader = StatusReader(state)

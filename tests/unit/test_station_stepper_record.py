@@ -10,7 +10,7 @@ import pytest
 
 from timeball.station.actuators import simulated
 from timeball.station.actuators.simulated import SimulatedStepper, StepperRecord, StepperRecordError
-from timeball.station.orders import commands_of
+from timeball.station.fold.orders import commands_of
 from timeball.steering.hard_limit import CommandRefused, HardLimitExceeded
 from timeball.steering.stepper import StepperCommand
 

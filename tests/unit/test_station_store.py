@@ -12,7 +12,7 @@ import pytest
 
 from timeball.ledger.errors import NoteError
 from timeball.ledger.note import make_signer
-from timeball.station.errors import (
+from timeball.station.recording.errors import (
     EntryRefusedError,
     LedgerFull,
     SequenceRefusedError,
@@ -20,11 +20,11 @@ from timeball.station.errors import (
     StoreFailedError,
     StoreLockedError,
 )
-from timeball.station.filesystem import OSFileSystem
-from timeball.station.journal import JournalFrame, scan_journal, write_frame
-from timeball.station.keys import key_path, load_or_create_key
-from timeball.station.logfolder import LogFolder, verify_folder
-from timeball.station.store import NewEntry, Store
+from timeball.station.recording.filesystem import OSFileSystem
+from timeball.station.recording.journal import JournalFrame, scan_journal, write_frame
+from timeball.station.recording.keys import key_path, load_or_create_key
+from timeball.station.recording.logfolder import LogFolder, verify_folder
+from timeball.station.recording.store import NewEntry, Store
 
 
 def entry(number: int, stream: str = "collector", payload: bytes = b"{}") -> NewEntry:

@@ -14,20 +14,21 @@ from typing import Any
 import pytest
 
 from timeball.integrity.host_counter import CounterUnknown
-from timeball.station import hostclocks, pagelayout
-from timeball.station.batches import Batch, parse_batch
-from timeball.station.clockpage import TimekeeperPage, sync_status
-from timeball.station.collecting import batch_of
 from timeball.station.collector import Collector
-from timeball.station.config import parse_config
+from timeball.station.configuration.config import parse_config
+from timeball.station.configuration.settings import Config
+from timeball.station.fold.batches import Batch, parse_batch
+from timeball.station.fold.timekeeping import Timekeeping
+from timeball.station.hosttime import hostclocks
+from timeball.station.hosttime.leaps import load_leap_table
 from timeball.station.instruments.base import Faults, Sample
+from timeball.station.instruments.collecting import batch_of
 from timeball.station.instruments.host import boot_anchor
 from timeball.station.instruments.registry import Instruments
-from timeball.station.leaps import load_leap_table
-from timeball.station.pagemaker import HostCounter, Moment, make_statement
-from timeball.station.process import Process
-from timeball.station.settings import Config
-from timeball.station.timekeeping import Timekeeping
+from timeball.station.page import pagelayout
+from timeball.station.page.clockpage import TimekeeperPage, sync_status
+from timeball.station.page.pagemaker import HostCounter, Moment, make_statement
+from timeball.station.supervision.process import Process
 
 S = 10**9
 BOOT = "boot"

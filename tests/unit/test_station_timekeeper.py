@@ -13,19 +13,21 @@ from ledgers import GENESIS, HOUR, SMALL, STRANGER, Item, build_small, entries_o
 
 from timeball.ledger import canonical
 from timeball.ledger.batch import sign_batch
-from timeball.station import hostclocks, paths, say, timekeeper
-from timeball.station.clockpage import PageReader, TimekeeperPage
-from timeball.station.config import Config, parse_config
-from timeball.station.errors import LedgerFull, RecorderUnavailable, StoreError
-from timeball.station.keys import load_or_create_key
-from timeball.station.ledger_reader import LedgerReader
-from timeball.station.process import Process
-from timeball.station.recorder_client import Record
-from timeball.station.replay import replay
-from timeball.station.store import NewEntry, Store
+from timeball.station import paths, timekeeper
+from timeball.station.configuration.config import Config, parse_config
+from timeball.station.fold.replay import replay
+from timeball.station.fold.timekeeping import COLLECTOR, STREAM
+from timeball.station.hosttime import hostclocks
+from timeball.station.hosttime.timeofday import TimeOfDayUnknown
+from timeball.station.page.clockpage import PageReader, TimekeeperPage
+from timeball.station.recording import say
+from timeball.station.recording.errors import LedgerFull, RecorderUnavailable, StoreError
+from timeball.station.recording.keys import load_or_create_key
+from timeball.station.recording.ledger_reader import LedgerReader
+from timeball.station.recording.recorder_client import Record
+from timeball.station.recording.store import NewEntry, Store
+from timeball.station.supervision.process import Process
 from timeball.station.timekeeper import Timekeeper
-from timeball.station.timekeeping import COLLECTOR, STREAM
-from timeball.station.timeofday import TimeOfDayUnknown
 
 S = 10**9
 NOW = GENESIS + 5 * HOUR + 60 * S

@@ -10,13 +10,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from timeball.instants import LeapTable, parse_utc
-from timeball.station import hostclocks, timeofday
-from timeball.station.clockpage import TimekeeperPage
-from timeball.station.config import parse_config
+from timeball.station.configuration.config import parse_config
+from timeball.station.configuration.settings import Config, History
+from timeball.station.hosttime import hostclocks, timeofday
+from timeball.station.hosttime.realtime import tai_of_utc
+from timeball.station.hosttime.timeofday import (
+    Source,
+    SourceSilent,
+    TimeOfDayUnknown,
+    Told,
+    agreed_tai_ns,
+    largest_group,
+)
 from timeball.station.instruments.simulated import open_simulation
-from timeball.station.realtime import tai_of_utc
-from timeball.station.settings import Config, History
-from timeball.station.timeofday import Source, SourceSilent, TimeOfDayUnknown, Told, agreed_tai_ns, largest_group
+from timeball.station.page.clockpage import TimekeeperPage
 
 S = 10**9
 LEAPS = LeapTable.from_offsets([(16617, 36), (17167, 37)], None, "test")

@@ -20,7 +20,7 @@ from timeball.instants import (
     tai_minus_utc_array,
     to_gnss,
 )
-from timeball.station.leaps import load_leap_table
+from timeball.station.hosttime.leaps import load_leap_table
 
 
 @pytest.fixture(autouse=True)

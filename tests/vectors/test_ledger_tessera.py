@@ -16,7 +16,7 @@ from timeball.ledger.log import TiledLog
 from timeball.ledger.merkle import make_consistency_proof, verify_consistency
 from timeball.ledger.note import parse_vkey
 from timeball.ledger.tiles import write_bundle
-from timeball.station.logfolder import LogFolder, verify_folder
+from timeball.station.recording.logfolder import LogFolder, verify_folder
 
 VKEY = "example.com/log/testdata+33d7b496+AeHTu4Q3hEIMHNqc6fASMsq3rKNx280NI+oO5xCFkkSx"
 LOG = "ledger/tessera_testlog/testdata/log"

@@ -17,8 +17,8 @@ def command(config_path: Path | None, describe: bool, as_json: bool) -> int:
     """Check a configuration file and explain what is wrong, or what it means. Exits with 1 when it cannot be used."""
     if describe:
         return _describe(as_json)
-    from timeball.station.config import ConfigError, load_config
-    from timeball.station.configwords import explain
+    from timeball.station.configuration.config import ConfigError, load_config
+    from timeball.station.configuration.configwords import explain
 
     try:
         config = load_config(config_path)
@@ -44,7 +44,7 @@ def _faults(errors: list[tuple[str, str]], config_path: Path | None, as_json: bo
 
 
 def _describe(as_json: bool) -> int:
-    from timeball.station.configdoc import describe
+    from timeball.station.configuration.configdoc import describe
 
     rows = describe()
     if as_json:

@@ -42,7 +42,7 @@ def load_file(
     clocks: of RINEX clock files read these only. columns: how to read plain columns. tell: defects go to stderr.
     """
     from timeball import formats
-    from timeball.station.leaps import load_leap_table
+    from timeball.station.hosttime.leaps import load_leap_table
 
     try:
         data = path.read_bytes()

@@ -12,7 +12,7 @@ from timeball.cli.output import CannotReachError, EvidenceFailedError, print_jso
 from timeball.cli.progress import progress_bar
 
 if TYPE_CHECKING:
-    from timeball.station.replay import ReplayReport
+    from timeball.station.fold.replay import ReplayReport
 
 
 @click.command("replay")
@@ -24,7 +24,7 @@ def command(path: Path, as_json: bool) -> None:
     Recorded scale steps, steers and snapshots are removed and computed again from the recorded readings. Decisions
     must be equal exactly, phases to 1 fs; exit code 4 and one sentence that says which entry when they are not.
     """
-    from timeball.station.replay import ReplayError, replay
+    from timeball.station.fold.replay import ReplayError, replay
 
     if not (path / "ledger" / "checkpoint").exists():
         raise CannotReachError(f"{path}: no ledger here (no ledger/checkpoint)")

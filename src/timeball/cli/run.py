@@ -19,12 +19,12 @@ def command(config_path: Path | None, state: Path | None, as_json: bool) -> None
 
     Without --config it runs the built-in simulated laboratory, which is no traceable time and says so.
     """
-    from timeball.station.config import ConfigError, load_config
-    from timeball.station.launch import run_station
+    from timeball.station.configuration.config import ConfigError, load_config
     from timeball.station.paths import default_state_dir
-    from timeball.station.process import CannotStartError
-    from timeball.station.statelock import StateInUseError
-    from timeball.station.supervisor import StationStoppedError
+    from timeball.station.supervision.launch import run_station
+    from timeball.station.supervision.process import CannotStartError
+    from timeball.station.supervision.statelock import StateInUseError
+    from timeball.station.supervision.supervisor import StationStoppedError
 
     try:
         config = load_config(config_path)

@@ -22,7 +22,7 @@ def command(state: Path | None, as_json: bool) -> int:
     The verdict comes first, in words. Exit code 0 while time is served in sync, 3 while it is withdrawn.
     """
     from timeball.station import paths
-    from timeball.station.status import StatusReader
+    from timeball.station.reporting.status import StatusReader
 
     folder = state if state is not None else paths.default_state_dir()
     if not paths.config_file(folder).exists():

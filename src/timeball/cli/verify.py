@@ -27,7 +27,7 @@ def command(path: Path, since: Path | None, vkey: str | None, as_json: bool) -> 
     payloads, sequence numbers, times and signed batches. Exit code 4 and one sentence that says where, when not.
     """
     from timeball.ledger.errors import EvidenceError, LedgerError
-    from timeball.station.logfolder import LogFolder, describe, verify_folder
+    from timeball.station.recording.logfolder import LogFolder, describe, verify_folder
 
     folder = LogFolder.find(path)
     if folder is None:

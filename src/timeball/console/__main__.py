@@ -18,7 +18,7 @@ import msgspec
 import uvicorn
 
 from timeball.console.app import create_app
-from timeball.station.orphan import end_when_orphaned
+from timeball.station.supervision.orphan import end_when_orphaned
 
 DEFAULT_LISTEN = "127.0.0.1:8123"
 
@@ -43,7 +43,7 @@ class LateReader:
 
     def _made(self) -> Any:
         if self._reader is None:
-            from timeball.station.status import StatusReader
+            from timeball.station.reporting.status import StatusReader
 
             self._reader = StatusReader(self._state)
         return self._reader

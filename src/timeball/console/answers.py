@@ -18,7 +18,7 @@ import msgspec
 
 
 class Reader(Protocol):
-    """What the console asks of the station: see `timeball.station.status.StatusReader`."""
+    """What the console asks of the station: see `timeball.station.reporting.status.StatusReader`."""
 
     def status(self) -> dict[str, Any]:
         """Give the state of the station now."""

@@ -15,13 +15,13 @@ from timeball.ledger import canonical
 from timeball.station import paths
 from timeball.station.actuators.base import Actuator
 from timeball.station.actuators.simulated import SimulatedStepper, StepperRecordError
-from timeball.station.errors import SequenceRefusedError
+from timeball.station.fold.orders import commands_of
+from timeball.station.fold.timekeeping import STREAM as TIMEKEEPING
 from timeball.station.instruments.simulated import Simulation, open_simulation
-from timeball.station.ledger_reader import Entry, LedgerReader
-from timeball.station.orders import commands_of
-from timeball.station.process import CannotStartError, Process, run_process
-from timeball.station.recorder_client import LedgerFull, RecorderClient, RecorderUnavailable
-from timeball.station.timekeeping import STREAM as TIMEKEEPING
+from timeball.station.recording.errors import SequenceRefusedError
+from timeball.station.recording.ledger_reader import Entry, LedgerReader
+from timeball.station.recording.recorder_client import LedgerFull, RecorderClient, RecorderUnavailable
+from timeball.station.supervision.process import CannotStartError, Process, run_process
 from timeball.steering.hard_limit import CommandRefused
 from timeball.steering.stepper import StepperCommand
 

@@ -16,21 +16,21 @@ from typing import Any
 
 from timeball.ledger import canonical
 from timeball.ledger.batch import sign_batch
-from timeball.station import hostclocks
-from timeball.station.collecting import Gridder, batch_of
-from timeball.station.errors import SequenceRefusedError
+from timeball.station.fold.rules import config_payload
+from timeball.station.fold.timekeeping import CONFIG
+from timeball.station.hosttime import hostclocks
 from timeball.station.instruments.base import Instrument, InstrumentUnavailableError, Sample
+from timeball.station.instruments.collecting import Gridder, batch_of
 from timeball.station.instruments.host import HostClock
 from timeball.station.instruments.line import LineCounter
 from timeball.station.instruments.registry import Instruments, make_instruments
 from timeball.station.instruments.replay import Replay
-from timeball.station.keys import load_or_create_key
-from timeball.station.ledger_reader import Entry, LedgerReader
-from timeball.station.newest import newest_entry
-from timeball.station.process import CannotStartError, Process, run_process
-from timeball.station.recorder_client import LedgerFull, RecorderClient, RecorderUnavailable
-from timeball.station.rules import config_payload
-from timeball.station.timekeeping import CONFIG
+from timeball.station.recording.errors import SequenceRefusedError
+from timeball.station.recording.keys import load_or_create_key
+from timeball.station.recording.ledger_reader import Entry, LedgerReader
+from timeball.station.recording.newest import newest_entry
+from timeball.station.recording.recorder_client import LedgerFull, RecorderClient, RecorderUnavailable
+from timeball.station.supervision.process import CannotStartError, Process, run_process
 
 STREAM = "collector"
 VERSION = 1

@@ -14,9 +14,11 @@ from typing import Any, Protocol
 
 from timeball.ledger import canonical
 from timeball.ledger.batch import sign_batch
-from timeball.station import hostclocks, paths
-from timeball.station.clockpage import ObserverPage, PageWriter
-from timeball.station.judging import (
+from timeball.station import paths
+from timeball.station.fold.timekeeping import STREAM as TIMEKEEPING
+from timeball.station.hosttime import hostclocks
+from timeball.station.hosttime.realtime import station_leaps
+from timeball.station.observing.judging import (
     CANNOT_JUDGE,
     FOUND,
     NOTHING_FOUND,
@@ -27,14 +29,13 @@ from timeball.station.judging import (
     judge_answer,
     scale_of,
 )
-from timeball.station.keys import load_or_create_key
-from timeball.station.ledger_reader import LedgerReader
-from timeball.station.newest import newest_entry
-from timeball.station.process import Process, run_process
-from timeball.station.realtime import station_leaps
-from timeball.station.replies import ReplyUnusable, ask
-from timeball.station.say import Say
-from timeball.station.timekeeping import STREAM as TIMEKEEPING
+from timeball.station.observing.replies import ReplyUnusable, ask
+from timeball.station.page.clockpage import ObserverPage, PageWriter
+from timeball.station.recording.keys import load_or_create_key
+from timeball.station.recording.ledger_reader import LedgerReader
+from timeball.station.recording.newest import newest_entry
+from timeball.station.recording.say import Say
+from timeball.station.supervision.process import Process, run_process
 
 STREAM = "observer"
 LEASE_STREAM = "observer-lease"

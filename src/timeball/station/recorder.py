@@ -21,12 +21,17 @@ import msgspec
 
 from timeball.ledger import canonical
 from timeball.ledger.errors import CanonicalError
-from timeball.station.entryclock import entry_clock
-from timeball.station.errors import LedgerFull, SequenceRefusedError, StoreDamagedError, StoreError, StoreLockedError
+from timeball.station.hosttime.realtime import station_leaps
 from timeball.station.paths import recorder_socket
-from timeball.station.process import CannotStartError, Process, run_process
-from timeball.station.realtime import station_leaps
-from timeball.station.recorder_wire import (
+from timeball.station.recording.entryclock import entry_clock
+from timeball.station.recording.errors import (
+    LedgerFull,
+    SequenceRefusedError,
+    StoreDamagedError,
+    StoreError,
+    StoreLockedError,
+)
+from timeball.station.recording.recorder_wire import (
     Answer,
     Append,
     Next,
@@ -38,7 +43,8 @@ from timeball.station.recorder_wire import (
     take_message,
     write_message,
 )
-from timeball.station.store import NewEntry, Store
+from timeball.station.recording.store import NewEntry, Store
+from timeball.station.supervision.process import CannotStartError, Process, run_process
 
 _IDLE_S = 0.2
 _RECEIVE = 1 << 20

@@ -18,13 +18,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from timeball.station import kernels
-from timeball.station.clockpage import ObserverPage, PageReader, PageWriter, TimekeeperPage
-from timeball.station.hostclocks import BootId, boot_id, boottime_ns
-from timeball.station.pagefile import MappedPage
+from timeball.station.hosttime.hostclocks import BootId, boot_id, boottime_ns
+from timeball.station.page import kernels
+from timeball.station.page.clockpage import ObserverPage, PageReader, PageWriter, TimekeeperPage
+from timeball.station.page.pagefile import MappedPage
+from timeball.station.page.serverpage import ServerPage, server_page
 from timeball.station.paths import observer_page, timekeeper_page
-from timeball.station.process import CannotStartError, Process, run_process
-from timeball.station.serverpage import ServerPage, server_page
+from timeball.station.supervision.process import CannotStartError, Process, run_process
 
 SO_TIMESTAMPNS = 35
 RECEIVE_TIMEOUT_US = 200_000

@@ -15,17 +15,18 @@ from typing import Any
 
 from timeball.integrity.host_counter import CounterUnknown
 from timeball.ledger import canonical
-from timeball.station import hostclocks, paths
-from timeball.station.clockpage import PageReader, PageWriter, TimekeeperPage
-from timeball.station.follow import Follower
-from timeball.station.pagemaker import HostCounter, Moment, Statement, make_statement
-from timeball.station.process import Process, run_process
-from timeball.station.realtime import station_leaps
-from timeball.station.recorder_client import LedgerFull, Record, RecorderClient, RecorderUnavailable
-from timeball.station.rules import config_payload
-from timeball.station.say import QUICK_S, Say
-from timeball.station.timekeeping import CONFIG, STREAM, Decision
-from timeball.station.timeofday import TimeOfDayUnknown, agreed_tai_ns, sources_of
+from timeball.station import paths
+from timeball.station.fold.follow import Follower
+from timeball.station.fold.rules import config_payload
+from timeball.station.fold.timekeeping import CONFIG, STREAM, Decision
+from timeball.station.hosttime import hostclocks
+from timeball.station.hosttime.realtime import station_leaps
+from timeball.station.hosttime.timeofday import TimeOfDayUnknown, agreed_tai_ns, sources_of
+from timeball.station.page.clockpage import PageReader, PageWriter, TimekeeperPage
+from timeball.station.page.pagemaker import HostCounter, Moment, Statement, make_statement
+from timeball.station.recording.recorder_client import LedgerFull, Record, RecorderClient, RecorderUnavailable
+from timeball.station.recording.say import QUICK_S, Say
+from timeball.station.supervision.process import Process, run_process
 
 POLL_S = 0.1
 SERVED_EVERY_S = 60.0

@@ -24,10 +24,10 @@ def warm_fold() -> None:
     from timeball.ensemble.scale import run_at1
     from timeball.readings import phase_table
     from timeball.simulation.defaults import default_laboratory
-    from timeball.station.batches import comparison_batch
-    from timeball.station.rules import config_payload
-    from timeball.station.settings import Config
-    from timeball.station.timekeeping import Timekeeping
+    from timeball.station.configuration.settings import Config
+    from timeball.station.fold.batches import comparison_batch
+    from timeball.station.fold.rules import config_payload
+    from timeball.station.fold.timekeeping import Timekeeping
 
     laboratory = default_laboratory(1, GENESIS_NS)
     epochs = GENESIS_NS + np.arange(1, HOURS + 1, dtype=np.int64) * 3600 * 10**9

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from timeball.station.files import sync_folder
+from timeball.station.supervision.files import sync_folder
 from timeball.steering.hard_limit import HardLimit, admit, taking_effect
 from timeball.steering.stepper import StepperCommand
 

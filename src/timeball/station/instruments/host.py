@@ -18,13 +18,14 @@ import numpy as np
 
 from timeball.instants import NS_PER_SECOND, LeapTable
 from timeball.protocols.ntp import NTPError
-from timeball.station import hostclocks, paths
-from timeball.station.files import write_atomically
+from timeball.station import paths
+from timeball.station.configuration.settings import HostInstrument
+from timeball.station.hosttime import hostclocks
+from timeball.station.hosttime.waiting import wait_until_raw
 from timeball.station.instruments.base import Faults, Instrument, InstrumentUnavailableError, Sample
 from timeball.station.instruments.ntpclient import ask_server
 from timeball.station.instruments.simulated import Simulation
-from timeball.station.settings import HostInstrument
-from timeball.station.waiting import wait_until_raw
+from timeball.station.supervision.files import write_atomically
 
 FS_PER_NS = 1_000_000
 NTP_EVERY_NS = 4 * NS_PER_SECOND

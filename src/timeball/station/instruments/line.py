@@ -17,10 +17,10 @@ from typing import Protocol
 import serial
 
 from timeball.instants import NS_PER_SECOND, LeapTable
-from timeball.station.hostclocks import raw_ns
+from timeball.station.configuration.settings import LineInstrument
+from timeball.station.hosttime.hostclocks import raw_ns
 from timeball.station.instruments.base import FEMTOSECONDS_PER_S, Faults, Sample
 from timeball.station.instruments.lineparse import LineError, parse_line
-from timeball.station.settings import LineInstrument
 
 LONGEST_LINE = 4096
 REOPEN_NS = 500_000_000

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from timeball.instants import LeapTable
 from timeball.protocols.ntp import NTPError, Reply, build_request, parse_reply, tai_ns_from_timestamp
-from timeball.station import hostclocks
-from timeball.station.realtime import tai_of_utc
+from timeball.station.hosttime import hostclocks
+from timeball.station.hosttime.realtime import tai_of_utc
 
 TIMEOUT_S = 0.5
 PACKET_BYTES = 512

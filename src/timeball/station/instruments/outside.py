@@ -12,12 +12,12 @@ from typing import Protocol
 import numpy as np
 
 from timeball.simulation.keyed import keyed_normals
-from timeball.station import hostclocks
+from timeball.station.hosttime import hostclocks
 from timeball.station.instruments.base import InstrumentUnavailableError, Sample
 from timeball.station.instruments.host import HostClock
 from timeball.station.instruments.line import LineCounter
 from timeball.station.instruments.simulated import Simulation
-from timeball.station.process import CannotStartError
+from timeball.station.supervision.process import CannotStartError
 
 FRESH_NS = 5 * 10**9
 LOOK_NS = 20_000_000

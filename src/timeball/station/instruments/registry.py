@@ -7,17 +7,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from timeball.instants import LeapTable
-from timeball.station import hostclocks
+from timeball.station.configuration.settings import Config, HostInstrument, LineInstrument, ReplayInstrument
+from timeball.station.hosttime import hostclocks
+from timeball.station.hosttime.realtime import station_leaps
+from timeball.station.hosttime.timeofday import TimeOfDayUnknown, agreed_tai_ns, sources_of
 from timeball.station.instruments.base import Instrument
 from timeball.station.instruments.host import HostClock, NTPCapture, PHCCapture, PPSCapture, SimulatedCapture
 from timeball.station.instruments.line import LineCounter
 from timeball.station.instruments.outside import ObserverCounter, RealObserver, SimulatedObserver
 from timeball.station.instruments.replay import Replay
 from timeball.station.instruments.simulated import SimulatedComparator, Simulation, open_simulation
-from timeball.station.process import CannotStartError
-from timeball.station.realtime import station_leaps
-from timeball.station.settings import Config, HostInstrument, LineInstrument, ReplayInstrument
-from timeball.station.timeofday import TimeOfDayUnknown, agreed_tai_ns, sources_of
+from timeball.station.supervision.process import CannotStartError
 
 
 @dataclass(frozen=True)

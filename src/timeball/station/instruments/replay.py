@@ -13,11 +13,11 @@ import numpy as np
 from timeball.formats import FormatError, parse
 from timeball.instants import LeapTable
 from timeball.readings import Readings, ReadingsError
-from timeball.station import hostclocks
+from timeball.station.configuration.settings import ReplayInstrument
+from timeball.station.hosttime import hostclocks
+from timeball.station.hosttime.waiting import wait_until_raw
 from timeball.station.instruments.base import Faults, InstrumentUnavailableError, Sample
 from timeball.station.instruments.simulated import samples_of
-from timeball.station.settings import ReplayInstrument
-from timeball.station.waiting import wait_until_raw
 
 PORTION = 500
 """Epochs given at once when there is no hurry to keep to a speed."""

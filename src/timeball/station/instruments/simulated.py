@@ -20,15 +20,16 @@ from timeball.simulation.comparator import Comparator
 from timeball.simulation.defaults import placed_clock
 from timeball.simulation.laboratory import Laboratory
 from timeball.simulation.world import World
-from timeball.station import hostclocks, paths
+from timeball.station import paths
 from timeball.station.actuators.simulated import StepperRecord
-from timeball.station.files import write_atomically
+from timeball.station.configuration.settings import Config
+from timeball.station.hosttime import hostclocks
+from timeball.station.hosttime.realtime import realtime_tai_ns, station_leaps
+from timeball.station.hosttime.waiting import wait_until_raw
 from timeball.station.instruments.base import FEMTOSECONDS_PER_S, Faults, Sample
-from timeball.station.ledger_reader import LedgerReader
-from timeball.station.process import CannotStartError
-from timeball.station.realtime import realtime_tai_ns, station_leaps
-from timeball.station.settings import Config
-from timeball.station.waiting import wait_until_raw
+from timeball.station.recording.ledger_reader import LedgerReader
+from timeball.station.supervision.files import write_atomically
+from timeball.station.supervision.process import CannotStartError
 
 NS_PER_DAY = 86_400 * 10**9
 SETTLE_NS = 20_000_000

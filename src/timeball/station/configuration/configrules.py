@@ -1,0 +1,164 @@
+"""The rules between settings: names that must exist, limits that must fit inside one another.
+
+Each rule yields (key path, sentence) for what it finds; it never raises and never reads anything but the configuration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+from timeball.station.configuration.settings import (
+    Config,
+    HostInstrument,
+    LineInstrument,
+    SimulatedInstrument,
+)
+
+Found = Iterator[tuple[str, str]]
+
+
+def broken_rules(config: Config) -> Found:
+    """Every rule that the configuration breaks, in the order of the file."""
+    for rule in (_clocks, _output, _instruments, _simulated_parts, _times_of_day, _limits, _leases, _addresses):
+        yield from rule(config)
+
+
+def measurable_names(config: Config) -> set[str]:
+    """Every name that a reading of this station may carry."""
+    names = {clock.name for clock in config.clock} | {config.output.clock, config.steering.utc}
+    return names | {item.clock for item in config.instrument if isinstance(item, HostInstrument)}
+
+
+def _clocks(config: Config) -> Found:
+    if not config.clock:
+        yield "clock", "at least one [[clock]] is needed"
+    seen: set[str] = set()
+    for index, clock in enumerate(config.clock):
+        if clock.name in seen:
+            yield f"clock[{index}].name", f"{clock.name!r} is named twice"
+        if clock.name in (config.output.clock, config.steering.utc):
+            yield f"clock[{index}].name", f"{clock.name!r} is the name of the output signal or of UTC"
+        seen.add(clock.name)
+    if config.clock and all(clock.zero_weight for clock in config.clock):
+        yield "clock", "every clock has zero weight: no scale can be formed"
+
+
+def _output(config: Config) -> Found:
+    names = [clock.name for clock in config.clock]
+    if config.output.source not in names and config.actuator.kind != "none":
+        yield "output.source", f"{config.output.source!r} is no [[clock]]; the clocks are {', '.join(names)}"
+    if config.output.clock == config.steering.utc:
+        yield "output.clock", "the output signal and UTC must have different names"
+
+
+def _instruments(config: Config) -> Found:
+    if not config.instrument:
+        yield "instrument", "at least one [[instrument]] is needed: nothing would be measured"
+    names = measurable_names(config)
+    for index, item in enumerate(config.instrument):
+        if isinstance(item, LineInstrument):
+            yield from _line(item, names, f"instrument[{index}]")
+        if isinstance(item, HostInstrument):
+            yield from _host(item, names, f"instrument[{index}]")
+    for kind in (SimulatedInstrument, HostInstrument):
+        if sum(isinstance(item, kind) for item in config.instrument) > 1:
+            yield "instrument", f"only one instrument of kind {kind.__struct_config__.tag!r} can be used"
+    if config.replayed and len(config.instrument) > 1:
+        yield "instrument", "a replay brings its own time: it must be the only instrument"
+
+
+def _line(item: LineInstrument, names: set[str], path: str) -> Found:
+    for key, name in (("a", item.a), ("b", item.b)):
+        if name not in names:
+            yield f"{path}.{key}", f"{name!r} is no clock, output or UTC of this configuration"
+    if item.a == item.b:
+        yield f"{path}.b", "a clock cannot be compared with itself"
+
+
+def _host(item: HostInstrument, names: set[str], path: str) -> Found:
+    if item.against not in names or item.against == item.clock:
+        yield f"{path}.against", f"{item.against!r} is no clock, output or UTC of this configuration"
+    if item.by != "simulated" and not item.device:
+        yield f"{path}.device", f"is needed when by = {item.by!r}"
+
+
+def _simulated_parts(config: Config) -> Found:
+    if config.simulated:
+        yield from _kinds(config)
+        return
+    laboratory = 'the simulated laboratory ([[instrument]] kind = "simulated")'
+    if config.actuator.kind == "simulated":
+        yield "actuator.kind", f'the simulated stepper belongs to {laboratory}; without it write kind = "none"'
+    for index, item in enumerate(config.instrument):
+        if isinstance(item, HostInstrument) and item.by == "simulated":
+            yield f"instrument[{index}].by", f"the simulated capture belongs to {laboratory}"
+    if "simulated" in config.time_of_day.sources and not config.replayed:
+        yield "time_of_day.sources", f"the source simulated belongs to {laboratory}"
+
+
+def _kinds(config: Config) -> Found:
+    """A simulated clock needs a model."""
+    from timeball.simulation.models import MODELS
+
+    for index, clock in enumerate(config.clock):
+        if clock.kind not in MODELS:
+            yield f"clock[{index}].kind", f"{clock.kind!r} has no model; the models are {', '.join(sorted(MODELS))}"
+
+
+def _times_of_day(config: Config) -> Found:
+    seen: set[str] = set()
+    for source in config.time_of_day.sources:
+        if source not in ("realtime", "rtc", "simulated") and not _is_ntp(source):
+            yield "time_of_day.sources", f"{source!r} is none of realtime, rtc, simulated, ntp:host:port"
+        if source in seen:
+            yield "time_of_day.sources", f"{source!r} is named twice: one source cannot agree with itself"
+        seen.add(source)
+
+
+def _is_ntp(source: str) -> bool:
+    kind, _, address = source.partition(":")
+    host, _, port = address.rpartition(":")
+    return kind == "ntp" and bool(host) and _port_fits(port)
+
+
+def _limits(config: Config) -> Found:
+    steering = config.steering
+    if steering.max_phase_per_day_s > config.actuator.hard_limit_s_per_day:
+        yield "steering.max_phase_per_day_s", "the envelope must lie inside actuator.hard_limit_s_per_day"
+    if steering.max_rate_change > steering.max_rate:
+        yield "steering.max_rate_change", "must not exceed steering.max_rate"
+    if steering.window_s < steering.interval_s:
+        yield "steering.window_s", "must be at least steering.interval_s"
+    if steering.time_constant_s < steering.interval_s:
+        yield "steering.time_constant_s", "must be at least steering.interval_s, or the loop is unstable"
+    if steering.tracking_time_constant_s < steering.tracking_interval_s:
+        yield "steering.tracking_time_constant_s", "must be at least steering.tracking_interval_s"
+    if config.ensemble.cap * sum(not clock.zero_weight for clock in config.clock) < 1:
+        yield "ensemble.cap", "cap × number of weighted clocks is below 1: the weights cannot add up to 1; raise it"
+
+
+def _leases(config: Config) -> Found:
+    lease = config.lease
+    for key, length in (("timekeeper_s", lease.timekeeper_s), ("observer_s", lease.observer_s)):
+        if lease.renew_s * 2 > length:
+            yield f"lease.{key}", "must be at least twice lease.renew_s, or one late renewal withdraws the service"
+    if config.observer.interval_s >= lease.observer_s:
+        yield "observer.interval_s", "must be shorter than lease.observer_s"
+    if lease.scale_max_age_s < 2 * config.ensemble.interval_s:
+        yield "lease.scale_max_age_s", "must be at least twice ensemble.interval_s"
+
+
+def _addresses(config: Config) -> Found:
+    for index, address in enumerate(config.ntp.listen):
+        if not _port_fits(address.rpartition(":")[2]):
+            yield f"ntp.listen[{index}]", f"{address!r} has no port between 1 and 65535"
+    if not _port_fits(config.console.listen.rpartition(":")[2]):
+        yield "console.listen", f"{config.console.listen!r} has no port between 1 and 65535"
+    for first, second in pairwise(sorted(config.ntp.listen)):
+        if first == second:
+            yield "ntp.listen", f"{first!r} is named twice"
+
+
+def _port_fits(port: str) -> bool:
+    return port.isdigit() and 1 <= int(port) <= 65535

@@ -1,0 +1,101 @@
+"""What the fold remembers between two batches, apart from the ensemble's own state, and its way into a snapshot.
+
+s = UTC(k) − TA(k), so UTC(k) − UTC = s − (UTC − TA(k)); the output's residual is x_OUT − s. Pure; it decides nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from timeball.station.fold.rules import without_floats
+from timeball.steering.offset import fit_offset
+from timeball.steering.paper import PaperOffset
+
+LEAST_POINTS = 24
+"""Readings of UTC before anything is said of it: a day of hourly ones."""
+
+
+class MemoryUnknown(ValueError):
+    """A recorded memory that this software cannot read; one sentence."""
+
+
+class Command(msgspec.Struct, frozen=True):
+    """What the stepper was last ordered: its number and the rate of the output against its source."""
+
+    id: int = 0
+    rate: float = 0.0
+
+
+class UTCPoint(msgspec.Struct, frozen=True, array_like=True):
+    """UTC − TA(k) (s) at an epoch (TAI ns), as read over the link."""
+
+    epoch: int
+    x_s: float
+
+
+class Memory(msgspec.Struct):
+    """Everything the fold remembers: decisions `emitted`, the entry they came `through`, UTC(k), UTC, orders, key.
+
+    commissioned: rate of UTC(k) against TA(k) that its first steer set; the envelope counts from there.
+    """
+
+    emitted: int = 0
+    through: int = -1
+    scales: int = 0
+    paper: PaperOffset | None = None
+    points: list[UTCPoint] = msgspec.field(default_factory=list)
+    commissioned: float | None = None
+    steered: int | None = None
+    tracked: int | None = None
+    command: Command = Command()
+    collector: str = ""
+
+    def residual(self, x_output_s: float, epoch: int) -> float:
+        """Output minus UTC(k) (s): what the signal does that neither TA(k) nor the steers explain."""
+        return x_output_s - self.paper.at(epoch) if self.paper is not None else math.nan
+
+    def utck_minus_utc(self, epoch: int) -> tuple[float, float, float]:
+        """Offset (s), rate, and the offset's standard uncertainty (s) of UTC(k) − UTC; NaN before a day of points."""
+        if self.paper is None or len(self.points) < LEAST_POINTS:
+            return math.nan, math.nan, math.nan
+        epochs = np.array([point.epoch for point in self.points], np.int64)
+        x_s, y, u_s, _ = fit_offset(epochs, np.array([point.x_s for point in self.points]), epoch)
+        return self.paper.at(epoch) - x_s, self.paper.rate_at(epoch) - y, u_s
+
+    def remember_utc(self, points: list[UTCPoint], oldest: int) -> None:
+        """Take new points in, and forget those before `oldest` (TAI ns)."""
+        self.points = [point for point in (*self.points, *points) if point.epoch >= oldest]
+
+    def to_payload(self) -> dict[str, Any]:
+        """The memory as a snapshot carries it."""
+        payload = big_epochs(without_floats(msgspec.to_builtins(self)), "steered", "tracked")
+        payload["paper"] = paper_payload(self.paper)
+        payload["points"] = [[str(point.epoch), repr(point.x_s)] for point in self.points]
+        return payload
+
+    @classmethod
+    def from_payload(cls, payload: dict[str, Any]) -> Memory:
+        """Read what `to_payload` wrote, bit for bit; raises `MemoryUnknown`."""
+        try:
+            return msgspec.convert(payload, cls, strict=False)
+        except msgspec.ValidationError as error:
+            raise MemoryUnknown(f"this is no memory of the fold: {error}") from error
+
+
+def paper_payload(paper: PaperOffset | None) -> dict[str, Any] | None:
+    """UTC(k) − TA(k) as entries carry it, so that a reader need not fold the steers."""
+    return big_epochs(without_floats(msgspec.to_builtins(paper)), "epoch", "change") if paper is not None else None
+
+
+def paper_of(payload: dict[str, Any] | None) -> PaperOffset | None:
+    """The paper offset of a scale entry's payload."""
+    return msgspec.convert(payload, PaperOffset, strict=False) if payload is not None else None
+
+
+def big_epochs(payload: dict[str, Any], *keys: str) -> dict[str, Any]:
+    """The payload with the named epochs as decimal strings: they exceed 2⁵³."""
+    return {key: str(value) if key in keys and value is not None else value for key, value in payload.items()}

@@ -1,0 +1,1 @@
+"""What the observer makes of its measurements and of our own replies."""

@@ -1,0 +1,314 @@
+"""The ledger on disk: one writer, durable before it acknowledges, whole again after any crash.
+
+The order of every step is the invariant. Entries go to the journal and one sync makes them durable: then they count.
+Later they are written into payload files, entry bundles and tiles, all synced; then the checkpoint is signed and
+replaced atomically; then what it superseded is removed and the journal may be cut. A head is signed only over files
+that are durable, and the journal is cut only after the head is, so no two heads can contradict each other.
+It does not speak to other processes (see `recorder`) and does not verify the whole log (see `ledger.verify`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Self
+
+from timeball.ledger.checkpoint import Checkpoint, sign_checkpoint
+from timeball.ledger.entry import Envelope, parse_envelope, write_envelope
+from timeball.ledger.errors import LedgerError
+from timeball.ledger.log import TiledLog
+from timeball.ledger.merkle import hash_leaf
+from timeball.ledger.note import Signer
+from timeball.ledger.payload import Frame, erase_frame, parse_frame
+from timeball.ledger.tiles import WIDTH
+from timeball.station.recording.errors import (
+    EntryRefusedError,
+    LedgerFull,
+    SequenceRefusedError,
+    StoreDamagedError,
+    StoreError,
+    StoreFailedError,
+    StoreLockedError,
+)
+from timeball.station.recording.filesystem import FileSystem, OSFileSystem, replace
+from timeball.station.recording.integration import LEDGER, Frontier, Integration, payload_path, plan_integration
+from timeball.station.recording.journal import Journal, JournalFrame
+from timeball.station.recording.keys import key_path, load_or_create_key
+from timeball.station.recording.recovery import (
+    CHECKPOINT,
+    VKEY,
+    open_frontier,
+    open_head,
+    pending_frames,
+    sweep_partial_tiles,
+)
+from timeball.station.recording.staging import NewEntry, Staging
+from timeball.station.recording.tails import StreamTails, find_entry, last_envelope, load_tails
+
+DEFAULT_ORIGIN = "timeball.example/tb"
+LOCK = "ledger.lock"
+TAILS = "ledger.tails"
+CUT_BYTES = 1 << 20
+TAILS_EVERY = 4096
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+class Store:
+    """The one writer of the ledger below `state_dir`.
+
+    `signer` is the log's key, whose name is the origin; by default STATE/keys/log.key, made on first use.
+    Raises StoreLockedError when another process writes, StoreDamagedError when the files contradict each other.
+    """
+
+    def __init__(
+        self,
+        state_dir: Path,
+        fs: FileSystem | None = None,
+        *,
+        origin: str = DEFAULT_ORIGIN,
+        signer: Signer | None = None,
+        entropy: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        if fs is None:
+            state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._fs: FileSystem = OSFileSystem(state_dir) if fs is None else fs
+        self._entropy = entropy
+        self._journal = Journal(self._fs)
+        self._head: Checkpoint
+        self._frontier = Frontier()
+        self._pending: list[JournalFrame] = []
+        self._tails = StreamTails()
+        self._time_ns = 0
+        self._saved = 0
+        self._stalled: LedgerFull | None = None
+        # frames read back at open may never have reached the disk itself: once integrated they must go
+        self._cut_due = True
+        self._known_dirs: set[str] = set()
+        try:
+            self._fs.lock(LOCK)
+        except BlockingIOError as error:
+            raise StoreLockedError(f"another process writes the ledger in {state_dir}") from error
+        try:
+            self._signer = _log_key(state_dir, origin) if signer is None else signer
+            self._recover()
+        except BaseException:
+            self._fs.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def origin(self) -> str:
+        """The log's origin, which is its key's name."""
+        return self._signer.name
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """The newest signed and durable head."""
+        return self._head
+
+    @property
+    def size(self) -> int:
+        """Entries acknowledged, those not yet under the signed head included."""
+        return self._head.size + len(self._pending)
+
+    @property
+    def pending(self) -> int:
+        """Entries acknowledged but not yet under the signed head."""
+        return len(self._pending)
+
+    @property
+    def pending_bytes(self) -> int:
+        """Payload bytes of those entries: as much space again is needed to bring them under a head."""
+        return sum(len(frame.payload) for frame in self._pending)
+
+    @property
+    def stalled(self) -> LedgerFull | None:
+        """Why nothing new is recorded just now; None when all is well."""
+        return self._stalled
+
+    def next_seq(self, stream: str) -> int:
+        """The sequence number a stream must use next."""
+        return self._tails.next_seq(stream)
+
+    def append_many(self, entries: Iterable[NewEntry], time_ns: int) -> list[int]:
+        """Record entries durably with one sync, and give their indices; all or none.
+
+        `time_ns` is the clock, ns of TAI; the recorded time never goes back. Entries already recorded with the same
+        content answer the index they have. Raises SequenceRefusedError, EntryRefusedError, LedgerFull.
+        """
+        if self._stalled:
+            self.integrate()
+        answer = self.append_groups([list(entries)], time_ns)[0]
+        if isinstance(answer, StoreError):
+            raise answer
+        return answer
+
+    def append_groups(self, groups: Sequence[Sequence[NewEntry]], time_ns: int) -> list[list[int] | StoreError]:
+        """Record several groups with one sync; each is accepted or refused as a whole, and answered in its place."""
+        if self._stalled:
+            return [self._stalled] * len(groups)
+        answers: list[list[int] | StoreError] = []
+        staged = Staging(self.size, max(time_ns, self._time_ns), self._tails, self._find, self._entropy)
+        for group in groups:
+            try:
+                answers.append(staged.stage_group(group))
+            except (SequenceRefusedError, EntryRefusedError) as error:
+                answers.append(error)
+        if staged.frames:
+            try:
+                self._journal.append(staged.frames)
+            except OSError as error:
+                failure = self._stall(error)
+                return [answer if isinstance(answer, StoreError) else failure for answer in answers]
+            self._accept(staged)
+        return answers
+
+    def integrate(self) -> Checkpoint:
+        """Bring what was acknowledged under a signed, durable head; raises LedgerFull when the disk refuses.
+
+        Whatever fails, nothing acknowledged is lost and the next call does it again.
+        """
+        plan = plan_integration(self._frontier, self._pending)
+        head = Checkpoint(self.origin, plan.frontier.edge.size, plan.frontier.edge.root())
+        try:
+            if self._pending:
+                self._write(plan)
+                replace(self._fs, CHECKPOINT, sign_checkpoint(head, [self._signer]))
+            self._journal.mend()
+        except OSError as error:
+            raise self._stall(error) from error
+        superseded = set(self._frontier.partial_paths()) - set(plan.frontier.partial_paths())
+        self._head, self._frontier, self._pending, self._stalled = head, plan.frontier, [], None
+        with contextlib.suppress(OSError):
+            self._tidy(superseded)
+        return head
+
+    def read(self, index: int) -> tuple[Envelope, bytes | None]:
+        """An acknowledged entry: envelope and payload (None when erased)."""
+        if index >= self._head.size:
+            frame = self._pending[index - self._head.size]
+            return parse_envelope(frame.leaf), frame.payload
+        bundle, position = divmod(index, WIDTH)
+        found, _, _ = self._payload_frame(bundle, position)
+        return parse_envelope(self._log().bundle(bundle)[position]), found.payload
+
+    def erase(self, index: int) -> None:
+        """Put zeros in place of an entry's salt and payload; leaf, tree and every other payload stay as they are."""
+        self.integrate()
+        bundle, position = divmod(index, WIDTH)
+        frame, offset, data = self._payload_frame(bundle, position)
+        tombstone = erase_frame(data[offset : frame.end])
+        try:
+            replace(self._fs, payload_path(bundle), data[:offset] + tombstone + data[frame.end :])
+            self._journal.cut()
+        except OSError as error:
+            raise self._stall(error) from error
+
+    def close(self) -> None:
+        """Integrate what is pending, if the disk lets us, and release the lock. The journal keeps the rest."""
+        with contextlib.suppress(StoreError):
+            self.integrate()
+        with contextlib.suppress(OSError):
+            self._save_tails()
+        self._fs.close()
+
+    # -- opening
+
+    def _recover(self) -> None:
+        self._head = open_head(self._fs, self._signer)
+        self._frontier, log = open_frontier(self._fs, self._head)
+        self._pending = pending_frames(self._journal.open(), self._frontier)
+        try:
+            self._tails, self._saved = load_tails(self._fs.read(TAILS), log)
+            if log.size:
+                self._time_ns = last_envelope(log).time_ns
+            for frame in self._pending:
+                envelope = parse_envelope(frame.leaf)
+                self._tails.record(envelope.by, envelope.seq, frame.index)
+                self._time_ns = max(self._time_ns, envelope.time_ns)
+        except LedgerError as error:
+            raise StoreDamagedError(str(error)) from error
+        with contextlib.suppress(LedgerFull):
+            self.integrate()
+        with contextlib.suppress(OSError):
+            sweep_partial_tiles(self._fs, self._frontier)
+
+    # -- appending
+
+    def _find(self, stream: str, seq: int) -> tuple[int, Envelope, bytes | None]:
+        index = self._tails.recent(stream, seq)
+        if index is None:
+            last = min(self._tails.last_index(stream), self._head.size - 1)
+            index = find_entry(self._log(), stream, seq, last)
+        return index, *self.read(index)
+
+    def _accept(self, staged: Staging) -> None:
+        self._pending += staged.frames
+        self._time_ns = staged.time_ns
+        for entry, frame in zip(staged.entries, staged.frames, strict=True):
+            self._tails.record(entry.stream, entry.seq, frame.index)
+
+    # -- integrating
+
+    def _write(self, plan: Integration) -> None:
+        folders = {path.rpartition("/")[0] for path, _, _ in plan.writes}
+        for folder in sorted(folders - self._known_dirs):
+            self._fs.make_dirs(folder)
+        self._known_dirs |= {folder for folder in folders if not folder.endswith(".p")}
+        for path, offset, data in plan.writes:
+            self._fs.write_at(path, offset, data)
+        for path, _, _ in plan.writes:
+            self._fs.sync(path)
+        for folder in sorted(folders):
+            self._fs.sync_dir(folder)
+
+    def _tidy(self, superseded: Iterable[str]) -> None:
+        """After a durable head: remove what it superseded, cut a long journal, save the cache now and then."""
+        for path in superseded:
+            self._fs.unlink(path)
+        for folder in {path.rpartition("/")[0] for path in superseded}:
+            self._fs.remove_dir(folder)
+        if self._cut_due or self._journal.length > CUT_BYTES:
+            self._cut_due = False
+            self._journal.cut()
+        if self._head.size - self._saved >= TAILS_EVERY:
+            self._save_tails()
+
+    def _save_tails(self) -> None:
+        if self._frontier.edge.size > self._saved and not self._pending:
+            leaf = write_envelope(last_envelope(self._log()))
+            replace(self._fs, TAILS, self._tails.to_json(self._head.size, hash_leaf(leaf)))
+            self._saved = self._head.size
+
+    def _stall(self, error: OSError) -> LedgerFull:
+        kind = LedgerFull if error.errno in _FULL else StoreFailedError
+        self._stalled = kind(f"nothing new is recorded: {error.strerror or error}")
+        return self._stalled
+
+    def _log(self) -> TiledLog:
+        return TiledLog(lambda path: self._fs.read(f"{LEDGER}/{path}"), self._head.size)
+
+    def _payload_frame(self, bundle: int, position: int) -> tuple[Frame, int, bytes]:
+        data = self._fs.read(payload_path(bundle)) or b""
+        offset, frame = 0, parse_frame(data)
+        for _ in range(position):
+            offset = frame.end
+            frame = parse_frame(data, offset)
+        return frame, offset, data
+
+
+def _log_key(state_dir: Path, origin: str) -> Signer:
+    if (state_dir / VKEY).exists() and not key_path(state_dir, "log").exists():
+        raise StoreDamagedError(f"{key_path(state_dir, 'log')} is missing although the log it signs is there")
+    return load_or_create_key(state_dir, "log", origin)
+
+
+__all__ = ["DEFAULT_ORIGIN", "NewEntry", "Store"]

@@ -1,0 +1,1 @@
+"""What the station says of itself: status and series."""

@@ -1,0 +1,1 @@
+"""How the processes of a station are started, watched, taken over and stopped."""

@@ -1,0 +1,207 @@
+"""The supervisor: starts the processes of a station, starts them again when they die, and stops them in order.
+
+It moves no data and holds no state that matters: kill it, and its children go on; start it again on the same folder
+within their grace, and it adopts them; start it later, and every process continues from the ledger. What happened is
+told through `report`, one small dictionary an event, so that the command line decides how it looks.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from timeball import __version__
+from timeball.station.paths import log_file, processes_file, run_dir
+from timeball.station.supervision.adoption import EXIT_UNKNOWN, Adopted, Found, Listed, find_running, read_table
+from timeball.station.supervision.child import LONGEST_DELAY_S, Child, bound_log, stop_together
+from timeball.station.supervision.files import write_atomically
+from timeball.station.supervision.process import EXIT_CONFIGURATION
+
+Report = Callable[[dict[str, Any]], None]
+
+MODULES = {
+    "recorder": "timeball.station.recorder",
+    "collector": "timeball.station.collector",
+    "timekeeper": "timeball.station.timekeeper",
+    "actuator": "timeball.station.actuator",
+    "observer": "timeball.station.observer",
+    "server": "timeball.station.server",
+    "console": "timeball.console",
+}
+# Who answers the public stops first; the recorder stops last, so that everybody's last words are recorded.
+STOP_ORDER = (("server", "console"), ("observer",), ("actuator", "timekeeper", "collector"), ("recorder",))
+GRACE_S = 5.0
+PATIENCE_S = 0.25
+
+
+class StationStoppedError(Exception):
+    """A child cannot start as it is configured; the sentence is the child's own."""
+
+
+def station_commands(state: Path) -> dict[str, list[str]]:
+    """The command line of each process of a station on this state folder."""
+    return {name: [sys.executable, "-m", module, "--state", str(state)] for name, module in MODULES.items()}
+
+
+class Supervisor:
+    """Keeps the processes of one station alive until `stop` is set; leaving the context stops them all in order.
+
+    `commands` gives each child's command line by name; the order is the order of starting.
+    """
+
+    def __init__(self, state: Path, commands: Mapping[str, Sequence[str]], report: Report) -> None:
+        self.state = state
+        self.stop = threading.Event()
+        self._report = report
+        self._wake = threading.Event()
+        self._started_utc = datetime.now(UTC).isoformat(timespec="milliseconds")
+        run_dir(state).mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.children = [Child(name, command, log_file(state, name)) for name, command in commands.items()]
+
+    def __enter__(self) -> Supervisor:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._catch_signals()
+        self._stop_in_order(self.children)
+        self._write_processes()
+
+    def adopt(self, why_not: str = "") -> list[str]:
+        """Take over what an earlier supervisor left running, unless there is a reason not to; gives the names.
+
+        What is not taken over is ended in order. Call it once, before `run`, while the state's lock is held.
+        """
+        table, version = read_table(self.state)
+        if version != __version__:
+            why_not = why_not or "the software has changed"
+        found = find_running(self.state, {child.name: child.command for child in self.children}, table)
+        ours = {one.name: one.process for one in found if one.ours and not why_not}
+        self._end([one for one in found if one.process not in ours.values()], why_not or "no run had recorded this")
+        if ours:
+            self._take_over(ours, table)
+        return list(ours)
+
+    def _end(self, rest: Sequence[Found], why: str) -> None:
+        if rest:
+            self._report({"event": "not adopted", "names": [one.name for one in rest], "why": why})
+        self._stop_in_order([Child(one.name, (), log_file(self.state, one.name), process=one.process) for one in rest])
+
+    def _take_over(self, ours: Mapping[str, Adopted], table: Mapping[str, Listed]) -> None:
+        for child in self.children:
+            row = table.get(child.name)
+            if row is not None and row.start_ticks is not None:
+                child.restarts = row.restarts  # also of one that died meanwhile: its next start is not its first
+            if row is not None and child.name in ours:
+                child.adopt(ours[child.name], row.started, time.monotonic())
+        adopted = [child for child in self.children if child.process is not None]
+        rows = [{"name": child.name, "pid": _pid(child), "restarts": child.restarts} for child in adopted]
+        self._report({"event": "adopted", "processes": rows})
+        self._write_processes()
+
+    def run(self) -> None:
+        """Start all, restart who dies, return when `stop` is set.
+
+        Must run in the main thread, which alone may take signals.
+        Raises `StationStoppedError` when a child exits with 2 at its first start.
+        """
+        self._catch_signals()
+        while not self.stop.is_set():
+            self._round()
+            self._wake.wait(self._patience())
+            self._wake.clear()
+
+    def _round(self) -> None:
+        for child in self.children:
+            code = child.reap(time.monotonic())
+            if code is not None:
+                self._died(child, code)
+                self._write_processes()
+            if child.is_due(time.monotonic()) and not self.stop.is_set():
+                self._start(child)
+                # at once: who is not in the table when the supervisor is killed cannot be adopted
+                self._write_processes()
+            bound_log(child.log)
+
+    def _start(self, child: Child) -> None:
+        try:
+            child.start(time.monotonic())
+        except OSError as error:  # no process, no memory or no room for the log: not for ever
+            child.due = time.monotonic() + LONGEST_DELAY_S
+            self._report({"event": "not started", "name": child.name, "why": str(error)})
+            return
+        self._report({"event": "started", "name": child.name, "pid": _pid(child), "restarts": child.restarts})
+
+    def _died(self, child: Child, code: int) -> None:
+        lines = child.last_lines()
+        if code == EXIT_CONFIGURATION and child.restarts == 0:
+            raise StationStoppedError(lines[-1] if lines else f"{child.name} cannot start")
+        why = describe_exit(code)
+        told = None if code == EXIT_UNKNOWN else code
+        self._report({"event": "died", "name": child.name, "code": told, "why": why, "lines": lines})
+
+    def _patience(self) -> float:
+        now = time.monotonic()
+        waits = [child.due - now for child in self.children if child.process is None]
+        return max(0.0, min([PATIENCE_S, *waits]))
+
+    def _stop_in_order(self, children: Sequence[Child]) -> None:
+        listed = {name for stage in STOP_ORDER for name in stage}
+        stages = [tuple(child.name for child in children if child.name not in listed), *STOP_ORDER]
+        for stage in stages:
+            for name in stop_together([child for child in children if child.name in stage], GRACE_S):
+                with suppress(OSError):  # the terminal may be closed; the next stage is stopped all the same
+                    self._report({"event": "killed", "name": name, "why": f"it did not stop within {GRACE_S:g} s"})
+
+    def _catch_signals(self) -> None:
+        def end(_number: int, _frame: object) -> None:
+            self.stop.set()
+            self._wake.set()
+
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, end)
+        signal.signal(signal.SIGCHLD, lambda _number, _frame: self._wake.set())
+
+    def _write_processes(self) -> None:
+        ours = {"name": "supervisor", "pid": os.getpid(), "started": self._started_utc, "restarts": 0}
+        table: list[dict[str, Any]] = [{**ours, "version": __version__}]
+        table += [
+            {
+                "name": child.name,
+                "pid": _pid(child),
+                "start_ticks": child.start_ticks,
+                "started": child.started_utc,
+                "restarts": max(0, child.restarts),
+            }
+            for child in self.children
+        ]
+        # the folder may be full: a missing table is a missing convenience, never a reason to end the station
+        with suppress(OSError):
+            write_atomically(processes_file(self.state), json.dumps(table, indent=2).encode() + b"\n")
+
+
+def describe_exit(code: int) -> str:
+    """An exit code in words."""
+    if code == EXIT_UNKNOWN:
+        return "ended; another supervisor had started it"
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return f"signal {signal.Signals(-code).name}"
+    except ValueError:
+        return f"signal {-code}"
+
+
+def _pid(child: Child) -> int | None:
+    return None if child.process is None else child.process.pid
