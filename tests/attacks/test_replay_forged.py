@@ -57,13 +57,15 @@ def renumbered(before: Sequence[Item], after: Sequence[Item]) -> list[Item]:
     """What a careful forger does after taking an entry out or putting one in: every reference fits again."""
     at = {id(item): index for index, item in enumerate(after)}
     index_of = {old: at[id(item)] for old, item in enumerate(before) if id(item) in at}
+    configs = [index for index, item in enumerate(after) if item.stream == "config"]
 
     def mend(payload: dict[str, Any]) -> None:
         for name in ("readings", "steer"):
             if name in payload:
                 payload[name] = index_of.get(payload[name], payload[name])
         if "memory" in payload:
-            payload["memory"]["through"] = index_of[payload["memory"]["through"]]
+            through = payload["memory"]["through"] = index_of[payload["memory"]["through"]]
+            payload["memory"]["config"] = max(index for index in configs if index < through)
 
     return [item.changed(mend) if isinstance(item.payload, dict) else item for item in after]
 

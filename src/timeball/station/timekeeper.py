@@ -70,7 +70,7 @@ class Timekeeper:
     def _record_config(self) -> None:
         """A changed configuration is a recorded decision, made before anything is decided by it."""
         payload = config_payload(self.config)
-        last = self.follower.reader.find_stream_tail(CONFIG)
+        last = self.follower.config()
         if last is None or last.payload is None or canonical.decode(last.payload) != payload:
             said = Say(self.process, CONFIG, "config").now(payload, patience_s=30.0)
             if not said and last is None:

@@ -69,10 +69,12 @@ class Follower:
         keeper = Timekeeping()
         payload = canonical.decode(snapshot.payload or b"")
         try:
-            through = Timekeeping.from_snapshot(payload, None).memory.through
-            config = newest_entry(self.reader, "config", CONFIG, before=through)
-            if config is not None:
-                keeper.take(config.index, CONFIG, "config", canonical.decode(config.payload or b""))
+            memory = Timekeeping.from_snapshot(payload, None).memory
+            through = memory.through
+            for config in self.reader.entries(memory.config, memory.config + 1) if memory.config >= 0 else ():
+                keeper.take(
+                    config.index, config.envelope.by, config.envelope.type, canonical.decode(config.payload or b"")
+                )
             self.keeper = Timekeeping.from_snapshot(payload, keeper.rules)
         except (MemoryUnknown, RulesUnknown) as error:
             self.complaints.append(f"entry {snapshot.index}: this snapshot is of no use: {error}")
@@ -80,6 +82,14 @@ class Follower:
         self.next = through + 1
         self._look_back(through, snapshot.index)
         return True
+
+    def config(self) -> Entry | None:
+        """The newest `config` entry: one since the snapshot, or the one that the snapshot names."""
+        newest = newest_entry(self.reader, "config", CONFIG, since=self.next)
+        known = self.keeper.memory.config
+        if newest is None and 0 <= known < self.reader.size():
+            return next(self.reader.entries(known, known + 1))
+        return newest
 
     def _look_back(self, through: int, snapshot: int) -> None:
         """What the snapshot does not hold: the residual of its epoch, and the latest of the host's counter."""

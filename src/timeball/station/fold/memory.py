@@ -40,11 +40,13 @@ class UTCPoint(msgspec.Struct, frozen=True, array_like=True):
 class Memory(msgspec.Struct):
     """Everything the fold remembers: decisions `emitted`, the entry they came `through`, UTC(k), UTC, orders, key.
 
+    config: the entry whose rules hold, −1 for none; found again without looking back through a year of entries.
     commissioned: rate of UTC(k) against TA(k) that its first steer set; the envelope counts from there.
     """
 
     emitted: int = 0
     through: int = -1
+    config: int = -1
     scales: int = 0
     paper: PaperOffset | None = None
     points: list[UTCPoint] = msgspec.field(default_factory=list)

@@ -71,6 +71,7 @@ class Timekeeping:
         move nothing. Raises `RulesUnknown` for rules of another version; nothing is decided until known ones follow.
         """
         if kind == "config" and by == CONFIG:
+            self.memory.config = index
             self._take_rules(payload)
         elif kind == "key" and by == COLLECTOR:
             self._take_key(payload)
