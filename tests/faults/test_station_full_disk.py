@@ -102,12 +102,14 @@ def watch(station: Station) -> list[bool]:
 
 
 def recorded_epochs(station: Station) -> list[int]:
-    """Epochs of the live comparisons, those of the computed past left out."""
+    """Epochs of the live comparisons: those recorded after the first lease; the computed past comes before."""
     epochs: list[int] = []
+    live = False
     for entry in LedgerReader(station.state).entries():
-        if entry.envelope.type == "readings" and entry.envelope.by == "collector":
+        live = live or entry.envelope.type == "lease"
+        if live and entry.envelope.type == "readings" and entry.envelope.by == "collector":
             batch = canonical.decode(entry.payload or b"")["batch"]
-            if batch["kind"] == "comparison" and len(batch["epochs"]) < 10:
+            if batch["kind"] == "comparison":
                 epochs += [int(epoch) for epoch in batch["epochs"]]
     return epochs
 

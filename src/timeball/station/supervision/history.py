@@ -62,7 +62,8 @@ def build_history(state: Path, config: Config, progress: Progress) -> None:
         blocks = list(epoch_blocks(simulation.genesis_ns, simulation.tai_ns(), config.ensemble.interval_s, block_s))
         for done, epochs in enumerate(blocks):
             past.live(epochs, stepper)
-            progress((done + 1) / len(blocks), f"day {done / 24:.0f} of {config.history.days:g}")
+            part = (done + 1) / len(blocks)
+            progress(part, f"day {part * config.history.days:.3g} of {config.history.days:g}")
         past.flush()
         stepper.sync()
     unfinished.unlink()
@@ -94,7 +95,7 @@ class Past:
         self.keeper.take(self._enter(COLLECTOR, "key", vkey), COLLECTOR, "key", vkey)
 
     def live(self, epochs: EpochArray, stepper: SimulatedStepper) -> None:
-        """One hour: readings, what follows from them, and the orders the stepper takes."""
+        """One block: readings, what follows from them, and the orders the stepper takes."""
         self.time_ns = int(epochs[-1])
         batch = comparison_batch(self.laboratory.readings(epochs, stepper.record()))
         payload = sign_batch(batch, self.key)
