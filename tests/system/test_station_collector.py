@@ -71,7 +71,7 @@ class Bench:
     def start(self, name: str) -> None:
         """The collector gets a second source of time of day: this test machine may have no battery clock."""
         code = (
-            "import sys\nfrom pathlib import Path\nfrom timeball.station import hostclocks, timeofday\n"
+            "import sys\nfrom pathlib import Path\nfrom timeball.station.hosttime import hostclocks, timeofday\n"
             "timeofday._rtc = timeofday._realtime\n"
             f"import timeball.station.{name} as module\nfrom timeball.station.supervision.process import run_process\n"
             f"sys.exit(run_process({name!r}, module.work))"
