@@ -42,7 +42,7 @@ def _plain(value: object) -> object:
     """Turn arrays and array scalars into what JSON knows (msgspec writes NaN as null)."""
     if hasattr(value, "tolist"):
         return value.tolist()
-    raise NotImplementedError(f"{type(value).__name__} does not go into JSON")
+    raise TypeError(f"{type(value).__name__} does not go into JSON")
 
 
 class Answers:
