@@ -62,8 +62,8 @@ def build_history(state: Path, config: Config, progress: Progress) -> None:
         blocks = list(epoch_blocks(simulation.genesis_ns, simulation.tai_ns(), config.ensemble.interval_s, block_s))
         for done, epochs in enumerate(blocks):
             past.live(epochs, stepper)
-            part = (done + 1) / len(blocks)
-            progress(part, f"day {part * config.history.days:.3g} of {config.history.days:g}")
+            fraction = (done + 1) / len(blocks)
+            progress(fraction, f"day {fraction * config.history.days:.3g} of {config.history.days:g}")
         past.flush()
         stepper.sync()
     unfinished.unlink()
