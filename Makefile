@@ -57,7 +57,7 @@ fuzz: $(VENV)/.fuzz
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
 lock:
 	$(LOCK) --extra build --extra reports pyproject.toml --output-file requirements.lock
-	$(LOCK) --extra build --extra reports --extra test --extra check --constraint requirements.lock pyproject.toml --output-file requirements-dev.lock
+	$(LOCK) --extra build --extra reports --extra history --extra timestamps --extra test --extra check --constraint requirements.lock pyproject.toml --output-file requirements-dev.lock
 	$(LOCK) --extra build --extra fuzz --constraint requirements-dev.lock pyproject.toml --output-file requirements-fuzz.lock
 
 clean:

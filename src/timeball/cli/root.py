@@ -17,7 +17,8 @@ import click
 from timeball import __version__
 from timeball.cli.output import ExitCode, exit_code_of
 
-SUBCOMMANDS = {
+Table = dict[str, str]
+SUBCOMMANDS: Table = {
     "run": "Start a station: clocks in, time scale, ledger and NTP out.",
     "scale": "Compute an ensemble time scale from files of clock comparisons.",
     "stability": "Compute Allan deviations of phase or frequency records.",
@@ -25,28 +26,37 @@ SUBCOMMANDS = {
     "status": "Show the time, the bound, the clocks and the leases of a station.",
     "verify": "Verify a ledger offline: signatures, tree, payloads, rollback.",
     "replay": "Recompute scale and steers from a ledger and compare.",
+    "prove": "Write one file that proves what was served at a moment.",
+    "witness": "Run a witness: cosign the heads of other logs, audit what they say.",
+    "ledger": "Serve, mirror, archive, restore and erase from a ledger.",
     "check": "Check a configuration file and explain what is wrong.",
 }
 
 
 class LazyGroup(click.Group):
-    """A group whose subcommands are modules, imported when they are asked for and not before."""
+    """A group whose subcommands are modules, imported when they are asked for and not before.
+
+    `table` names them and says what they do; subcommand `a-b` is `command` of the module `<prefix>a_b`.
+    """
+
+    table: Table = SUBCOMMANDS
+    prefix = "timeball.cli."
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click calls it so)
         """Name the subcommands in the order of the table."""
-        return list(SUBCOMMANDS)
+        return list(self.table)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """Import `timeball.cli.<name>` and take its `command`; None for a name that is not in the table."""
-        if cmd_name not in SUBCOMMANDS:
+        """Import the module and take its `command`; None for a name that is not in the table."""
+        if cmd_name not in self.table:
             return None
-        loaded: click.Command = importlib.import_module(f"timeball.cli.{cmd_name}").command
+        loaded: click.Command = importlib.import_module(self.prefix + cmd_name.replace("-", "_")).command
         return loaded
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """List the subcommands from the table alone: click's own version would import every one of them."""
         with formatter.section("Commands"):
-            formatter.write_dl(list(SUBCOMMANDS.items()))
+            formatter.write_dl(list(self.table.items()))
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
