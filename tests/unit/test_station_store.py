@@ -24,6 +24,7 @@ from timeball.station.recording.filesystem import OSFileSystem
 from timeball.station.recording.journal import JournalFrame, scan_journal, write_frame
 from timeball.station.recording.keys import key_path, load_or_create_key
 from timeball.station.recording.logfolder import LogFolder, verify_folder
+from timeball.station.recording.recovery import LocalHead
 from timeball.station.recording.store import NewEntry, Store
 
 
@@ -184,6 +185,34 @@ def test_keys_and_origins_must_fit(tmp_path: Path) -> None:
     with pytest.raises(StoreDamagedError, match="is missing although the log it signs"):
         Store(tmp_path, origin="timeball.example/one")
     assert not key_path(tmp_path, "log").exists()
+
+
+def test_a_guard_judges_the_head_before_anything_is_signed(tmp_path: Path) -> None:
+    class Elsewhere(Exception):
+        pass
+
+    def refuse(head: LocalHead) -> None:
+        raise Elsewhere(head.size, head.acknowledged)
+
+    with pytest.raises(Elsewhere, match=r"\(0, 0\)"):
+        Store(tmp_path, guard=refuse)
+    assert not (tmp_path / "ledger").exists()
+    copy = tmp_path / "copy"
+    with Store(tmp_path / "state") as store:
+        store.append_many(entries(1, 300), 1)
+        older = store.integrate()
+        store.append_many(entries(301, 310), 1)
+        shutil.copytree(tmp_path / "state", copy)
+        newer = store.integrate()
+    before = {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()}
+    with pytest.raises(Elsewhere, match=r"\(300, 310\)"):
+        Store(copy, guard=refuse)
+    assert {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()} == before
+    seen: list[LocalHead] = []
+    with Store(copy, guard=seen.append) as store:
+        assert store.checkpoint == newer
+    [head] = seen
+    assert (head.size, head.root, head.root_at(300), head.root_at(310)) == (300, older.root, older.root, newer.root)
 
 
 def test_one_writer(tmp_path: Path) -> None:

@@ -5,13 +5,14 @@ Nothing is written over what is there: a contradiction is StoreDamagedError, and
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from timeball.ledger.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
 from timeball.ledger.entry import parse_envelope, verify_payload
 from timeball.ledger.errors import EntryError, LedgerError, TileError
 from timeball.ledger.log import TiledLog
-from timeball.ledger.merkle import EMPTY_ROOT, hash_leaf
+from timeball.ledger.merkle import EMPTY_ROOT, hash_children, hash_leaf, range_root
 from timeball.ledger.note import Signer, parse_vkey
 from timeball.ledger.payload import parse_frame
 from timeball.ledger.tiles import ENTRIES, WIDTH, index_path
@@ -24,18 +25,59 @@ CHECKPOINT = f"{LEDGER}/checkpoint"
 VKEY = f"{LEDGER}/log.vkey"
 
 
-def open_head(fs: FileSystem, signer: Signer) -> Checkpoint:
-    """Read the signed head, or found an empty log where there is nothing yet; raises StoreDamagedError."""
-    _open_vkey(fs, signer)
+@dataclass(frozen=True, slots=True)
+class LocalHead(Checkpoint):
+    """The signed head found at open, before anything is signed, and the entries acknowledged beyond it.
+
+    `root_at(size)` gives the root of the first `size` ≤ `acknowledged` entries: what a head seen elsewhere must be,
+    also one that a power cut took back here while the journal kept its entries.
+    """
+
+    acknowledged: int = 0
+    root_at: Callable[[int], bytes] = lambda _: EMPTY_ROOT
+
+
+# judges the local head before the first signature of this life; whatever it raises stops the store from opening
+Guard = Callable[[LocalHead], None]
+
+
+def read_head(fs: FileSystem, signer: Signer) -> Checkpoint | None:
+    """Read the signed head, None where there is nothing at all yet; raises StoreDamagedError."""
+    _check_vkey(fs, signer)
     data = fs.read(CHECKPOINT)
     if data is None:
         _expect_nothing(fs, CHECKPOINT)
-        data = sign_checkpoint(Checkpoint(signer.name, 0, EMPTY_ROOT), [signer])
-        replace(fs, CHECKPOINT, data)
+        return None
     try:
         return open_checkpoint(data, signer.verifier)
     except LedgerError as error:
         raise StoreDamagedError(f"{CHECKPOINT}: {error}") from error
+
+
+def found_log(fs: FileSystem, signer: Signer) -> Checkpoint:
+    """Write what a log begins with: its verifier key and the signed head of an empty tree; raises OSError."""
+    fs.make_dirs(LEDGER)
+    if fs.read(VKEY) is None:
+        replace(fs, VKEY, (signer.verifier.vkey + "\n").encode())
+    head = Checkpoint(signer.name, 0, EMPTY_ROOT)
+    replace(fs, CHECKPOINT, sign_checkpoint(head, [signer]))
+    return head
+
+
+def local_head(head: Checkpoint, log: TiledLog, leaves: Sequence[bytes]) -> LocalHead:
+    """What a guard judges: the signed head, the log under it, and the leaves acknowledged beyond it."""
+
+    def node(level: int, index: int) -> bytes:
+        if (index + 1) << level <= head.size:
+            return log.node(level, index)
+        if level == 0:
+            return hash_leaf(leaves[index - head.size])
+        return hash_children(node(level - 1, 2 * index), node(level - 1, 2 * index + 1))
+
+    acknowledged = head.size + len(leaves)
+    return LocalHead(
+        head.origin, head.size, head.root, head.extensions, acknowledged, lambda size: range_root(0, size, node)
+    )
 
 
 def open_frontier(fs: FileSystem, head: Checkpoint) -> tuple[Frontier, TiledLog]:
@@ -90,12 +132,10 @@ def _sweep_folder(fs: FileSystem, folder: str, keep: set[str]) -> None:
         fs.remove_dir(folder)
 
 
-def _open_vkey(fs: FileSystem, signer: Signer) -> None:
+def _check_vkey(fs: FileSystem, signer: Signer) -> None:
     data = fs.read(VKEY)
     if data is None:
         _expect_nothing(fs, VKEY)
-        fs.make_dirs(LEDGER)
-        replace(fs, VKEY, (signer.verifier.vkey + "\n").encode())
         return
     try:
         found = parse_vkey(data.decode())

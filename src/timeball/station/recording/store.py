@@ -20,7 +20,7 @@ from timeball.ledger.checkpoint import Checkpoint, sign_checkpoint
 from timeball.ledger.entry import Envelope, parse_envelope, write_envelope
 from timeball.ledger.errors import LedgerError
 from timeball.ledger.log import TiledLog
-from timeball.ledger.merkle import hash_leaf
+from timeball.ledger.merkle import EMPTY_ROOT, hash_leaf
 from timeball.ledger.note import Signer
 from timeball.ledger.payload import Frame, erase_frame, parse_frame
 from timeball.ledger.tiles import WIDTH
@@ -40,9 +40,12 @@ from timeball.station.recording.keys import key_path, load_or_create_key
 from timeball.station.recording.recovery import (
     CHECKPOINT,
     VKEY,
+    Guard,
+    found_log,
+    local_head,
     open_frontier,
-    open_head,
     pending_frames,
+    read_head,
     sweep_partial_tiles,
 )
 from timeball.station.recording.staging import NewEntry, Staging
@@ -60,6 +63,8 @@ class Store:
     """The one writer of the ledger below `state_dir`.
 
     `signer` is the log's key, whose name is the origin; by default STATE/keys/log.key, made on first use.
+    `guard` is given the local head (size 0 where there is no log yet) before this life signs anything or brings the
+    journal under a head; what it raises stops the store, and nothing has been written then.
     Raises StoreLockedError when another process writes, StoreDamagedError when the files contradict each other.
     """
 
@@ -71,6 +76,7 @@ class Store:
         origin: str = DEFAULT_ORIGIN,
         signer: Signer | None = None,
         entropy: Callable[[int], bytes] = os.urandom,
+        guard: Guard | None = None,
     ) -> None:
         if fs is None:
             state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -93,7 +99,7 @@ class Store:
             raise StoreLockedError(f"another process writes the ledger in {state_dir}") from error
         try:
             self._signer = _log_key(state_dir, origin) if signer is None else signer
-            self._recover()
+            self._recover(guard)
         except BaseException:
             self._fs.close()
             raise
@@ -222,10 +228,14 @@ class Store:
 
     # -- opening
 
-    def _recover(self) -> None:
-        self._head = open_head(self._fs, self._signer)
-        self._frontier, log = open_frontier(self._fs, self._head)
+    def _recover(self, guard: Guard | None) -> None:
+        found = read_head(self._fs, self._signer)
+        head = found or Checkpoint(self.origin, 0, EMPTY_ROOT)
+        self._frontier, log = open_frontier(self._fs, head)
         self._pending = pending_frames(self._journal.open(), self._frontier)
+        if guard is not None:
+            guard(local_head(head, log, [frame.leaf for frame in self._pending]))
+        self._head = found_log(self._fs, self._signer) if found is None else found
         try:
             self._tails, self._saved = load_tails(self._fs.read(TAILS), log)
             if log.size:
@@ -311,4 +321,4 @@ def _log_key(state_dir: Path, origin: str) -> Signer:
     return load_or_create_key(state_dir, "log", origin)
 
 
-__all__ = ["DEFAULT_ORIGIN", "NewEntry", "Store"]
+__all__ = ["DEFAULT_ORIGIN", "Guard", "NewEntry", "Store"]
