@@ -17,6 +17,7 @@ def main() -> None:
     warm_fold()
     warm_deviations()
     warm_server()
+    warm_ledger()
 
 
 def warm_fold() -> None:
@@ -52,6 +53,17 @@ def warm_server() -> None:
     from timeball.station.server import warm
 
     warm()
+
+
+def warm_ledger() -> None:
+    """The digests of the ledger."""
+    from timeball.ledger.kernels import fold_pairs, hash_frames, hash_leaves
+
+    data, hashes = np.zeros(8, np.uint8), np.zeros((2, 32), np.uint8)
+    starts = np.arange(2, dtype=np.int64)
+    hash_leaves(data, starts, starts, hashes)
+    hash_frames(data, starts, starts, hashes)
+    fold_pairs(hashes, hashes)
 
 
 if __name__ == "__main__":
