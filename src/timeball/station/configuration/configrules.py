@@ -20,7 +20,17 @@ Found = Iterator[tuple[str, str]]
 
 def broken_rules(config: Config) -> Found:
     """Every rule that the configuration breaks, in the order of the file."""
-    for rule in (_clocks, _output, _instruments, _simulated_parts, _times_of_day, _limits, _leases, _addresses):
+    for rule in (
+        _clocks,
+        _output,
+        _instruments,
+        _simulated_parts,
+        _times_of_day,
+        _limits,
+        _leases,
+        _witnesses,
+        _addresses,
+    ):
         yield from rule(config)
 
 
@@ -147,6 +157,11 @@ def _leases(config: Config) -> Found:
         yield "observer.interval_s", "must be shorter than lease.observer_s"
     if lease.scale_max_age_s < 2 * config.ensemble.interval_s:
         yield "lease.scale_max_age_s", "must be at least twice ensemble.interval_s"
+
+
+def _witnesses(config: Config) -> Found:
+    if config.ledger.publish_every_s * 2 > config.ledger.cosign_within_s:
+        yield "ledger.cosign_within_s", "must be at least twice ledger.publish_every_s, or one lost answer is an alarm"
 
 
 def _addresses(config: Config) -> Found:

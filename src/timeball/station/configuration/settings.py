@@ -217,6 +217,15 @@ class Ledger(Section, frozen=True, kw_only=True):
     """The append-only record."""
 
     checkpoint_interval_s: Annotated[float, Meta(ge=0.05, le=60, description="time between signed checkpoints")] = 0.5
+    policy: Annotated[
+        str, Meta(description="path of a tlog-policy file that names the log's witnesses; empty = nobody cosigns")
+    ] = ""
+    publish_every_s: Annotated[
+        float, Meta(ge=0.5, le=60, description="time between submissions to the witnesses while there are new entries")
+    ] = 10.0
+    cosign_within_s: Annotated[
+        float, Meta(ge=1, le=3600, description="entries older than this without a quorum: an alarm, and no new steers")
+    ] = 60.0
 
 
 class LeapSeconds(Section, frozen=True, kw_only=True):
