@@ -12,7 +12,8 @@ from typing import cast
 
 from timeball.ledger import canonical
 from timeball.ledger.errors import BatchError, NoteError
-from timeball.ledger.note import Signer, Verifier, decode_base64, parse_vkey
+from timeball.ledger.keytext import decode_base64
+from timeball.ledger.note import Signer, Verifier, parse_vkey
 
 CONTEXT = b"timeball signed batch v1\x00"
 

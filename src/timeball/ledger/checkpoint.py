@@ -11,8 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from timeball.ledger.errors import CheckpointError
+from timeball.ledger.keytext import decode_base64
 from timeball.ledger.merkle import EMPTY_ROOT
-from timeball.ledger.note import Signer, Verifier, decode_base64, open_note, sign_note
+from timeball.ledger.note import NoteKey, Signer, open_note, sign_note
 
 _DECIMAL = re.compile(r"0|[1-9][0-9]{0,18}")
 
@@ -67,7 +68,7 @@ def sign_checkpoint(checkpoint: Checkpoint, signers: Iterable[Signer]) -> bytes:
     return sign_note(checkpoint.text, signers)
 
 
-def open_checkpoint(data: bytes, log: Verifier, origin: str | None = None) -> Checkpoint:
+def open_checkpoint(data: bytes, log: NoteKey, origin: str | None = None) -> Checkpoint:
     """Verify a signed checkpoint of the log whose key is `log`; its origin is the key's name unless `origin` is given.
 
     Raises NoteError or UnverifiedNoteError for the signature, CheckpointError for the text or a foreign origin.

@@ -15,7 +15,7 @@ import msgspec
 
 from timeball.ledger import canonical
 from timeball.ledger.errors import EntryError
-from timeball.ledger.note import decode_base64
+from timeball.ledger.keytext import decode_base64
 
 MIN_SALT = 16
 MAX_SALT = 32

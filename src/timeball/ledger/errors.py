@@ -53,3 +53,29 @@ class EvidenceError(LedgerError):
         self.offset = offset
         where = file + ("" if index is None else f", entry {index}") + ("" if offset is None else f", byte {offset}")
         super().__init__(f"{where}: {reason}")
+
+
+class PolicyError(LedgerError):
+    """A trust policy that is malformed (with its line), or a checkpoint that is signed by none of its logs."""
+
+
+class QuorumError(PolicyError):
+    """A checkpoint with too few cosignatures for the policy's quorum; `missing` names witnesses that did not cosign."""
+
+    def __init__(self, message: str, missing: tuple[str, ...]) -> None:
+        self.missing = missing
+        super().__init__(message)
+
+
+class Refusal(LedgerError):
+    """What a witness answers to a checkpoint that it does not cosign: HTTP `status`, `body`, `content_type`.
+
+    `fork` says that the log itself signed two heads that cannot both be true: keep them both.
+    """
+
+    def __init__(self, status: int, body: str, content_type: str = "text/plain; charset=utf-8", fork: bool = False):
+        self.status = status
+        self.body = body
+        self.content_type = content_type
+        self.fork = fork
+        super().__init__(f"{status}: {body.rstrip()}")
