@@ -28,23 +28,30 @@ def load_or_create_key(state_dir: Path, name: str, key_name: str | None = None) 
     if path.exists():
         return parse_skey(path.read_text("ascii"))
     signer = make_signer(key_name or f"{DEFAULT_STATION}/{name}", secrets.token_bytes(32))
+    return parse_skey(keep_secret(path, signer.skey))
+
+
+def keep_secret(path: Path, text: str) -> str:
+    """Write a secret durably for its owner alone, never over one that another process made meanwhile; give what stands.
+
+    `text` is one line of ASCII without its newline.
+    """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
     temporary.unlink(missing_ok=True)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(signer.skey + "\n")
+        file.write(text + "\n")
         file.flush()
         os.fsync(file.fileno())
     try:
-        # never over a key another process made meanwhile
         os.link(temporary, path)
     except FileExistsError:
-        return parse_skey(path.read_text("ascii"))
+        return path.read_text("ascii")
     finally:
         temporary.unlink()
         _sync_folder(path.parent)
-    return signer
+    return text
 
 
 def _sync_folder(folder: Path) -> None:
