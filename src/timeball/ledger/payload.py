@@ -8,6 +8,7 @@ payload moves nothing, and any frame that is neither whole nor all zero is damag
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from timeball.ledger.entry import MAX_SALT, MIN_SALT
@@ -38,6 +39,18 @@ def write_frame(salt: bytes, payload: bytes) -> bytes:
 def erase_frame(frame: bytes) -> bytes:
     """Give the tombstone of a whole frame: the same length, nothing of its content."""
     return HEADER.pack(0, len(frame) - HEADER.size) + bytes(len(frame) - HEADER.size)
+
+
+def erase_frames(bundle: bytes, positions: Iterable[int]) -> bytes:
+    """Give a payload bundle with the frames at these positions erased; raises TileError when it has fewer frames."""
+    wanted = set(positions)
+    data, offset = bytearray(bundle), 0
+    for position in range(max(wanted, default=-1) + 1):
+        end = offset + frame_length(bundle[offset : offset + HEADER.size])
+        if position in wanted:
+            data[offset:end] = erase_frame(bundle[offset:end])
+        offset = end
+    return bytes(data)
 
 
 def frame_length(header: bytes) -> int:

@@ -22,6 +22,7 @@ import msgspec
 from timeball.ledger import canonical
 from timeball.ledger.errors import CanonicalError
 from timeball.station.hosttime.realtime import station_leaps
+from timeball.station.keeping.erasing import erase_entries, finish_erasures
 from timeball.station.paths import recorder_socket
 from timeball.station.recording.entryclock import entry_clock
 from timeball.station.recording.errors import (
@@ -34,6 +35,7 @@ from timeball.station.recording.errors import (
 from timeball.station.recording.recorder_wire import (
     Answer,
     Append,
+    Erase,
     Next,
     Recorded,
     Refused,
@@ -143,7 +145,9 @@ class Recorder:
         try:
             while (message := take_message(client.received)) is not None:
                 question = question_decoder.decode(message)
-                if not isinstance(question, Append):
+                if isinstance(question, Erase):
+                    self._send(client, write_message(self._erase(question)))
+                elif not isinstance(question, Append):
                     self._send(client, write_message(Next(self._store.next_seq(question.stream))))
                 elif refusal := _check_payloads(question):
                     self._send(client, write_message(refusal))
@@ -152,6 +156,12 @@ class Recorder:
         except (WireError, msgspec.DecodeError, UnicodeDecodeError):
             self._hang_up(client)
         return appends
+
+    def _erase(self, asked: Erase) -> Answer:
+        try:
+            return Recorded([erase_entries(self._store, asked.indices, asked.reason, self._clock(), force=asked.force)])
+        except StoreError as error:
+            return _refuse(error)
 
     def _welcome(self) -> None:
         with contextlib.suppress(OSError):
@@ -205,6 +215,10 @@ def work(process: Process) -> None:
     with store, contextlib.closing(listen(recorder_socket(process.state))) as listener:
         process.log.info("recording %s from entry %d", store.origin, store.size)
         clock = entry_clock(process.state, station_leaps(config))
+        try:
+            finish_erasures(store)
+        except StoreError as error:
+            process.log.warning("an erasure is not finished, and will be at the next start or erasure: %s", error)
         Recorder(store, listener, clock, config.ledger.checkpoint_interval_s).serve(process.stop)
         recorder_socket(process.state).unlink(missing_ok=True)
 

@@ -28,6 +28,7 @@ from timeball.station.recording.errors import (
 from timeball.station.recording.recorder_wire import (
     Answer,
     Append,
+    Erase,
     NextSeq,
     Question,
     Recorded,
@@ -99,6 +100,16 @@ class RecorderClient:
         if isinstance(answer, Recorded):
             raise RecorderUnavailable(f"unexpected answer of the recorder: {answer}")
         return answer.seq
+
+    def erase(self, indices: Iterable[int], reason: str, *, force: bool = False) -> int:
+        """Erase payloads: give the index of the erasure entry when it is durable and they are gone; safe to repeat.
+
+        Raises RecorderUnavailable (ask again), LedgerFull (ask again), EntryRefusedError.
+        """
+        answer = self._ask(Erase(list(indices), reason, force))
+        if not isinstance(answer, Recorded):
+            raise RecorderUnavailable(f"unexpected answer of the recorder: {answer}")
+        return answer.indices[0]
 
     def close(self) -> None:
         """Hang up."""

@@ -42,6 +42,14 @@ class NextSeq(msgspec.Struct, tag="next_seq", tag_field="ask", forbid_unknown_fi
     stream: str
 
 
+class Erase(msgspec.Struct, tag="erase", tag_field="ask", forbid_unknown_fields=True):
+    """Record an erasure of these entries' payloads, then put zeros in their place; `force` also those that decide."""
+
+    indices: list[int]
+    reason: str
+    force: bool = False
+
+
 class Recorded(msgspec.Struct, tag="recorded", tag_field="answer", forbid_unknown_fields=True):
     """The entries are durable at these indices."""
 
@@ -63,7 +71,7 @@ class Refused(msgspec.Struct, tag="refused", tag_field="answer", forbid_unknown_
     expected: int = 0
 
 
-Question = Append | NextSeq
+Question = Append | NextSeq | Erase
 Answer = Recorded | Next | Refused
 
 _ENCODER = msgspec.json.Encoder()

@@ -22,7 +22,7 @@ from timeball.ledger.errors import LedgerError
 from timeball.ledger.log import TiledLog
 from timeball.ledger.merkle import EMPTY_ROOT, hash_leaf
 from timeball.ledger.note import Signer
-from timeball.ledger.payload import Frame, erase_frame, parse_frame
+from timeball.ledger.payload import Frame, erase_frames, parse_frame
 from timeball.ledger.tiles import WIDTH
 from timeball.station.recording.errors import (
     EntryRefusedError,
@@ -198,22 +198,37 @@ class Store:
         return head
 
     def read(self, index: int) -> tuple[Envelope, bytes | None]:
-        """An acknowledged entry: envelope and payload (None when erased)."""
+        """An acknowledged entry: envelope and payload (None when erased or in cold storage)."""
         if index >= self._head.size:
             frame = self._pending[index - self._head.size]
             return parse_envelope(frame.leaf), frame.payload
         bundle, position = divmod(index, WIDTH)
-        found, _, _ = self._payload_frame(bundle, position)
-        return parse_envelope(self._log().bundle(bundle)[position]), found.payload
+        payload = self._payload_frame(bundle, position).payload if self.holds_payloads(index) else None
+        return parse_envelope(self._log().bundle(bundle)[position]), payload
+
+    def last_index(self, stream: str) -> int:
+        """Index of a stream's last entry, −1 when it has none."""
+        return self._tails.last_index(stream)
+
+    def holds_payloads(self, index: int) -> bool:
+        """Whether the payload file of an entry's bundle is here, and not in cold storage."""
+        return index >= self._head.size or self._fs.read(payload_path(index // WIDTH)) is not None
 
     def erase(self, index: int) -> None:
         """Put zeros in place of an entry's salt and payload; leaf, tree and every other payload stay as they are."""
+        self.erase_all([index])
+
+    def erase_all(self, indices: Iterable[int]) -> None:
+        """Erase several payloads, each file replaced once; then forget the journal. Safe to repeat."""
         self.integrate()
-        bundle, position = divmod(index, WIDTH)
-        frame, offset, data = self._payload_frame(bundle, position)
-        tombstone = erase_frame(data[offset : frame.end])
+        bundles: dict[int, list[int]] = {}
+        for index in indices:
+            bundles.setdefault(index // WIDTH, []).append(index % WIDTH)
         try:
-            replace(self._fs, payload_path(bundle), data[:offset] + tombstone + data[frame.end :])
+            for bundle, positions in bundles.items():
+                # anew also where zeros are seen already: what an earlier attempt wrote may never have reached the disk
+                path = payload_path(bundle)
+                replace(self._fs, path, erase_frames(self._fs.read(path) or b"", positions))
             self._journal.cut()
         except OSError as error:
             raise self._stall(error) from error
@@ -306,13 +321,12 @@ class Store:
     def _log(self) -> TiledLog:
         return TiledLog(lambda path: self._fs.read(f"{LEDGER}/{path}"), self._head.size)
 
-    def _payload_frame(self, bundle: int, position: int) -> tuple[Frame, int, bytes]:
+    def _payload_frame(self, bundle: int, position: int) -> Frame:
         data = self._fs.read(payload_path(bundle)) or b""
-        offset, frame = 0, parse_frame(data)
+        frame = parse_frame(data)
         for _ in range(position):
-            offset = frame.end
-            frame = parse_frame(data, offset)
-        return frame, offset, data
+            frame = parse_frame(data, frame.end)
+        return frame
 
 
 def _log_key(state_dir: Path, origin: str) -> Signer:

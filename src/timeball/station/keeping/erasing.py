@@ -1,0 +1,73 @@
+"""Erasing payloads: first the entry that says so, durable; then zeros in their place, in the files and in the journal.
+
+A crash between the two is made good at the next start: only the last erasure can be unfinished, because none is begun
+before the one before it is finished. What an entry *was* stays in the tree for ever; what it *said* is gone.
+It does not reach into backups and mirrors: those follow the `erasure` entry themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from timeball.ledger import canonical
+from timeball.ledger.contents import ERASURE, KEY
+from timeball.station.recording.errors import EntryRefusedError
+from timeball.station.recording.store import NewEntry, Store
+
+STREAM = "erasure"
+VERSION = 1
+LONGEST_REASON = 500
+# what a replay computes from, or compares with
+DECIDING = frozenset({"config", "readings", "scale", "steer", "snapshot", "actuation", "witnessing"})
+# without these the ledger itself does not verify any more: whose signatures count, and what was erased
+KEPT = frozenset({KEY, ERASURE})
+
+
+def erase_entries(store: Store, indices: Sequence[int], reason: str, time_ns: int, *, force: bool = False) -> int:
+    """Erase the payloads of entries for a reason, and give the index of the entry that says so; safe to repeat.
+
+    `force` allows types that decide time: replay then says "cannot check" where they stood. Raises EntryRefusedError,
+    and LedgerFull when the disk refuses: asked again, it is finished.
+    """
+    asked = sorted(set(indices))
+    payload = canonical.encode({"indices": asked, "reason": _checked_reason(reason)})
+    done = finish_erasures(store)
+    if done is not None and store.read(done)[1] == payload:
+        return done
+    _check_entries(store, asked, force)
+    [entry] = store.append_many([NewEntry(STREAM, store.next_seq(STREAM), ERASURE, VERSION, payload)], time_ns)
+    store.erase_all(asked)
+    return entry
+
+
+def finish_erasures(store: Store) -> int | None:
+    """Finish what the last recorded erasure began, and give its entry's index; None when nothing was ever erased."""
+    last = store.last_index(STREAM)
+    if last < 0:
+        return None
+    envelope, payload = store.read(last)
+    if envelope.type == ERASURE and payload is not None:
+        store.erase_all(canonical.decode(payload)["indices"])
+    return last
+
+
+def _checked_reason(reason: str) -> str:
+    if not reason.strip() or len(reason) > LONGEST_REASON:
+        raise EntryRefusedError(f"an erasure needs a reason of at most {LONGEST_REASON} characters")
+    return reason
+
+
+def _check_entries(store: Store, indices: Sequence[int], force: bool) -> None:
+    if not indices:
+        raise EntryRefusedError("an erasure names at least one entry")
+    for index in indices:
+        if not 0 <= index < store.size:
+            raise EntryRefusedError(f"there is no entry {index}: the ledger has {store.size}")
+        kind = store.read(index)[0].type
+        if kind in KEPT:
+            raise EntryRefusedError(f"entry {index} is a {kind} entry: without it the ledger does not verify")
+        if kind in DECIDING and not force:
+            raise EntryRefusedError(
+                f"entry {index} is a {kind} entry, and time was decided by it: a replay could not check what follows "
+                "from it any more; only with --force"
+            )
