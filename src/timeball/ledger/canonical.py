@@ -53,7 +53,7 @@ _DECODER = msgspec.json.Decoder(float_hook=_refuse_float)
 
 def _check(value: object, where: str, depth: int) -> None:
     kind = type(value)
-    if depth > MAX_DEPTH:
+    if depth > MAX_DEPTH and isinstance(value, (list, tuple, dict)):
         raise CanonicalError(f"{where}: nested deeper than {MAX_DEPTH}")
     if isinstance(value, (list, tuple)):
         _check_array(value, where, depth)
