@@ -45,6 +45,7 @@ class Contents:
     unattested_batches: int = 0
     erased: set[int] = field(default_factory=set)
     erasures: set[int] = field(default_factory=set)
+    withheld: int = 0
     payload_bytes: int = 0
 
     def take_bundle(self, number: int, leaves: list[bytes]) -> None:
@@ -94,7 +95,9 @@ class Contents:
     def _payload(self, index: int, envelope: Envelope, data: bytes, offset: int) -> int:
         try:
             frame = parse_frame(data, offset)
-            if frame.payload is None:
+            if frame.withheld:
+                self.withheld += 1
+            elif frame.payload is None:
                 self.erased.add(index)
             else:
                 verify_payload(envelope, frame.salt, frame.payload)

@@ -3,6 +3,9 @@
 A frame is one byte of salt length, four bytes of payload length (big-endian), the salt, the payload. An erased frame
 keeps its place and length: salt length 0, payload length as the number of zero bytes that follow. So erasing one
 payload moves nothing, and any frame that is neither whole nor all zero is damage.
+
+A withheld frame stands in bundles that were given to somebody who may not read that payload: five bytes, salt length
+255 and payload length 0. It hides the length too, and it never stands in the log's own state folder.
 """
 
 from __future__ import annotations
@@ -16,15 +19,20 @@ from timeball.ledger.errors import TileError
 
 HEADER = struct.Struct(">BI")
 MAX_PAYLOAD = 16 * 1024 * 1024
+WITHHELD = HEADER.pack(255, 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One frame of a payload bundle: `salt` is empty and `payload` None when erased; `end` is the offset after it."""
+    """One frame of a payload bundle; `end` is the offset after it.
+
+    `salt` is empty and `payload` None when it was erased, or was withheld from whoever fetched this bundle.
+    """
 
     salt: bytes
     payload: bytes | None
     end: int
+    withheld: bool = False
 
 
 def write_frame(salt: bytes, payload: bytes) -> bytes:
@@ -58,6 +66,8 @@ def frame_length(header: bytes) -> int:
     if len(header) < HEADER.size:
         raise TileError("payload bundle ends inside a frame header")
     salt_length, payload_length = HEADER.unpack(header[: HEADER.size])
+    if header[: HEADER.size] == WITHHELD:
+        return HEADER.size
     if salt_length and not MIN_SALT <= salt_length <= MAX_SALT:
         raise TileError(f"salt length {salt_length} in a payload frame")
     if payload_length > MAX_PAYLOAD + MAX_SALT:
@@ -72,6 +82,8 @@ def parse_frame(data: bytes, offset: int = 0) -> Frame:
         raise TileError(f"payload bundle ends at byte {len(data)} inside the frame that begins at {offset}")
     body = offset + HEADER.size
     salt_length = data[offset]
+    if data[offset:body] == WITHHELD:
+        return Frame(b"", None, end, withheld=True)
     if salt_length:
         return Frame(data[body : body + salt_length], data[body + salt_length : end], end)
     if data.count(0, body, end) != end - body:
