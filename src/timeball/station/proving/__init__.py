@@ -1,0 +1,1 @@
+"""Proofs of what was served at a moment: made from a ledger, verified from one file alone."""
