@@ -12,6 +12,8 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from timeball.ledger.checkpoint import Checkpoint, open_checkpoint
 from timeball.ledger.entry import Envelope, parse_envelope, verify_payload
@@ -73,8 +75,14 @@ class LedgerReader:
 
     def entries(self, start: int = 0, stop: int | None = None) -> Iterator[Entry]:
         """Entries start … stop − 1 (to the newest head by default), payloads verified against their digests."""
-        for index, envelope in self.envelopes(start, stop):
-            yield Entry(index, envelope, self._payload(index, envelope))
+        size = self.size()
+        end = size if stop is None else min(stop, size)
+        while start < end:
+            last = min(end, (start // WIDTH + 1) * WIDTH)
+            with self._payloads.reading(start // WIDTH) as frames:
+                for index, envelope in self.envelopes(start, last):
+                    yield Entry(index, envelope, self._payload(index, envelope, frames))
+            start = last
 
     def envelopes(self, start: int = 0, stop: int | None = None) -> Iterator[tuple[int, Envelope]]:
         """Index and envelope of entries start … stop − 1, without their payloads."""
@@ -106,7 +114,8 @@ class LedgerReader:
                 if all(mark in leaves[position] for mark in marks):
                     index = bundle * WIDTH + position
                     envelope = _parse(index, leaves[position])
-                    return Entry(index, envelope, self._payload(index, envelope))
+                    with self._payloads.reading(bundle) as frames:
+                        return Entry(index, envelope, self._payload(index, envelope, frames))
         return None
 
     def _take_head(self, data: bytes) -> None:
@@ -139,9 +148,9 @@ class LedgerReader:
                     time.sleep(_PAUSE_S)
         raise AssertionError("unreachable")
 
-    def _payload(self, index: int, envelope: Envelope) -> bytes | None:
+    def _payload(self, index: int, envelope: Envelope, frames: OpenFrames) -> bytes | None:
         try:
-            salt, payload = self._payloads.read(index)
+            salt, payload = frames.read(index % WIDTH)
             if payload is not None:
                 verify_payload(envelope, salt, payload)
         except (EntryError, TileError, OSError) as error:
@@ -165,17 +174,43 @@ class PayloadFiles:
     def read(self, index: int) -> tuple[bytes, bytes | None]:
         """Salt and payload of an entry (empty and None when erased); raises TileError or OSError."""
         bundle, position = divmod(index, WIDTH)
+        with self.reading(bundle) as frames:
+            return frames.read(position)
+
+    def reading(self, bundle: int) -> OpenFrames:
+        """The frames of one bundle, for reading many of them; the file is opened at the first one read."""
         starts = self._starts.setdefault(bundle, [0])
         self._starts.move_to_end(bundle)
         if len(self._starts) > _REMEMBERED_BUNDLES:
             self._starts.popitem(last=False)
-        descriptor = os.open(self._folder / index_path(bundle), os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            while len(starts) <= position + 1:
-                starts.append(starts[-1] + frame_length(os.pread(descriptor, HEADER.size, starts[-1])))
-            frame = parse_frame(os.pread(descriptor, starts[position + 1] - starts[position], starts[position]))
-        finally:
-            os.close(descriptor)
+        return OpenFrames(self._folder / index_path(bundle), starts)
+
+
+class OpenFrames:
+    """One payload file, open from the first frame read until the `with` ends: bundles are read a frame at a time."""
+
+    def __init__(self, path: Path, starts: list[int]) -> None:
+        self._path, self._starts = path, starts
+        self._descriptor = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def read(self, position: int) -> tuple[bytes, bytes | None]:
+        """Salt and payload of the entry at a position (empty and None when erased); raises TileError or OSError."""
+        if self._descriptor < 0:
+            self._descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        starts, descriptor = self._starts, self._descriptor
+        while len(starts) <= position + 1:
+            starts.append(starts[-1] + frame_length(os.pread(descriptor, HEADER.size, starts[-1])))
+        frame = parse_frame(os.pread(descriptor, starts[position + 1] - starts[position], starts[position]))
         return frame.salt, frame.payload
 
 
