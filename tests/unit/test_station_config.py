@@ -226,7 +226,8 @@ def test_the_table_gives_ranges_and_defaults() -> None:
     assert (row.type, row.default) == ("number > 0, ≤ 1", str(load_config().ensemble.cap))
     required = [row.path for row in describe() if row.default == "required"]
     assert required == ["clock[].name", "clock[].kind"] + [f"instrument[line].{key}" for key in ("port", "a", "b")] + [
-        "instrument[replay].files"
+        "instrument[replay].files",
+        *(f"ledger.reader[].{key}" for key in ("name", "token_sha256", "types")),
     ]
 
 
@@ -313,3 +314,27 @@ def test_a_replay_needs_no_source_of_the_time_of_day() -> None:
     config = parse_config('[actuator]\nkind="none"\n[[instrument]]\nkind="replay"\nfiles=["a.clk"]\n')
     assert config.replayed
     assert "simulated" in config.time_of_day.sources
+
+
+READER = '[[ledger.reader]]\nname = "ministry"\ntoken_sha256 = "{}"\ntypes = {}\n'
+
+
+def test_a_reader_is_named_strictly_and_not_recorded() -> None:
+    from timeball.station.fold.rules import config_payload
+
+    digest = "ab" * 32
+    config = parse_config(READER.format(digest, '["approval"]'))
+    assert [(reader.name, reader.token_sha256, reader.types) for reader in config.ledger.reader] == [
+        ("ministry", digest, ("approval",))
+    ]
+    assert Config.from_json(config.to_json()) == config
+    assert config_payload(config) == config_payload(Config()), "names and hashes of readers stay out of the ledger"
+    for text, path in (
+        (READER.format("ABC", '["x"]'), "ledger.reader[0].token_sha256"),
+        (READER.format(digest, "[]"), "ledger.reader[0].types"),
+        (READER.format(digest, '["x"]') + "role = 1\n", "ledger.reader[0].role"),
+        ("[ledger]\nreader = 3\n", "ledger.reader"),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            parse_config(text)
+        assert [found for found, _ in caught.value.errors] == [path]

@@ -17,11 +17,13 @@ import msgspec
 
 from timeball.station.configuration.configdoc import metas
 from timeball.station.configuration.configrules import broken_rules
-from timeball.station.configuration.settings import PATTERNS, AnyInstrument, Clock, Config, Section
+from timeball.station.configuration.settings import PATTERNS, AnyInstrument, Clock, Config, Reader, Section
 from timeball.station.paths import config_file, default_state_dir
 
 __all__ = ["Config", "ConfigError", "default_state_dir", "load_config", "parse_config", "read_effective"]
 
+READERS = "ledger.reader"
+PLAIN_ITEMS: dict[str, type[Section]] = {"clock": Clock, READERS: Reader}
 INSTRUMENTS: dict[str, type[Section]] = {str(kind.__struct_config__.tag): kind for kind in get_args(AnyInstrument)}
 
 
@@ -91,21 +93,21 @@ def _table_errors(table: object, struct: type[Section], path: str) -> Iterator[t
 def _value_errors(value: object, kind: Any, where: str, key: str) -> Iterator[tuple[str, str]]:
     if isinstance(kind, type) and issubclass(kind, Section):
         yield from _table_errors(value, kind, where)
-    elif key in Config.LISTS and "." not in where:
+    elif where == READERS or (key in Config.LISTS and "." not in where):
         yield from _list_errors(value, where)
     else:
         yield from _scalar_errors(value, kind, where)
 
 
 def _list_errors(value: object, where: str) -> Iterator[tuple[str, str]]:
-    """The items of [[clock]] and [[instrument]]."""
+    """The items of [[clock]], [[instrument]] and [[ledger.reader]]."""
     if not isinstance(value, list):
         yield where, f"must be a list of tables: write [[{where}]]"
         return
     for index, item in enumerate(value):
         here = f"{where}[{index}]"
-        if where == "clock":
-            yield from _table_errors(item, Clock, here)
+        if where in PLAIN_ITEMS:
+            yield from _table_errors(item, PLAIN_ITEMS[where], here)
             continue
         tag = item.get("kind") if isinstance(item, dict) else None
         if isinstance(tag, str) and tag in INSTRUMENTS:

@@ -11,7 +11,7 @@ from typing import Any, get_args, get_type_hints
 import msgspec
 from msgspec import Meta
 
-from timeball.station.configuration.settings import AnyInstrument, Clock, Config, Section
+from timeball.station.configuration.settings import AnyInstrument, Clock, Config, Ledger, Reader, Section
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,8 @@ def describe() -> list[Setting]:
                 rows += _rows(instrument, f"instrument[{instrument.__struct_config__.tag}]")
         elif isinstance(kind, type) and issubclass(kind, Section):
             rows += _rows(kind, section)
+        if section == "ledger":
+            rows += _rows(Reader, "ledger.reader[]")
     return rows
 
 
@@ -48,6 +50,7 @@ def _rows(struct: type[Section], path: str) -> list[Setting]:
             meaning=_meaning(hints[field.name]),
         )
         for field in msgspec.structs.fields(struct)
+        if not (struct is Ledger and field.name == "reader")
     ]
 
 

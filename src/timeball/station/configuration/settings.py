@@ -20,6 +20,7 @@ NotNegative = Annotated[float, Meta(ge=0)]
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.+-]{0,31}$"
 LISTEN_PATTERN = r"^(\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9_.-]+):[0-9]{1,5}$"
 ORIGIN_PATTERN = r"^[^\s+]+$"
+SHA256_PATTERN = "^[0-9a-f]{64}$"
 ACTUATOR_PATTERN = "^(simulated|none)$"
 HOST_PATTERN = "^(simulated|pps|phc|ntp)$"
 # What each pattern asks for, in words.
@@ -27,6 +28,7 @@ PATTERNS = {
     NAME_PATTERN: "a name of up to 32 letters, digits and _ . + -",
     LISTEN_PATTERN: "an address host:port",
     ORIGIN_PATTERN: "text without blanks or plus signs",
+    SHA256_PATTERN: "64 digits of lower-case hex",
     ACTUATOR_PATTERN: "simulated or none",
     HOST_PATTERN: "simulated, pps, phc or ntp",
 }
@@ -213,6 +215,16 @@ class Console(Section, frozen=True, kw_only=True):
     listen: Annotated[Listen, Meta(description="address host:port of the page")] = "127.0.0.1:8123"
 
 
+class Reader(Section, frozen=True, kw_only=True):
+    """Somebody who may read payloads that are not public, by a bearer token; only the token's hash stands here."""
+
+    name: Annotated[Name, Meta(description="who it is, for the server's log")]
+    token_sha256: Annotated[
+        str, Meta(pattern=SHA256_PATTERN, description="SHA-256 of the token; the token is random, 32 bytes or more")
+    ]
+    types: Annotated[tuple[str, ...], Meta(min_length=1, description='entry types it may read; "*" = all')]
+
+
 class Ledger(Section, frozen=True, kw_only=True):
     """The append-only record."""
 
@@ -226,6 +238,7 @@ class Ledger(Section, frozen=True, kw_only=True):
     cosign_within_s: Annotated[
         float, Meta(ge=1, le=3600, description="entries older than this without a quorum: an alarm, and no new steers")
     ] = 60.0
+    reader: tuple[Reader, ...] = ()
 
 
 class LeapSeconds(Section, frozen=True, kw_only=True):

@@ -65,8 +65,11 @@ def tau_min_of(kind: str) -> float:
 
 def config_payload(config: Config) -> dict[str, Any]:
     """The payload of a `config` entry: the whole configuration, the rules it means, and the software that says so."""
+    told = msgspec.to_builtins(config)
+    # this entry is public, and who may read the others decides nothing about time
+    del told["ledger"]["reader"]
     return {
-        "config": without_floats(msgspec.to_builtins(config)),
+        "config": without_floats(told),
         "rules": without_floats(msgspec.to_builtins(rules_of(config))),
         "software": f"timeball {timeball.__version__}",
     }
