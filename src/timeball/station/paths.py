@@ -62,6 +62,21 @@ def ledger_dir(state: Path) -> Path:
     return state / "ledger"
 
 
+def cosigned_checkpoint(state: Path) -> Path:
+    """The newest head that the quorum of the policy has cosigned."""
+    return ledger_dir(state) / "checkpoint.cosigned"
+
+
+def witnesses_file(state: Path) -> Path:
+    """How each witness does, written by the publisher."""
+    return run_dir(state) / "witnesses.json"
+
+
+def forks_dir(state: Path) -> Path:
+    """Heads that our own log's key has signed and that our log does not extend: evidence, never removed here."""
+    return state / "forks"
+
+
 def keys_dir(state: Path) -> Path:
     """Private keys, one file each."""
     return state / "keys"

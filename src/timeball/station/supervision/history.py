@@ -28,6 +28,7 @@ from timeball.station.fold.orders import commands_of
 from timeball.station.fold.rules import config_payload
 from timeball.station.fold.timekeeping import COLLECTOR, STREAM, Decision, Timekeeping
 from timeball.station.instruments.simulated import open_simulation
+from timeball.station.keeping.place import write_place
 from timeball.station.recording.keys import load_or_create_key
 from timeball.station.recording.store import NewEntry, Store
 from timeball.steering.hard_limit import CommandRefused
@@ -66,6 +67,7 @@ def build_history(state: Path, config: Config, progress: Progress) -> None:
             progress(fraction, f"day {fraction * config.history.days:.3g} of {config.history.days:g}")
         past.flush()
         stepper.sync()
+    write_place(state)
     unfinished.unlink()
 
 

@@ -31,7 +31,7 @@ def run_station(state: Path, config: Config, report: Report, progress: Progress)
         signal.signal(number, _interrupt)
     with StateLock(state):
         run_dir(state).mkdir(mode=0o700, parents=True, exist_ok=True)
-        with Supervisor(state, station_commands(state), report) as supervisor:
+        with Supervisor(state, station_commands(state, config), report) as supervisor:
             adopted = supervisor.adopt("" if _is_effective(state, config) else "the configuration has changed")
             if not adopted:
                 write_atomically(config_file(state), config.to_json())

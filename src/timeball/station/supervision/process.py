@@ -2,7 +2,8 @@
 
 A process is `python -m timeball.station.NAME --state DIR`. It reads the effective configuration that the supervisor
 wrote, ends when it gets SIGTERM or SIGINT or when nobody has supervised it for a grace (`orphan`), writes its log to
-standard error, and exits with 2 and one sentence when it was configured wrongly (the supervisor shows that sentence).
+standard error, and exits with 2 and one sentence when it was configured wrongly, with 4 when evidence forbids it to go
+on (the supervisor shows that sentence).
 It does not restart itself.
 """
 
@@ -21,10 +22,19 @@ from timeball.station.configuration.config import Config, ConfigError, read_effe
 from timeball.station.supervision.orphan import end_when_orphaned
 
 EXIT_CONFIGURATION = 2
+EXIT_EVIDENCE = 4
 
 
 class CannotStartError(Exception):
     """A process that can never start as it is configured (a port taken, a device missing); one sentence."""
+
+    exit_code = EXIT_CONFIGURATION
+
+
+class EvidenceAgainstError(CannotStartError):
+    """A process that must not start: what is signed elsewhere contradicts what it would go on from."""
+
+    exit_code = EXIT_EVIDENCE
 
 
 @dataclass(frozen=True)
@@ -47,7 +57,7 @@ class Process:
 
 
 def run_process(name: str, work: Callable[[Process], None], arguments: list[str] | None = None) -> int:
-    """Run `work` as the process `name`: the exit code is 0 when told to stop, 2 for a wrong configuration.
+    """Run `work` as the process `name`: exit code 0 when told to stop, 2 for a wrong configuration, 4 for evidence.
 
     Any other exception passes through, so that its traceback stands in the log and the supervisor restarts the process.
     """
@@ -62,7 +72,7 @@ def run_process(name: str, work: Callable[[Process], None], arguments: list[str]
         work(process)
     except (CannotStartError, ConfigError) as error:
         print(f"{name}: {error}", file=sys.stderr, flush=True)  # noqa: T201 (the sentence the supervisor shows)
-        return EXIT_CONFIGURATION
+        return error.exit_code if isinstance(error, CannotStartError) else EXIT_CONFIGURATION
     return 0
 
 

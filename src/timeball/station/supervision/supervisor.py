@@ -21,11 +21,12 @@ from types import TracebackType
 from typing import Any
 
 from timeball import __version__
+from timeball.station.configuration.config import Config
 from timeball.station.paths import log_file, processes_file, run_dir
 from timeball.station.supervision.adoption import EXIT_UNKNOWN, Adopted, Found, Listed, find_running, read_table
 from timeball.station.supervision.child import LONGEST_DELAY_S, Child, bound_log, stop_together
 from timeball.station.supervision.files import write_atomically
-from timeball.station.supervision.process import EXIT_CONFIGURATION
+from timeball.station.supervision.process import EXIT_CONFIGURATION, EXIT_EVIDENCE
 
 Report = Callable[[dict[str, Any]], None]
 
@@ -37,20 +38,30 @@ MODULES = {
     "observer": "timeball.station.observer",
     "server": "timeball.station.server",
     "console": "timeball.console",
+    "publisher": "timeball.station.publisher",
 }
 # Who answers the public stops first; the recorder stops last, so that everybody's last words are recorded.
-STOP_ORDER = (("server", "console"), ("observer",), ("actuator", "timekeeper", "collector"), ("recorder",))
+STOP_ORDER = (("server", "console"), ("observer",), ("actuator", "timekeeper", "collector", "publisher"), ("recorder",))
 GRACE_S = 5.0
 PATIENCE_S = 0.25
+EVIDENCE_DELAY_S = 60.0
 
 
 class StationStoppedError(Exception):
-    """A child cannot start as it is configured; the sentence is the child's own."""
+    """A child cannot start as it is configured, or must not (`code` 4); the sentence is the child's own."""
+
+    def __init__(self, reason: str, code: int = EXIT_CONFIGURATION) -> None:
+        super().__init__(reason)
+        self.code = code
 
 
-def station_commands(state: Path) -> dict[str, list[str]]:
-    """The command line of each process of a station on this state folder."""
-    return {name: [sys.executable, "-m", module, "--state", str(state)] for name, module in MODULES.items()}
+def station_commands(state: Path, config: Config | None = None) -> dict[str, list[str]]:
+    """The command line of each process of a station on this state folder: of all, or of those its configuration asks.
+
+    Without a policy nobody is asked to cosign, and there is no publisher.
+    """
+    names = [name for name in MODULES if name != "publisher" or config is None or config.ledger.policy]
+    return {name: [sys.executable, "-m", MODULES[name], "--state", str(state)] for name in names}
 
 
 class Supervisor:
@@ -114,7 +125,7 @@ class Supervisor:
         """Start all, restart who dies, return when `stop` is set.
 
         Must run in the main thread, which alone may take signals.
-        Raises `StationStoppedError` when a child exits with 2 at its first start.
+        Raises `StationStoppedError` when a child exits with 2 or 4 at its first start.
         """
         self._catch_signals()
         while not self.stop.is_set():
@@ -145,8 +156,10 @@ class Supervisor:
 
     def _died(self, child: Child, code: int) -> None:
         lines = child.last_lines()
-        if code == EXIT_CONFIGURATION and child.restarts == 0:
-            raise StationStoppedError(lines[-1] if lines else f"{child.name} cannot start")
+        if code in (EXIT_CONFIGURATION, EXIT_EVIDENCE) and child.restarts == 0:
+            raise StationStoppedError(lines[-1] if lines else f"{child.name} cannot start", code)
+        if code == EXIT_EVIDENCE:  # a person must look; asked again now and then, and not for ever at once
+            child.due = time.monotonic() + EVIDENCE_DELAY_S
         why = describe_exit(code)
         told = None if code == EXIT_UNKNOWN else code
         self._report({"event": "died", "name": child.name, "code": told, "why": why, "lines": lines})

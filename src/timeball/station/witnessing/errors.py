@@ -24,3 +24,11 @@ class WitnessRefused(WitnessError):
         self.words = words
         self.size = size
         super().__init__(url, f"refused with status {status}: {words}")
+
+
+class ForkFound(WitnessError):
+    """The witness shows a head that our log's key has signed and that our log does not extend: `note` proves it."""
+
+    def __init__(self, url: str, reason: str, note: bytes) -> None:
+        self.note = note
+        super().__init__(url, reason)
