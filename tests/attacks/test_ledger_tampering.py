@@ -24,8 +24,8 @@ from timeball.ledger.note import make_signer
 from timeball.ledger.payload import erase_frame, parse_frame, write_frame
 from timeball.ledger.tiles import Edge, parse_bundle, write_bundle
 from timeball.ledger.verify import Report
+from timeball.station.recording.group import join_block
 from timeball.station.recording.integration import Frontier, plan_integration
-from timeball.station.recording.journal import JournalFrame
 from timeball.station.recording.keys import load_or_create_key
 from timeball.station.recording.logfolder import LogFolder, verify_folder
 from timeball.station.recording.store import NewEntry, Store
@@ -100,8 +100,7 @@ def resign(state: Path, leaves: list[bytes], frames: list[tuple[bytes, bytes]]) 
     signer = load_or_create_key(state, "log")
     for folder in ("ledger/tile", "payloads"):
         shutil.rmtree(state / folder)
-    journal = [JournalFrame(i, leaf, *frame) for i, (leaf, frame) in enumerate(zip(leaves, frames, strict=True))]
-    plan = plan_integration(Frontier(Edge()), journal)
+    plan = plan_integration(Frontier(Edge()), join_block(leaves, [write_frame(*frame) for frame in frames]))
     for path, _, data in plan.writes:
         (state / path).parent.mkdir(parents=True, exist_ok=True)
         (state / path).write_bytes(data)

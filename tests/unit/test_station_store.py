@@ -6,10 +6,14 @@ import errno
 import os
 import shutil
 import stat
+import struct
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from timeball.ledger.entry import make_envelope, write_envelope
 from timeball.ledger.errors import NoteError
 from timeball.ledger.note import make_signer
 from timeball.station.recording.errors import (
@@ -21,7 +25,8 @@ from timeball.station.recording.errors import (
     StoreLockedError,
 )
 from timeball.station.recording.filesystem import OSFileSystem
-from timeball.station.recording.journal import JournalFrame, scan_journal, write_frame
+from timeball.station.recording.group import Group, Run, make_group
+from timeball.station.recording.journal import scan_journal, write_group_head
 from timeball.station.recording.keys import key_path, load_or_create_key
 from timeball.station.recording.logfolder import LogFolder, verify_folder
 from timeball.station.recording.recovery import LocalHead
@@ -100,33 +105,87 @@ def test_a_new_life_redoes_what_only_the_journal_has(tmp_path: Path) -> None:
         store.append_many(entries(11, 700), 1)
         shutil.copytree(tmp_path / "state", copy)  # what a kill -9 leaves
     with (copy / "journal").open("ab") as journal:
-        journal.write(write_frame(JournalFrame(700, b"{}", b"", b""), 10**9)[:-1])
+        journal.write(written(group(700, b"{}"), 10**9)[:-1])
     with Store(copy) as store:
         assert (store.size, store.pending) == (700, 0)
         assert store.append_many(entries(700, 701), 1) == [699, 700]
     assert verified_size(copy) == 701
     assert sorted(path.name for path in (copy / "ledger/tile/0").iterdir()) == ["000", "001", "002.p"]
-    assert [path.name for path in (copy / "ledger/tile/0/002.p").iterdir()] == ["189"]
+    assert sorted(path.name for path in (copy / "ledger/tile/0/002.p").iterdir()) == ["188", "189"]
 
 
-def test_a_torn_tail_is_told_from_damage() -> None:
-    first = write_frame(JournalFrame(0, b"leaf", b"s" * 16, b"payload"), 0)
-    second = write_frame(JournalFrame(1, b"leaf", b"s" * 16, b"payload"), len(first))
-    assert scan_journal(first + second)[1] == len(first + second)
+def group(first: int, *payloads: bytes, seq: int | None = None) -> Group:
+    run = Run("collector", first + 1 if seq is None else seq, len(payloads), "readings", 1, None, 1_000)
+    return make_group(first, [run], payloads, bytes)
+
+
+def written(group: Group, durable: int) -> bytes:
+    return write_group_head(group, durable) + group.frames.tobytes()
+
+
+def old_frame(index: int, payload: bytes, durable: int, **envelope: object) -> bytes:
+    """A frame of the journal's first format, as earlier versions wrote it: one entry, its envelope beside it."""
+    salt = index.to_bytes(16, "big")
+    fields = {"by": "collector", "seq": index + 1, "time_ns": 5 + index, "type": "readings", "version": 1} | envelope
+    leaf = write_envelope(make_envelope(salt=salt, payload=payload, **fields))  # type: ignore[arg-type]
+    lengths = struct.pack(">HBIQQ", len(leaf), len(salt), len(payload), index, durable)
+    body = lengths + leaf + salt + payload
+    return b"TBj1" + zlib.crc32(body).to_bytes(4, "big") + body
+
+
+@pytest.mark.parametrize("make", [written, lambda group, durable: old_frame(group.first, b"{}", durable)])
+def test_a_torn_tail_is_told_from_damage(make: Callable[[Group, int], bytes]) -> None:
+    first = make(group(0, b"{}"), 0)
+    second = make(group(1, b"{}"), len(first))
+    groups, end = scan_journal(first + second)
+    assert ([group.first for group in groups], end) == ([0, 1], len(first + second))
     for cut in range(len(second)):
-        frames, end = scan_journal(first + second[:cut])
-        assert (len(frames), end) == (1, len(first))
-    # the first frame was durable when the second was begun: that it is unreadable is no torn tail
+        groups, end = scan_journal(first + second[:cut])
+        assert (len(groups), end) == (1, len(first))
+    # the first group was durable when the second was begun: that it is unreadable is no torn tail
     for position in range(len(first)):
         spoiled = bytearray(first + second)
         spoiled[position] ^= 1
         with pytest.raises(StoreDamagedError, match="acknowledged entry is unreadable"):
             scan_journal(bytes(spoiled))
-    # two frames of one group: the second may have reached the disk without the first
-    together = write_frame(JournalFrame(1, b"leaf", b"s" * 16, b"payload"), 0)
-    assert scan_journal(b"\0" * len(first) + together) == ([], 0)
+    # two frames that were begun together: the second may have reached the disk without the first
+    assert scan_journal(b"\0" * len(first) + make(group(1, b"{}"), 0)) == ([], 0)
     with pytest.raises(StoreDamagedError, match="entry 5 after entry 0"):
-        scan_journal(first + write_frame(JournalFrame(5, b"", b"", b""), len(first)))
+        scan_journal(first + make(group(5, b"{}"), len(first)))
+
+
+def test_every_byte_of_a_group_is_under_its_checksum() -> None:
+    whole = written(group(0, b"{}", b'"long"' * 40, b"[]"), 0)
+    assert scan_journal(whole)[1] == len(whole)
+    for position in range(len(whole)):
+        spoiled = bytearray(whole)
+        spoiled[position] ^= 1
+        assert scan_journal(bytes(spoiled)) == ([], 0), position
+
+
+def test_a_journal_of_the_first_format_is_still_read(tmp_path: Path) -> None:
+    with Store(tmp_path) as store:
+        store.append_many(entries(1, 2), 1)
+    frames, length = b"", 0
+    for index in range(2, 300):
+        supersedes = 3 if index == 7 else None
+        frames += old_frame(index, b'"%d"' % (index + 1), length - length % 2, supersedes=supersedes)
+        length = len(frames)
+    (tmp_path / "journal").write_bytes(frames + written(group(300, b"{}", b"[]"), length) + frames[:50])
+    with Store(tmp_path) as store:
+        assert (store.size, store.pending, store.next_seq("collector")) == (302, 0, 303)
+        envelope, payload = store.read(7)
+        assert (envelope.supersedes, envelope.time, payload) == (3, "12", b'"8"')
+        assert store.append_many(entries(303, 303), 1) == [302]
+    assert verified_size(tmp_path) == 303
+
+
+def test_an_old_frame_that_differs_from_the_tree_stops_the_writer(tmp_path: Path) -> None:
+    with Store(tmp_path) as store:
+        store.append_many(entries(1, 2), 1)
+    (tmp_path / "journal").write_bytes(old_frame(1, b'"other"', 0))
+    with pytest.raises(StoreDamagedError, match="entry 1 differs from the one in the tree"):
+        Store(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -48,13 +48,13 @@ class SimulatedDisk:
         found = self._seen.get(path)
         return None if found is None else bytes(found.seen)
 
-    def write_at(self, path: str, offset: int, data: bytes) -> None:
+    def write_at(self, path: str, offset: int, data: bytes | memoryview) -> None:
         """Write pages one by one, so that a full disk or a crash may leave some of them."""
         file = self._make(path)
 
         def act() -> None:
             for start in range(0, len(data), _PAGE):
-                self._write_page(file, offset + start, data[start : start + _PAGE])
+                self._write_page(file, offset + start, bytes(data[start : start + _PAGE]))
 
         self._step(act)
 

@@ -25,7 +25,7 @@ class FileSystem(Protocol):
     def read(self, path: str) -> bytes | None:
         """Give the whole content of a file, None when there is no such file."""
 
-    def write_at(self, path: str, offset: int, data: bytes) -> None:
+    def write_at(self, path: str, offset: int, data: bytes | memoryview) -> None:
         """Write all of `data` at `offset`, creating the file when missing; the rest of the file stays."""
 
     def truncate(self, path: str, size: int) -> None:
@@ -75,7 +75,7 @@ class OSFileSystem:
         except (FileNotFoundError, NotADirectoryError):
             return None
 
-    def write_at(self, path: str, offset: int, data: bytes) -> None:
+    def write_at(self, path: str, offset: int, data: bytes | memoryview) -> None:
         """See FileSystem."""
         descriptor = self._descriptor(path)
         view = memoryview(data)

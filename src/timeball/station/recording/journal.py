@@ -1,59 +1,56 @@
 """The write-ahead journal: entries are durable here before they are acknowledged, and integrated into tiles afterwards.
 
-A frame is magic, checksum, lengths, the entry's index, and the journal's durable length when its group was begun; then
-leaf, salt, payload. That last number tells a torn tail (never acknowledged: dropped) from damage (acknowledged: an
-error).
+A group is one header with one checksum, the runs, and the payload frames of all its entries. The header also says how
+long the durable journal was when the group was begun: that tells a torn tail (never acknowledged: dropped) from damage
+(acknowledged: an error). Envelopes are not kept: runs and digests say all that stands in them. The frames of single
+entries that earlier versions wrote are read too, by `oldjournal`.
 """
 
 from __future__ import annotations
 
+import hashlib
 import struct
-import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass
 
+from timeball.station.recording import oldjournal
 from timeball.station.recording.errors import StoreDamagedError
 from timeball.station.recording.filesystem import FileSystem
+from timeball.station.recording.group import Group, Run, parse_group
 
 JOURNAL = "journal"
-_MAGIC = b"TBj1"
-# magic, crc32 of all that follows, leaf length, salt length, payload length, index, durable length before the group
-_HEADER = struct.Struct(">4sIHBIQQ")
-_CHECKED = 8
+_MAGIC = b"TBj2"
+# magic, checksum, index of the first entry, durable length before the group, lengths of runs and of frames
+_HEADER = struct.Struct(">4s16sQQIQ")
+_SUMMED = 20
+# lengths of the names, first sequence number, count, version, index that is superseded plus one, time; then the names
+_RUN = struct.Struct(">BBQIQQQ")
+Found = tuple[Group, int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class JournalFrame:
-    """One entry as it stands in the journal."""
+def write_group_head(group: Group, durable: int) -> bytes:
+    """What stands before the frames of a group that begins when `durable` bytes of the journal are durable.
 
-    index: int
-    leaf: bytes
-    salt: bytes
-    payload: bytes
-
-
-def write_frame(frame: JournalFrame, durable: int) -> bytes:
-    """Write a frame of a group that begins when `durable` bytes of the journal are durable."""
-    lengths = len(frame.leaf), len(frame.salt), len(frame.payload)
-    body = _HEADER.pack(_MAGIC, 0, *lengths, frame.index, durable)[_CHECKED:] + frame.leaf + frame.salt + frame.payload
-    return _MAGIC + zlib.crc32(body).to_bytes(4, "big") + body
+    The checksum covers header, runs and digests, and the digests cover salts and payloads.
+    """
+    runs = b"".join(map(_write_run, group.runs))
+    header = _HEADER.pack(_MAGIC, bytes(16), group.first, durable, len(runs), group.frames.size)
+    return _MAGIC + _checksum(header[_SUMMED:] + runs, group) + header[_SUMMED:] + runs
 
 
-def scan_journal(data: bytes) -> tuple[list[JournalFrame], int]:
-    """Give the whole frames from the front and the offset where they end.
+def scan_journal(data: bytes) -> tuple[list[Group], int]:
+    """Give the whole groups from the front and the offset where they end.
 
     Raises StoreDamagedError when what follows is not a torn tail: a later group says that more had been durable.
     """
-    frames: list[JournalFrame] = []
+    groups: list[Group] = []
     offset = 0
-    while found := _frame_at(data, offset):
-        frame, _, end = found
-        if frames and frame.index != frames[-1].index + 1:
-            raise StoreDamagedError(f"{JOURNAL}, byte {offset}: entry {frame.index} after entry {frames[-1].index}")
-        frames.append(frame)
+    while found := _group_at(data, offset):
+        group, _, end = found
+        if groups and group.first != groups[-1].end:
+            raise StoreDamagedError(f"{JOURNAL}, byte {offset}: entry {group.first} after entry {groups[-1].end - 1}")
+        groups.append(group)
         offset = end
     _expect_torn_tail(data, offset)
-    return frames, offset
+    return groups, offset
 
 
 class Journal:
@@ -66,27 +63,28 @@ class Journal:
 
     @property
     def length(self) -> int:
-        """Bytes of whole, durable frames."""
+        """Bytes of whole, durable groups."""
         return self._length
 
-    def open(self) -> list[JournalFrame]:
-        """Read the frames that survived. Their integration is durable by itself; the journal is to be cut after it."""
-        frames, self._length = scan_journal(self._fs.read(JOURNAL) or b"")
+    def open(self) -> list[Group]:
+        """Read the groups that survived. Their integration is durable by itself; the journal is to be cut after it."""
+        groups, self._length = scan_journal(self._fs.read(JOURNAL) or b"")
         self._suspect = True
-        return frames
+        return groups
 
-    def append(self, frames: Sequence[JournalFrame]) -> None:
+    def append(self, group: Group) -> None:
         """Write a group and make it durable; on OSError nothing of it counts as written."""
         self.mend()
-        data = b"".join(write_frame(frame, self._length) for frame in frames)
+        head = write_group_head(group, self._length)
         self._suspect = True
-        self._fs.write_at(JOURNAL, self._length, data)
+        self._fs.write_at(JOURNAL, self._length, head)
+        self._fs.write_at(JOURNAL, self._length + len(head), group.frames.data)
         self._fs.sync(JOURNAL)
         self._suspect = False
-        self._length += len(data)
+        self._length += len(head) + group.frames.size
 
     def cut(self) -> None:
-        """Forget all frames: they are integrated and covered by a durable checkpoint."""
+        """Forget all groups: they are integrated and covered by a durable checkpoint."""
         self._length = 0
         self._suspect = True
         self.mend()
@@ -101,24 +99,58 @@ class Journal:
             self._suspect = False
 
 
-def _frame_at(data: bytes, offset: int) -> tuple[JournalFrame, int, int] | None:
-    if len(data) - offset < _HEADER.size:
+def _write_run(run: Run) -> bytes:
+    stream, kind = run.stream.encode(), run.type.encode()
+    superseded = 0 if run.supersedes is None else run.supersedes + 1
+    fixed = _RUN.pack(len(stream), len(kind), run.first_seq, run.count, run.version, superseded, run.time_ns)
+    return fixed + stream + kind
+
+
+def _parse_runs(data: bytes) -> list[Run] | None:
+    runs: list[Run] = []
+    offset = 0
+    while offset < len(data):
+        names = offset + _RUN.size
+        if names > len(data):
+            return None
+        stream, kind, first_seq, count, version, superseded, time_ns = _RUN.unpack_from(data, offset)
+        middle, offset = names + stream, names + stream + kind
+        # bytes that are no names fail the checksum
+        texts = data[names:middle].decode("latin-1"), data[middle:offset].decode("latin-1")
+        runs.append(Run(texts[0], first_seq, count, texts[1], version, superseded - 1 if superseded else None, time_ns))
+    return runs
+
+
+def _group_at(data: bytes, offset: int) -> Found | None:
+    magic = data[offset : offset + len(_MAGIC)]
+    if magic == oldjournal.MAGIC:
+        return oldjournal.frame_at(data, offset)
+    if magic != _MAGIC or len(data) - offset < _HEADER.size:
         return None
-    magic, crc, leaf, salt, payload, index, durable = _HEADER.unpack_from(data, offset)
-    body = offset + _HEADER.size
-    end = body + leaf + salt + payload
-    if magic != _MAGIC or end > len(data) or zlib.crc32(memoryview(data)[offset + _CHECKED : end]) != crc:
+    _, checksum, first, durable, runs_length, frames_length = _HEADER.unpack_from(data, offset)
+    body = offset + _HEADER.size + runs_length
+    end = body + frames_length
+    runs = _parse_runs(data[offset + _HEADER.size : body]) if end <= len(data) else None
+    # a frame has at least a header: more entries than that are not there
+    if not runs or sum(run.count for run in runs) > frames_length:
         return None
-    middle = body + leaf + salt
-    return JournalFrame(index, data[body : body + leaf], data[body + leaf : middle], data[middle:end]), durable, end
+    group = parse_group(first, runs, memoryview(data)[body:end])
+    if group is None or _checksum(data[offset + _SUMMED : body], group) != checksum:
+        return None
+    return group, durable, end
+
+
+def _checksum(head: bytes, group: Group) -> bytes:
+    return hashlib.sha256(head + group.digests.tobytes()).digest()[:16]
 
 
 def _expect_torn_tail(data: bytes, offset: int) -> None:
-    position = data.find(_MAGIC, offset + 1)
-    while position >= 0:
-        found = _frame_at(data, position)
-        if found and found[1] > offset:
-            raise StoreDamagedError(
-                f"{JOURNAL}, byte {offset}: an acknowledged entry is unreadable; entry {found[0].index} follows it"
-            )
-        position = data.find(_MAGIC, position + 1)
+    for magic in (_MAGIC, oldjournal.MAGIC):
+        position = data.find(magic, offset + 1)
+        while position >= 0:
+            found = _group_at(data, position)
+            if found and found[1] > offset:
+                raise StoreDamagedError(
+                    f"{JOURNAL}, byte {offset}: an acknowledged entry is unreadable; entry {found[0].first} follows it"
+                )
+            position = data.find(magic, position + 1)

@@ -15,14 +15,17 @@ from timeball.ledger.log import TiledLog
 from timeball.ledger.merkle import EMPTY_ROOT, hash_children, hash_leaf, range_root
 from timeball.ledger.note import Signer, parse_vkey
 from timeball.ledger.payload import parse_frame
-from timeball.ledger.tiles import ENTRIES, WIDTH, index_path
+from timeball.ledger.tiles import ENTRIES, WIDTH, index_path, parse_bundle, write_bundle
 from timeball.station.recording.errors import StoreDamagedError
 from timeball.station.recording.filesystem import FileSystem, replace
+from timeball.station.recording.group import Group, make_block
 from timeball.station.recording.integration import LEDGER, PAYLOADS, Frontier, payload_path
-from timeball.station.recording.journal import JOURNAL, JournalFrame
+from timeball.station.recording.journal import JOURNAL
 
 CHECKPOINT = f"{LEDGER}/checkpoint"
 VKEY = f"{LEDGER}/log.vkey"
+# tiles that share a folder
+_GROUPED = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +67,18 @@ def found_log(fs: FileSystem, signer: Signer) -> Checkpoint:
     return head
 
 
-def local_head(head: Checkpoint, log: TiledLog, leaves: Sequence[bytes]) -> LocalHead:
-    """What a guard judges: the signed head, the log under it, and the leaves acknowledged beyond it."""
+def local_head(head: Checkpoint, log: TiledLog, pending: Sequence[Group]) -> LocalHead:
+    """What a guard judges: the signed head, the log under it, and what is acknowledged beyond it."""
+    block = make_block(pending) if pending else None
 
     def node(level: int, index: int) -> bytes:
         if (index + 1) << level <= head.size:
             return log.node(level, index)
-        if level == 0:
-            return hash_leaf(leaves[index - head.size])
+        if level == 0 and block is not None:
+            return hash_leaf(block.leaf(index - head.size))
         return hash_children(node(level - 1, 2 * index), node(level - 1, 2 * index + 1))
 
-    acknowledged = head.size + len(leaves)
+    acknowledged = head.size + (block.count if block else 0)
     return LocalHead(
         head.origin, head.size, head.root, head.extensions, acknowledged, lambda size: range_root(0, size, node)
     )
@@ -97,39 +101,56 @@ def open_frontier(fs: FileSystem, head: Checkpoint) -> tuple[Frontier, TiledLog]
                 f"{LEDGER}/{log.tile_path(None, number)}, entry {number * WIDTH + position}: "
                 "the entry does not hash to the leaf in the tree"
             )
-    return Frontier(edge, bundle, _measure_payloads(fs, number, bundle)), log
+    return Frontier(edge, write_bundle(bundle), _measure_payloads(fs, number, bundle)), log
 
 
-def pending_frames(frames: Sequence[JournalFrame], frontier: Frontier) -> list[JournalFrame]:
-    """Frames of the journal that the head does not cover yet; raises StoreDamagedError when they do not fit it."""
+def pending_groups(groups: Sequence[Group], frontier: Frontier) -> list[Group]:
+    """Groups of the journal that the head does not cover yet; raises StoreDamagedError when they do not fit it."""
     size = frontier.edge.size
-    if frames and frames[0].index > size:
+    if groups and groups[0].first > size:
         raise StoreDamagedError(
-            f"{JOURNAL}: it begins with entry {frames[0].index}, but the signed head covers only {size} entries"
+            f"{JOURNAL}: it begins with entry {groups[0].first}, but the signed head covers only {size} entries"
         )
-    first = size - len(frontier.bundle)
-    for frame in frames:
-        if first <= frame.index < size and frontier.bundle[frame.index - first] != frame.leaf:
-            raise StoreDamagedError(f"{JOURNAL}: entry {frame.index} differs from the one in the tree")
-    return [frame for frame in frames if frame.index >= size]
+    leaves = parse_bundle(frontier.bundle, size % WIDTH)
+    for group in groups:
+        # what the head covers, it covers whole: groups are integrated as they were acknowledged
+        if group.first < size < group.end:
+            raise StoreDamagedError(f"{JOURNAL}: the signed head of {size} entries ends inside a group of entries")
+        if size - len(leaves) < group.end <= size:
+            _compare(group, leaves, size - len(leaves))
+    return [group for group in groups if group.first >= size]
 
 
 def sweep_partial_tiles(fs: FileSystem, frontier: Frontier) -> None:
-    """Remove the partial tiles that an interrupted integration left beside the present ones; raises OSError."""
-    keep = set(frontier.partial_paths())
+    """Remove the partial tiles of which the complete tile exists, left by an interrupted life; raises OSError.
+
+    It looks where the last complete tiles lie: earlier lives have looked elsewhere.
+    """
     size = frontier.edge.size
     for kind, level in [(ENTRIES, 0), *((str(level), level) for level in range(len(frontier.edge.levels)))]:
-        last = size >> (8 * (level + 1))
-        for index in range(max(0, last - 1), last + 1):
-            _sweep_folder(fs, f"{LEDGER}/tile/{kind}/{index_path(index)}.p", keep)
+        open_tile = size >> (8 * (level + 1))
+        complete = {index_path(index) for index in range(max(0, open_tile - 2 * _GROUPED), open_tile)}
+        for folder in {path.rpartition("/")[0] for path in complete}:
+            base = f"{LEDGER}/tile/{kind}" + (f"/{folder}" if folder else "")
+            for name in fs.list(base):
+                path = f"{folder}/{name}".removeprefix("/").removesuffix(".p")
+                if name.endswith(".p") and path in complete:
+                    sweep_folder(fs, f"{base}/{name}")
 
 
-def _sweep_folder(fs: FileSystem, folder: str, keep: set[str]) -> None:
+def sweep_folder(fs: FileSystem, folder: str) -> None:
+    """Remove the partial tiles of one tile, and their folder; raises OSError."""
     for name in fs.list(folder):
-        if f"{folder}/{name}" not in keep:
-            fs.unlink(f"{folder}/{name}")
-    if not any(path.startswith(folder + "/") for path in keep):
-        fs.remove_dir(folder)
+        fs.unlink(f"{folder}/{name}")
+    fs.remove_dir(folder)
+
+
+def _compare(group: Group, leaves: Sequence[bytes], first: int) -> None:
+    block = make_block([group])
+    for position in range(max(0, first - group.first), block.count):
+        index = group.first + position
+        if block.leaf(position) != leaves[index - first]:
+            raise StoreDamagedError(f"{JOURNAL}: entry {index} differs from the one in the tree")
 
 
 def _check_vkey(fs: FileSystem, signer: Signer) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Self
@@ -23,7 +24,7 @@ from timeball.ledger.log import TiledLog
 from timeball.ledger.merkle import EMPTY_ROOT, hash_leaf
 from timeball.ledger.note import Signer
 from timeball.ledger.payload import Frame, erase_frames, parse_frame
-from timeball.ledger.tiles import WIDTH
+from timeball.ledger.tiles import WIDTH, TilePath, tile_width
 from timeball.station.recording.errors import (
     EntryRefusedError,
     LedgerFull,
@@ -34,8 +35,9 @@ from timeball.station.recording.errors import (
     StoreLockedError,
 )
 from timeball.station.recording.filesystem import FileSystem, OSFileSystem, replace
+from timeball.station.recording.group import Group, make_block
 from timeball.station.recording.integration import LEDGER, Frontier, Integration, payload_path, plan_integration
-from timeball.station.recording.journal import Journal, JournalFrame
+from timeball.station.recording.journal import Journal
 from timeball.station.recording.keys import key_path, load_or_create_key
 from timeball.station.recording.recovery import (
     CHECKPOINT,
@@ -44,11 +46,12 @@ from timeball.station.recording.recovery import (
     found_log,
     local_head,
     open_frontier,
-    pending_frames,
+    pending_groups,
     read_head,
+    sweep_folder,
     sweep_partial_tiles,
 )
-from timeball.station.recording.staging import NewEntry, Staging
+from timeball.station.recording.staging import Asked, EntryBatch, NewEntry, Staging
 from timeball.station.recording.tails import StreamTails, find_entry, last_envelope, load_tails
 
 DEFAULT_ORIGIN = "timeball.example/tb"
@@ -85,7 +88,7 @@ class Store:
         self._journal = Journal(self._fs)
         self._head: Checkpoint
         self._frontier = Frontier()
-        self._pending: list[JournalFrame] = []
+        self._pending: list[Group] = []
         self._tails = StreamTails()
         self._time_ns = 0
         self._saved = 0
@@ -123,17 +126,17 @@ class Store:
     @property
     def size(self) -> int:
         """Entries acknowledged, those not yet under the signed head included."""
-        return self._head.size + len(self._pending)
+        return self._pending[-1].end if self._pending else self._head.size
 
     @property
     def pending(self) -> int:
         """Entries acknowledged but not yet under the signed head."""
-        return len(self._pending)
+        return self.size - self._head.size
 
     @property
     def pending_bytes(self) -> int:
         """Payload bytes of those entries: as much space again is needed to bring them under a head."""
-        return sum(len(frame.payload) for frame in self._pending)
+        return sum(group.frames.size for group in self._pending)
 
     @property
     def stalled(self) -> LedgerFull | None:
@@ -144,37 +147,38 @@ class Store:
         """The sequence number a stream must use next."""
         return self._tails.next_seq(stream)
 
-    def append_many(self, entries: Iterable[NewEntry], time_ns: int) -> list[int]:
-        """Record entries durably with one sync, and give their indices; all or none.
+    def append_many(self, entries: Iterable[NewEntry] | EntryBatch, time_ns: int) -> list[int]:
+        """Record entries durably with one sync, and give their indices; all or none. A batch costs least.
 
         `time_ns` is the clock, ns of TAI; the recorded time never goes back. Entries already recorded with the same
         content answer the index they have. Raises SequenceRefusedError, EntryRefusedError, LedgerFull.
         """
         if self._stalled:
             self.integrate()
-        answer = self.append_groups([list(entries)], time_ns)[0]
+        answer = self.append_groups([entries if isinstance(entries, EntryBatch) else list(entries)], time_ns)[0]
         if isinstance(answer, StoreError):
             raise answer
         return answer
 
-    def append_groups(self, groups: Sequence[Sequence[NewEntry]], time_ns: int) -> list[list[int] | StoreError]:
+    def append_groups(self, groups: Sequence[Asked], time_ns: int) -> list[list[int] | StoreError]:
         """Record several groups with one sync; each is accepted or refused as a whole, and answered in its place."""
         if self._stalled:
             return [self._stalled] * len(groups)
         answers: list[list[int] | StoreError] = []
-        staged = Staging(self.size, max(time_ns, self._time_ns), self._tails, self._find, self._entropy)
-        for group in groups:
+        staged = Staging(self.size, max(time_ns, self._time_ns), self._tails, self._find)
+        for asked in groups:
             try:
-                answers.append(staged.stage_group(group))
+                answers.append(staged.stage_group(asked))
             except (SequenceRefusedError, EntryRefusedError) as error:
                 answers.append(error)
-        if staged.frames:
+        if staged.payloads:
+            group = staged.group(self._entropy)
             try:
-                self._journal.append(staged.frames)
+                self._journal.append(group)
             except OSError as error:
                 failure = self._stall(error)
                 return [answer if isinstance(answer, StoreError) else failure for answer in answers]
-            self._accept(staged)
+            self._accept(group)
         return answers
 
     def integrate(self) -> Checkpoint:
@@ -182,26 +186,27 @@ class Store:
 
         Whatever fails, nothing acknowledged is lost and the next call does it again.
         """
-        plan = plan_integration(self._frontier, self._pending)
-        head = Checkpoint(self.origin, plan.frontier.edge.size, plan.frontier.edge.root())
+        plan = plan_integration(self._frontier, make_block(self._pending)) if self._pending else None
+        frontier = plan.frontier if plan else self._frontier
+        head = Checkpoint(self.origin, frontier.edge.size, frontier.edge.root())
         try:
-            if self._pending:
+            if plan:
                 self._write(plan)
                 replace(self._fs, CHECKPOINT, sign_checkpoint(head, [self._signer]))
             self._journal.mend()
         except OSError as error:
             raise self._stall(error) from error
-        superseded = set(self._frontier.partial_paths()) - set(plan.frontier.partial_paths())
-        self._head, self._frontier, self._pending, self._stalled = head, plan.frontier, [], None
+        completed = self._frontier.partial_tiles()
+        self._head, self._frontier, self._pending, self._stalled = head, frontier, [], None
         with contextlib.suppress(OSError):
-            self._tidy(superseded)
+            self._tidy([tile for tile in completed if tile_width(tile.level or 0, tile.index, head.size) == WIDTH])
         return head
 
     def read(self, index: int) -> tuple[Envelope, bytes | None]:
         """An acknowledged entry: envelope and payload (None when erased or in cold storage)."""
         if index >= self._head.size:
-            frame = self._pending[index - self._head.size]
-            return parse_envelope(frame.leaf), frame.payload
+            group = self._pending[bisect_right(self._pending, index, key=lambda group: group.first) - 1]
+            return group.envelope(index - group.first), group.payload(index - group.first)
         bundle, position = divmod(index, WIDTH)
         payload = self._payload_frame(bundle, position).payload if self.holds_payloads(index) else None
         return parse_envelope(self._log().bundle(bundle)[position]), payload
@@ -247,18 +252,16 @@ class Store:
         found = read_head(self._fs, self._signer)
         head = found or Checkpoint(self.origin, 0, EMPTY_ROOT)
         self._frontier, log = open_frontier(self._fs, head)
-        self._pending = pending_frames(self._journal.open(), self._frontier)
+        self._pending = pending_groups(self._journal.open(), self._frontier)
         if guard is not None:
-            guard(local_head(head, log, [frame.leaf for frame in self._pending]))
+            guard(local_head(head, log, self._pending))
         self._head = found_log(self._fs, self._signer) if found is None else found
         try:
             self._tails, self._saved = load_tails(self._fs.read(TAILS), log)
             if log.size:
                 self._time_ns = last_envelope(log).time_ns
-            for frame in self._pending:
-                envelope = parse_envelope(frame.leaf)
-                self._tails.record(envelope.by, envelope.seq, frame.index)
-                self._time_ns = max(self._time_ns, envelope.time_ns)
+            for group in self._pending:
+                self._note(group)
         except LedgerError as error:
             raise StoreDamagedError(str(error)) from error
         with contextlib.suppress(LedgerFull):
@@ -275,11 +278,16 @@ class Store:
             index = find_entry(self._log(), stream, seq, last)
         return index, *self.read(index)
 
-    def _accept(self, staged: Staging) -> None:
-        self._pending += staged.frames
-        self._time_ns = staged.time_ns
-        for entry, frame in zip(staged.entries, staged.frames, strict=True):
-            self._tails.record(entry.stream, entry.seq, frame.index)
+    def _accept(self, group: Group) -> None:
+        self._pending.append(group)
+        self._note(group)
+
+    def _note(self, group: Group) -> None:
+        index = group.first
+        for run in group.runs:
+            self._tails.record(run.stream, run.first_seq, run.count, index)
+            self._time_ns = max(self._time_ns, run.time_ns)
+            index += run.count
 
     # -- integrating
 
@@ -295,12 +303,13 @@ class Store:
         for folder in sorted(folders):
             self._fs.sync_dir(folder)
 
-    def _tidy(self, superseded: Iterable[str]) -> None:
-        """After a durable head: remove what it superseded, cut a long journal, save the cache now and then."""
-        for path in superseded:
-            self._fs.unlink(path)
-        for folder in {path.rpartition("/")[0] for path in superseded}:
-            self._fs.remove_dir(folder)
+    def _tidy(self, completed: Iterable[TilePath]) -> None:
+        """After a durable head: remove the partial tiles of complete ones, cut a long journal, save the cache at times.
+
+        Partial tiles stay until then, so that an outsider who holds a slightly older head can still verify it.
+        """
+        for tile in completed:
+            sweep_folder(self._fs, f"{LEDGER}/{TilePath(tile.level, tile.index)}.p")
         if self._cut_due or self._journal.length > CUT_BYTES:
             self._cut_due = False
             self._journal.cut()
@@ -335,4 +344,4 @@ def _log_key(state_dir: Path, origin: str) -> Signer:
     return load_or_create_key(state_dir, "log", origin)
 
 
-__all__ = ["DEFAULT_ORIGIN", "Guard", "NewEntry", "Store"]
+__all__ = ["DEFAULT_ORIGIN", "EntryBatch", "Guard", "NewEntry", "Store"]

@@ -6,7 +6,7 @@ The log itself is the truth; the cache file only spares reading it whole at star
 from __future__ import annotations
 
 import base64
-from collections import OrderedDict
+from bisect import bisect_right
 from collections.abc import Iterable
 
 import msgspec
@@ -17,7 +17,8 @@ from timeball.ledger.merkle import hash_leaf
 from timeball.ledger.tiles import WIDTH
 from timeball.station.recording.errors import StoreDamagedError
 
-_REMEMBERED = 65536
+# runs of entries that are remembered for each stream: enough for what a client may repeat
+_REMEMBERED = 1024
 
 
 class CachedTails(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -29,11 +30,15 @@ class CachedTails(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class StreamTails:
-    """For each stream the last sequence number and its entry's index; recent entries by (stream, seq)."""
+    """For each stream the last sequence number and its entry's index, and where its recent entries stand.
+
+    Recent entries are remembered as runs (first sequence number, count, index of the first), in order; a run grows
+    while numbers and indices go on together.
+    """
 
     def __init__(self) -> None:
         self._last: dict[str, tuple[int, int]] = {}
-        self._recent: OrderedDict[tuple[str, int], int] = OrderedDict()
+        self._recent: dict[str, list[tuple[int, int, int]]] = {}
 
     def next_seq(self, stream: str) -> int:
         """The sequence number the stream must use next."""
@@ -45,14 +50,22 @@ class StreamTails:
 
     def recent(self, stream: str, seq: int) -> int | None:
         """Index of a recent entry, None when it is not remembered."""
-        return self._recent.get((stream, seq))
+        runs = self._recent.get(stream, [])
+        position = bisect_right(runs, seq, key=lambda run: run[0]) - 1
+        if position < 0 or seq >= runs[position][0] + runs[position][1]:
+            return None
+        return runs[position][2] + seq - runs[position][0]
 
-    def record(self, stream: str, seq: int, index: int) -> None:
-        """Note an entry."""
-        self._last[stream] = (seq, index)
-        self._recent[stream, seq] = index
-        if len(self._recent) > _REMEMBERED:
-            self._recent.popitem(last=False)
+    def record(self, stream: str, first_seq: int, count: int, index: int) -> None:
+        """Note entries that follow each other, `index` being that of the first."""
+        runs = self._recent.setdefault(stream, [])
+        if runs and (runs[-1][0] + runs[-1][1], runs[-1][2] + runs[-1][1]) == (first_seq, index):
+            runs[-1] = (runs[-1][0], runs[-1][1] + count, runs[-1][2])
+        else:
+            runs.append((first_seq, count, index))
+        self._last[stream] = (first_seq + count - 1, index + count - 1)
+        if len(runs) > 2 * _REMEMBERED:
+            del runs[:-_REMEMBERED]
 
     def to_json(self, size: int, leaf_hash: bytes) -> bytes:
         """The cache file of a log of `size` entries."""
@@ -77,7 +90,7 @@ def load_tails(cached: bytes | None, log: TiledLog) -> tuple[StreamTails, int]:
         for index, leaf in enumerate(log.bundle(bundle), bundle * WIDTH):
             if index >= start:
                 envelope = parse_envelope(leaf)
-                tails.record(envelope.by, envelope.seq, index)
+                tails.record(envelope.by, envelope.seq, 1, index)
     return tails, start
 
 
