@@ -51,6 +51,8 @@ class EvidenceFailedError(CommandError):
 # Class names anywhere among an error's bases, the most telling first.
 _CODES_BY_NAME = {
     "VerificationError": ExitCode.EVIDENCE_FAILED,
+    "WitnessesSilentError": ExitCode.CANNOT_REACH,
+    "RestoreError": ExitCode.USAGE,
     "LedgerError": ExitCode.EVIDENCE_FAILED,
     "ReplayError": ExitCode.EVIDENCE_FAILED,
     "RecorderUnavailable": ExitCode.CANNOT_REACH,

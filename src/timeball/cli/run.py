@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from timeball.cli.output import CannotReachError, CommandError
+from timeball.cli.output import CannotReachError, CommandError, EvidenceFailedError, ExitCode
 from timeball.cli.running import Reporter
 
 
@@ -36,5 +36,8 @@ def command(config_path: Path | None, state: Path | None, as_json: bool) -> None
             run_station(folder, config, reporter.report, reporter.progress)
         except KeyboardInterrupt:
             reporter.report({"event": "stopped"})
-        except (CannotStartError, StateInUseError, StationStoppedError) as error:
+        except StationStoppedError as error:
+            failed = EvidenceFailedError if error.code == ExitCode.EVIDENCE_FAILED else CannotReachError
+            raise failed(str(error)) from error
+        except (CannotStartError, StateInUseError) as error:
             raise CannotReachError(str(error)) from error

@@ -20,9 +20,11 @@ from threading import Event
 import msgspec
 
 from timeball.ledger import canonical
-from timeball.ledger.errors import CanonicalError
+from timeball.ledger.errors import CanonicalError, PolicyError
 from timeball.station.hosttime.realtime import station_leaps
 from timeball.station.keeping.erasing import erase_entries, finish_erasures
+from timeball.station.keeping.errors import WitnessesSilentError, WouldForkError
+from timeball.station.keeping.guard import RestoreGuard, load_policy
 from timeball.station.paths import recorder_socket
 from timeball.station.recording.entryclock import entry_clock
 from timeball.station.recording.errors import (
@@ -46,7 +48,7 @@ from timeball.station.recording.recorder_wire import (
     write_message,
 )
 from timeball.station.recording.store import NewEntry, Store
-from timeball.station.supervision.process import CannotStartError, Process, run_process
+from timeball.station.supervision.process import CannotStartError, EvidenceAgainstError, Process, run_process
 
 _IDLE_S = 0.2
 _RECEIVE = 1 << 20
@@ -211,10 +213,12 @@ def _refuse(error: StoreError) -> Answer:
 def work(process: Process) -> None:
     """Open the store and serve until told to stop."""
     config = process.config
-    store = _open_store(process.state, config.station.origin)
+    guard = _guard(process)
+    store = _open_store(process.state, config.station.origin, guard)
     with store, contextlib.closing(listen(recorder_socket(process.state))) as listener:
         process.log.info("recording %s from entry %d", store.origin, store.size)
         clock = entry_clock(process.state, station_leaps(config))
+        guard.settle(store, clock())
         try:
             finish_erasures(store)
         except StoreError as error:
@@ -223,17 +227,26 @@ def work(process: Process) -> None:
         recorder_socket(process.state).unlink(missing_ok=True)
 
 
-def _open_store(state: Path, origin: str) -> Store:
+def _guard(process: Process) -> RestoreGuard:
+    try:
+        return RestoreGuard(process.state, load_policy(process.config.ledger.policy))
+    except (PolicyError, OSError) as error:
+        raise CannotStartError(f"ledger.policy: {error}") from error
+
+
+def _open_store(state: Path, origin: str, guard: RestoreGuard) -> Store:
     deadline = time.monotonic() + _LOCK_PATIENCE_S
     while True:
         try:
-            return Store(state, origin=origin)
+            return Store(state, origin=origin, guard=guard)
         except StoreLockedError:
             # the lock of a recorder that was just killed goes with its last thread
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.02)
-        except StoreDamagedError as error:
+        except WouldForkError as error:
+            raise EvidenceAgainstError(str(error)) from error
+        except (StoreDamagedError, WitnessesSilentError) as error:
             raise CannotStartError(str(error)) from error
 
 
