@@ -1,4 +1,4 @@
-"""`timeball verify`: a state folder, or a bare tiled log of anybody, verified offline."""
+"""`timeball verify`: a state folder, a bare tiled log of anybody, or a proof of served time, verified offline."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from timeball.cli.output import CannotReachError, EvidenceFailedError, print_json
+from timeball.cli.output import CannotReachError, CommandError, EvidenceFailedError, print_json
 from timeball.cli.progress import progress_bar
 
 
@@ -19,13 +19,46 @@ from timeball.cli.progress import progress_bar
     help="an older signed checkpoint that the log must extend",
 )
 @click.option("--key", "vkey", help="verifier key of the log (default: log.vkey in the folder)")
+@click.option(
+    "--policy",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="of a proof: the tlog-policy file that says who must have signed and cosigned",
+)
+@click.option(
+    "--tsa-certificate",
+    "certificates",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="of a proof: certificate of a time-stamp authority (PEM)",
+)
 @click.option("--json", "as_json", is_flag=True, help="print one JSON document")
-def command(path: Path, since: Path | None, vkey: str | None, as_json: bool) -> None:
-    """Verify the ledger at PATH: a station's state folder, or any folder in the layout of C2SP tlog-tiles.
+def command(
+    path: Path,
+    since: Path | None,
+    vkey: str | None,
+    policy: Path | None,
+    certificates: tuple[Path, ...],
+    as_json: bool,
+) -> None:
+    """Verify PATH: a station's state folder, any folder in the layout of C2SP tlog-tiles, or a .tlog-proof file.
 
     Every byte the signed checkpoint covers is checked: entries, tiles of all levels, signature; in a state folder also
-    payloads, sequence numbers, times and signed batches. Exit code 4 and one sentence that says where, when not.
+    payloads, sequence numbers, times and signed batches. Of a proof: checkpoint, paths, digests, signed batches, and
+    the statement, which is made again. Exit code 4 and one sentence that says where, when not.
     """
+    if path.is_file():
+        from timeball.cli.verify_proof import run
+
+        if since is not None:
+            raise CommandError("--since is for a ledger, not for a proof")
+        run(path, vkey, policy, certificates, as_json)
+        return
+    if policy is not None or certificates:
+        raise CommandError("--policy and --tsa-certificate are for a proof, not for a ledger")
+    _verify_ledger(path, since, vkey, as_json)
+
+
+def _verify_ledger(path: Path, since: Path | None, vkey: str | None, as_json: bool) -> None:
     from timeball.ledger.errors import EvidenceError, LedgerError
     from timeball.station.recording.logfolder import LogFolder, describe, verify_folder
 

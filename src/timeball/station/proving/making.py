@@ -41,15 +41,21 @@ class Made:
 
 
 def make_proof(
-    source: Source, utc: str, leaps: LeapTable, stamps: tuple[Stamp, ...] = (), vkey: str | None = None
+    source: Source,
+    utc: str,
+    leaps: LeapTable,
+    stamps: tuple[Stamp, ...] = (),
+    vkey: str | None = None,
+    kept: bytes | None = None,
 ) -> Made:
     """Prove what was served at `utc` (text). Raises InstantError, NothingServedError, UnreachableError, LedgerError.
 
     stamps: whom to ask for a time stamp over the checkpoint that is used. vkey: the log's key; by default the source's.
+    kept: a signed checkpoint of this log from elsewhere, to be used instead of those of the source.
     """
     moment = make_moment(utc.strip(), leaps)
     log = _log_key(source, vkey)
-    extra, note, path = _best(source, log, moment)
+    extra, note, path = _best(source, log, moment, _notes(source) if kept is None else [kept])
     tokens = tuple(_stamped(stamp, note) for stamp in stamps)
     served = extra.entries[0].index
     whole = Extra(extra.format, extra.log, extra.moment, extra.leap_seconds, extra.entries, tokens, extra.statement)
@@ -61,14 +67,18 @@ def make_proof(
     return Made(data, verified, warnings)
 
 
-def _best(source: Source, log: NoteKey, moment: Moment) -> tuple[Extra, bytes, list[bytes]]:
-    """The first head under which statements enclose the moment, else the first that holds one before it."""
+def _notes(source: Source) -> list[bytes]:
+    notes = [note for name in source.checkpoints if (note := source.read(name)) is not None]
+    if not notes:
+        raise UnreachableError(f"{source.name}: no ledger here (no signed checkpoint)")
+    return notes
+
+
+def _best(source: Source, log: NoteKey, moment: Moment, notes: list[bytes]) -> tuple[Extra, bytes, list[bytes]]:
+    """The first head under which statements enclose the moment, else the one that shows most."""
     found: list[tuple[Extra, bytes, list[bytes]]] = []
     nothing: NothingServedError | None = None
-    for name in source.checkpoints:
-        note = source.read(name)
-        if note is None:
-            continue
+    for note in notes:
         try:
             extra, path = _extra(source, note, log, moment)
         except NothingServedError as error:
@@ -77,10 +87,9 @@ def _best(source: Source, log: NoteKey, moment: Moment) -> tuple[Extra, bytes, l
         found.append((extra, note, path))
         if extra.statement["enclosed"]:
             return found[-1]
-    if found:
-        # not enclosed under any head: what the newer head adds decides between them
-        return found[0] if len(found[0][0].entries) >= len(found[-1][0].entries) else found[-1]
-    raise nothing or UnreachableError(f"{source.name}: no ledger here (no signed checkpoint)")
+    if not found:
+        raise nothing or NothingServedError("no checkpoint")
+    return max(found, key=lambda one: len(one[0].entries))  # the first of equals: the cosigned one
 
 
 def _extra(source: Source, note: bytes, log: NoteKey, moment: Moment) -> tuple[Extra, list[bytes]]:

@@ -38,7 +38,7 @@ class Source(Protocol):
 class FolderSource:
     """A state folder, or a mirror in its layout."""
 
-    checkpoints = ("checkpoint.cosigned", "checkpoint")
+    checkpoints: tuple[str, ...] = ("checkpoint.cosigned", "checkpoint")
 
     def __init__(self, state: Path) -> None:
         self.name = str(state)
@@ -60,7 +60,7 @@ class FolderSource:
 class WebSource:
     """A ledger behind an address, as `timeball ledger serve` gives it."""
 
-    checkpoints = ("checkpoint", "checkpoint.head")
+    checkpoints: tuple[str, ...] = ("checkpoint", "checkpoint.head")
 
     def __init__(self, base: str, timeout_s: float = TIMEOUT_S) -> None:
         if not base.startswith(("http://", "https://")):

@@ -47,6 +47,11 @@ def read_token(response: bytes, checkpoint: bytes, place: str, nonce: int | None
     return info
 
 
+def read_tokens(responses: list[bytes], checkpoint: bytes) -> list[TokenInfo]:
+    """What the responses in a proof say, their signatures not verified; raises `TimestampError`."""
+    return [read_token(response, checkpoint, f"timestamps[{place}]") for place, response in enumerate(responses)]
+
+
 def verify_token(
     response: bytes, checkpoint: bytes, certificates: list[Certificate], place: str, nonce: int | None = None
 ) -> TokenInfo:
