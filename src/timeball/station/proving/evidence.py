@@ -85,7 +85,8 @@ def _check_order(items: dict[str, Item]) -> None:
 
 
 def _check_follows(item: Item, before: Item | None) -> None:
-    if before is None or item.index <= before.index or item.envelope.seq != before.envelope.seq + 1:
+    number = 0 if before is None else before.envelope.seq
+    if item.envelope.seq != number + 1 or (before is not None and item.index <= before.index):
         raise StatementError(item.place, "it is not the next entry of its stream")
 
 

@@ -106,10 +106,8 @@ def gather(view: View, tai_ns: int) -> dict[str, int]:
         roles.WITNESSING: view.last(roles.WITNESSING, here),
     }
     for role in (roles.LEASE, roles.OBSERVER_LEASE, roles.VERDICT):
-        index = view.last(role, here)
-        if index is not None:
-            found[role] = index
-            found[f"{role}-next"] = view.next(role, index)
+        found[role] = index = view.last(role, here)
+        found[f"{role}-next"] = view.next(role, here - 1 if index is None else index)
     _add_signers(view, found)
     return {role: index for role in roles.ROLES if (index := found.get(role)) is not None}
 
@@ -144,17 +142,20 @@ def _reference(view: View, index: int) -> int:
 
 
 def _add_signers(view: View, found: dict[str, int | None]) -> None:
-    """The readings under the scale, and the keys that signed them and the verdicts."""
-    scale, verdict = found[roles.SCALE], found.get(roles.VERDICT)
+    """The readings under the scale, and the keys that signed them and the verdicts; without a key, none of them."""
+    scale, verdict, following = found[roles.SCALE], found[roles.VERDICT], found[roles.VERDICT_NEXT]
     payload = None if scale is None else view.payload(scale)
     if isinstance(payload, dict) and isinstance(payload.get("readings"), int):
-        found[roles.READINGS] = payload["readings"]
-        found[roles.COLLECTOR_KEY] = view.last(roles.COLLECTOR_KEY, payload["readings"])
-    if verdict is None:
+        key = view.last(roles.COLLECTOR_KEY, payload["readings"])
+        if key is not None:
+            found[roles.READINGS], found[roles.COLLECTOR_KEY] = payload["readings"], key
+    first = following if verdict is None else verdict
+    key = None if first is None else view.last(roles.OBSERVER_KEY, first)
+    if first is None or key is None:
+        found[roles.VERDICT] = found[roles.VERDICT_NEXT] = None
         return
-    found[roles.OBSERVER_KEY] = view.last(roles.OBSERVER_KEY, verdict)
-    following = found.get(roles.VERDICT_NEXT)
-    if following is not None and _signer(view, following) != _signer(view, verdict):
+    found[roles.OBSERVER_KEY] = key
+    if following is not None and _signer(view, following) != _signer(view, first):
         found[roles.VERDICT_NEXT] = None  # a new key of the observer: another statement
 
 

@@ -52,7 +52,10 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """UTC − served at the moment (s), its standard uncertainty, its bound; all NaN or infinite where unknown."""
+    """UTC − served at the moment (s), its standard uncertainty, its bound; all NaN or infinite where unknown.
+
+    `differ_s`: on RAW, how much later the second page shows the moment than the first.
+    """
 
     utc_minus_served_s: float
     u_s: float

@@ -26,7 +26,10 @@ APPROVAL = "approval"
 
 
 class Role(NamedTuple):
-    """`by`: the stream; `type`: the type; empty: any. `after`: the role whose next entry of the same stream it is."""
+    """`by`: the stream; `type`: the type; empty: any.
+
+    `after`: the role whose next entry of the same stream it is; the first of its stream where that role is empty.
+    """
 
     by: str
     type: str
@@ -60,5 +63,6 @@ BEFORE: tuple[tuple[str, str], ...] = (
     (READINGS, SCALE),
     (COLLECTOR_KEY, READINGS),
     (OBSERVER_KEY, VERDICT),
+    (OBSERVER_KEY, VERDICT_NEXT),
 )
 """What must stand earlier in the log than what rests on it."""
