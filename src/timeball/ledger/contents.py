@@ -12,6 +12,7 @@ from typing import Any
 
 from timeball.ledger import canonical
 from timeball.ledger.batch import batch_key, is_batch, verify_batch
+from timeball.ledger.bundles import JudgedBundle
 from timeball.ledger.entry import Envelope, parse_envelope, verify_payload
 from timeball.ledger.errors import EntryError, EvidenceError, LedgerError, TileError
 from timeball.ledger.log import Read
@@ -65,6 +66,28 @@ class Contents:
         if len(leaves) == WIDTH and offset != len(data):
             raise EvidenceError(f"payloads/{path}", "bytes after the last payload of the bundle", None, offset)
         self.payload_bytes += offset
+
+    def follows(self, bundle: JudgedBundle) -> bool:
+        """Whether a judged bundle goes on where the entries before it end: time, and each stream's numbers."""
+        return bundle.first_time_ns >= self.time_ns and all(
+            first == self.streams.get(name, 0) + 1 for name, first, _ in bundle.streams
+        )
+
+    def take_judged(self, bundle: JudgedBundle) -> None:
+        """As `take_bundle`, of a judged bundle that `follows`: what is left are payloads that mean something here."""
+        for waiting in bundle.waiting:
+            try:
+                payload = canonical.decode(parse_frame(bundle.payloads, waiting.offset).payload or b"")
+                self._judge(parse_envelope(waiting.leaf), payload)
+            except (LedgerError, TileError) as error:
+                path = f"payloads/{index_path(waiting.index // WIDTH)}"
+                raise EvidenceError(path, str(error), waiting.index, waiting.offset) from error
+        self.time_ns = bundle.last_time_ns
+        self.streams.update((name, last) for name, _, last in bundle.streams)
+        self.types.update(dict(bundle.types))
+        self.erased.update(bundle.erased)
+        self.withheld += bundle.withheld
+        self.payload_bytes += bundle.payload_bytes
 
     def finish(self) -> None:
         """After the last entry: every erased payload was erased by an entry that says so; raises EvidenceError."""

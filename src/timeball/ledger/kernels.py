@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from timeball.ledger.canonical import MAX_DEPTH, MAX_INTEGER
 from timeball.ledger.entry import MAX_SALT, MIN_SALT
 from timeball.ledger.libcrypto import CONTEXT_BYTES, FOUND, sha256_final, sha256_init, sha256_update
-from timeball.ledger.payload import MAX_PAYLOAD
+from timeball.ledger.payload import HEADER, MAX_PAYLOAD, WITHHELD
 from timeball.ledger.tiles import WIDTH
 
 COMPILED = FOUND
@@ -483,16 +483,20 @@ def parse_envelope(data: Bytes, start: int, end: int, fields: Integers, digest: 
 BUNDLE = WIDTH
 LONGEST_PAYLOAD = MAX_PAYLOAD + MAX_SALT
 _KEY, _ERASURE = (np.frombuffer(text, np.uint8) for text in (b"key", b"erasure"))
-_HEADER = 5
+_HEADER = HEADER.size
+_WITHHELD = WITHHELD[0]
 
 # What a bundle's entries say together, int64[SUMMARY]: times of the first and the last entry, how many streams and
-# types there are, how many payloads have a meaning that is to be judged, and how many are erased
-FIRST_TIME, LAST_TIME, STREAMS, TYPES, JUDGED, ERASED = range(6)
-SUMMARY = 6
+# types there are, how many payloads have a meaning that is to be judged, are erased, or were withheld
+FIRST_TIME, LAST_TIME, STREAMS, TYPES, JUDGED, ERASED, NOT_SHOWN = range(7)
+SUMMARY = 7
 # A row of the tables of names: where the name begins, its length, and two numbers: of a stream the first and last
 # sequence number, of a type how often it occurs
 NAME, NAME_LENGTH, FIRST, LAST = range(4)
 NAME_COLUMNS = 4
+# A row of what is still to be judged: position in the bundle, where the payload's frame begins, where the entry stands
+POSITION, FRAME, ENTRY, ENTRY_END = range(4)
+JUDGED_COLUMNS = 4
 
 
 @njit(cache=True, nogil=True)
@@ -543,6 +547,8 @@ def frame_end(data: Bytes, offset: int) -> int:
     length = 0
     for i in range(1, _HEADER):
         length = length << 8 | int(data[offset + i])
+    if salt == _WITHHELD and length == 0:
+        return offset + _HEADER
     end = offset + _HEADER + salt + length
     if (salt != 0 and not MIN_SALT <= salt <= MAX_SALT) or length > LONGEST_PAYLOAD or end > data.size:
         return -1
@@ -575,9 +581,8 @@ def judge_bundle(
 
     `entries`, `tile` and `payloads` are whole files. Row 0 of uint8[256, 32] `hashes` receives the root of the tile.
     Where the entries are envelopes, int64[SUMMARY] `summary` and the tables int64[256, NAME_COLUMNS] `streams` and
-    `types` say what they are, as far as they are consistent in themselves; int64[256, 2] `judged` says which entries
-    (position, offset of the frame) hold a payload that is still to be judged, and from its last row back which are
-    erased.
+    `types` say what they are, as far as they are consistent in themselves; int64[256, JUDGED_COLUMNS] `judged` says of
+    which entries the payload is still to be judged, and from its last row back of which it is erased.
     """
     if tile.size != HASH_BYTES * BUNDLE:
         return False
@@ -611,12 +616,14 @@ def judge_bundle(
             return False
         body = offset + _HEADER
         salt = int(payloads[offset])
-        if salt == 0:
+        if salt == _WITHHELD:
+            summary[NOT_SHOWN] += 1
+        elif salt == 0:
             for k in range(body, end):
                 if payloads[k] != 0:
                     return False
             summary[ERASED] += 1
-            judged[BUNDLE - summary[ERASED], 0], judged[BUNDLE - summary[ERASED], 1] = i, offset
+            judged[BUNDLE - summary[ERASED], POSITION] = i
         else:
             digest_bytes(scratch, payloads, body, end - body, found, 0)
             if not _same_digest(found[0], claimed):
@@ -630,7 +637,9 @@ def judge_bundle(
                 or (length == _KEY.size and _matches(entries, kind, kind + length, _KEY))
                 or (length == _ERASURE.size and _matches(entries, kind, kind + length, _ERASURE))
             ):
-                judged[summary[JUDGED], 0], judged[summary[JUDGED], 1] = i, offset
+                row = summary[JUDGED]
+                judged[row, POSITION], judged[row, FRAME] = i, offset
+                judged[row, ENTRY], judged[row, ENTRY_END] = start, position
                 summary[JUDGED] += 1
         offset = end
     if position != entries.size or (has_payloads and has_envelopes and offset != payloads.size):

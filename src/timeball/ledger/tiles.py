@@ -126,10 +126,23 @@ class Edge:
 
     def append(self, leaf_hash: bytes) -> list[tuple[TilePath, bytes]]:
         """Add a leaf hash; give the tiles it completed, from the leaves up."""
-        completed: list[tuple[TilePath, bytes]] = []
-        carry = leaf_hash
-        number = 0
         self.size += 1
+        return self._carry(0, leaf_hash)
+
+    def append_tile(self, root: bytes) -> list[tuple[TilePath, bytes]]:
+        """Add a complete tile of leaves by its root; give the tiles above it that it completed.
+
+        Raises TileError when the leaves before it do not end with a complete tile.
+        """
+        if self.size % WIDTH:
+            raise TileError(f"a tile cannot begin at leaf {self.size}")
+        if not self.levels:
+            self.levels.append([])
+        self.size += WIDTH
+        return self._carry(1, root)
+
+    def _carry(self, number: int, carry: bytes) -> list[tuple[TilePath, bytes]]:
+        completed: list[tuple[TilePath, bytes]] = []
         while True:
             if number == len(self.levels):
                 self.levels.append([])

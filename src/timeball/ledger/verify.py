@@ -7,12 +7,15 @@ signed head included, was replaced by an older or another one, unless an earlier
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 
+from timeball.ledger.bundles import SPAN, BundleJudge, JudgedBundle
 from timeball.ledger.checkpoint import Checkpoint, open_checkpoint
 from timeball.ledger.contents import Contents, is_envelope
 from timeball.ledger.errors import EvidenceError, LedgerError, TileError
+from timeball.ledger.kernels import COMPILED
 from timeball.ledger.log import Read, TiledLog
 from timeball.ledger.logfiles import LogFiles
 from timeball.ledger.merkle import HASH_SIZE, hash_leaf, make_inclusion_proof, verify_inclusion
@@ -21,6 +24,8 @@ from timeball.ledger.tiles import WIDTH, Edge, TilePath, parse_bundle, write_bun
 
 CHECKPOINT = "checkpoint"
 Progress = Callable[[int, int], None]
+Judge = Callable[[range], list[JudgedBundle | None]]
+Spread = Callable[[Judge, Iterable[range]], Iterable[list[JudgedBundle | None]]]
 
 
 @dataclass
@@ -41,32 +46,79 @@ def verify_log(
     payloads: Read | None = None,
     since: Checkpoint | None = None,
     progress: Progress | None = None,
+    spread: Spread = map,
 ) -> Report:
     """Verify the log signed by `log`; `payloads` gives payload bundles by path (None: they are not at hand).
 
-    `since` is an older head, already verified, that this log must extend. Raises EvidenceError.
+    `present` names the partial tiles that lie there; other paths do no harm. `since` is an older head, already
+    verified, that this log must extend. `spread` is a map that keeps the order; one that runs in threads calls `read`
+    and `payloads` from them. Raises EvidenceError.
     """
     head = read_head(read, log)
     _expect_not_shorter(head, since)
     files = LogFiles(read, head.size, present)
-    report = Report(head)
-    edge = Edge()
-    for number in range((head.size + WIDTH - 1) // WIDTH):
-        leaves = _verify_bundle(files, edge, number, head, since)
-        if number == 0 and is_envelope(leaves[0]):
-            report.contents = Contents(payloads)
-        if report.contents:
-            report.contents.take_bundle(number, leaves)
+    verification = _Verification(files, head, since, payloads)
+    for numbers, judged in verification.judge(spread, read):
+        for number, bundle in zip(numbers, judged, strict=True):
+            verification.take(number, bundle)
         if progress:
-            progress(edge.size, head.size)
-    for path, data in edge.partial_tiles():
-        _verify_tile(files, path, data)
-    if edge.root() != head.root:
-        raise EvidenceError(CHECKPOINT, f"its root {head.root.hex()} is not that of the {head.size} entries")
-    if report.contents:
-        report.contents.finish()
-    report.files, report.bytes_read = files.count, files.bytes_read
-    return report
+            progress(verification.edge.size, head.size)
+    verification.finish()
+    return Report(head, files.count, files.bytes_read, verification.contents)
+
+
+class _Verification:
+    """One pass over a log: compiled loops judge complete bundles; what they doubt, the plain code judges, and words."""
+
+    def __init__(self, files: LogFiles, head: Checkpoint, since: Checkpoint | None, payloads: Read | None) -> None:
+        self.edge = Edge()
+        self._files = files
+        self._head = head
+        self._since = since
+        first = files.peek(str(TilePath(None, 0, min(WIDTH, head.size)))) if head.size else None
+        has_envelopes = first is not None and is_envelope(first[2 : 2 + int.from_bytes(first[:2], "big")])
+        self.contents = Contents(payloads) if has_envelopes else None
+
+    def judge(self, spread: Spread, read: Read) -> Iterator[tuple[range, list[JudgedBundle | None]]]:
+        """Bundles in spans, in order; None for what the plain code must judge."""
+        complete = self._head.size // WIDTH if COMPILED else 0
+        payloads = self.contents.payloads if self.contents else None
+        judge = BundleJudge(read, payloads, self.contents is not None)
+        spans = [range(first, min(first + SPAN, complete)) for first in range(0, complete, SPAN)]
+        yield from zip(spans, spread(judge.judge_span, spans), strict=True)
+        for number in range(complete, (self._head.size + WIDTH - 1) // WIDTH):
+            yield range(number, number + 1), [None]
+
+    def take(self, number: int, bundle: JudgedBundle | None) -> None:
+        """Join one bundle to those before it; raises EvidenceError."""
+        if bundle is None or not self._joins(number, bundle):
+            leaves = _verify_bundle(self._files, self.edge, number, self._head, self._since)
+            if self.contents:
+                self.contents.take_bundle(number, leaves)
+            return
+        self._files.add_read(bundle.files, bundle.bytes_read)
+        for tile, content in self.edge.append_tile(bundle.root):
+            _verify_tile(self._files, tile, content)
+        if self.contents:
+            self.contents.take_judged(bundle)
+
+    def finish(self) -> None:
+        """Partial tiles, the root, and what can be said only after the last entry; raises EvidenceError."""
+        for path, data in self.edge.partial_tiles():
+            _verify_tile(self._files, path, data)
+        if self.edge.root() != self._head.root:
+            reason = f"its root {self._head.root.hex()} is not that of the {self._head.size} entries"
+            raise EvidenceError(CHECKPOINT, reason)
+        if self.contents:
+            self.contents.finish()
+
+    def _joins(self, number: int, bundle: JudgedBundle) -> bool:
+        """Whether nothing but the bundle itself needs a look: no narrower tiles, no older head that ends in it."""
+        if self._since is not None and 0 <= self._since.size - 1 - number * WIDTH < WIDTH:
+            return False
+        if self._files.has_narrower(TilePath(None, number)) or self._files.has_narrower(TilePath(0, number)):
+            return False
+        return self.contents is None or self.contents.follows(bundle)
 
 
 def read_head(read: Read, log: Verifier) -> Checkpoint:
@@ -107,8 +159,9 @@ def _verify_bundle(files: LogFiles, edge: Edge, number: int, head: Checkpoint, s
             raise EvidenceError(
                 CHECKPOINT, f"forked: it does not extend the earlier signed head of {since.size} entries"
             )
+    ends = list(accumulate(2 + len(leaf) for leaf in leaves))
     for narrow in files.narrower(path):
-        if files.read(narrow) != write_bundle(leaves[: narrow.width]):
+        if files.read(narrow) != data[: ends[narrow.width - 1]]:
             raise EvidenceError(str(narrow), f"it differs from the first {narrow.width} entries of the wider bundle")
     return leaves
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from timeball.ledger.checkpoint import Checkpoint, open_checkpoint
 from timeball.ledger.errors import EvidenceError, LedgerError
@@ -13,7 +16,10 @@ from timeball.ledger.log import MissingTileError
 from timeball.ledger.note import Verifier, parse_vkey
 from timeball.ledger.verify import Progress, Report, verify_log
 
+T = TypeVar("T")
+R = TypeVar("R")
 _TRIES = 5
+_THREADS = min(4, os.cpu_count() or 1)
 
 
 @dataclass(frozen=True)
@@ -36,7 +42,7 @@ class LogFolder:
         """The key given, or the one in the folder; raises LedgerError."""
         if vkey is not None:
             return parse_vkey(vkey)
-        data = _read(self.log / "log.vkey")
+        data = _read(f"{self.log}/log.vkey")
         if data is None:
             raise EvidenceError("log.vkey", "the folder names no key; give --key")
         try:
@@ -46,18 +52,18 @@ class LogFolder:
 
     def read(self, path: str) -> bytes | None:
         """A file of the log."""
-        return _read(self.log / path)
+        return _read(f"{self.log}/{path}")
 
     def read_payloads(self, path: str) -> bytes | None:
         """A payload bundle."""
-        return None if self.payloads is None else _read(self.payloads / path)
+        return None if self.payloads is None else _read(f"{self.payloads}/{path}")
 
-    def present(self) -> Iterator[str]:
-        """Paths of the files below the log, as they lie there."""
-        for folder, _, names in os.walk(self.log):
-            relative = os.path.relpath(folder, self.log).replace(os.sep, "/")
-            for name in names:
-                yield name if relative == "." else f"{relative}/{name}"
+    def partial_tiles(self) -> Iterator[str]:
+        """Paths of the partial tiles below the log, as they lie there."""
+        start = len(str(self.log)) + 1
+        for folder in _folders(f"{self.log}/tile"):
+            if folder.endswith(".p"):
+                yield from (f"{folder[start:]}/{name}" for name in _names(folder))
 
 
 def verify_folder(
@@ -67,15 +73,22 @@ def verify_folder(
     log = folder.key(vkey)
     older = None if since is None else _older_head(since, log)
     payloads = None if folder.payloads is None else folder.read_payloads
+
+    def verify() -> Report:
+        present = folder.partial_tiles()
+        return verify_log(
+            folder.read, present, log, payloads=payloads, since=older, progress=progress, spread=map_in_threads
+        )
+
     for _ in range(_TRIES):
         head = folder.read("checkpoint")
         try:
-            return verify_log(folder.read, folder.present(), log, payloads=payloads, since=older, progress=progress)
+            return verify()
         except MissingTileError:
             # a partial tile may have been replaced by a wider one under a newer head
             if folder.read("checkpoint") == head:
                 raise
-    return verify_log(folder.read, folder.present(), log, payloads=payloads, since=older, progress=progress)
+    return verify()
 
 
 def describe(folder: LogFolder, report: Report, vkey: str | None, since: Path | None) -> dict[str, object]:
@@ -109,8 +122,55 @@ def _older_head(path: Path, log: Verifier) -> Checkpoint:
         raise EvidenceError(str(path), f"the older checkpoint: {error}") from error
 
 
-def _read(path: Path) -> bytes | None:
+def map_in_threads(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+    """As `map`, in threads, in order, and never more than a few results ahead of whoever takes them."""
+    with ThreadPoolExecutor(_THREADS) as pool:
+        ahead: deque[Future[R]] = deque()
+        try:
+            for item in items:
+                ahead.append(pool.submit(function, item))
+                if len(ahead) > 2 * _THREADS:
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
+        finally:
+            for future in ahead:
+                future.cancel()
+
+
+def _folders(top: str) -> Iterator[str]:
+    """`top` and every folder below it; files are passed over unseen, for a log has many."""
+    yield top
     try:
-        return path.read_bytes()
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        with os.scandir(top) as entries:
+            below = [entry.path for entry in entries if entry.is_dir()]
+    except (FileNotFoundError, NotADirectoryError):
+        return  # never there, or removed since
+    for folder in below:
+        yield from _folders(folder)
+
+
+def _names(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except FileNotFoundError:
+        return []
+
+
+def _read(path: str) -> bytes | None:
+    # the plain calls: what a verification spends on opening files is a good part of it
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    try:
+        size = os.fstat(descriptor).st_size
+        data = os.read(descriptor, size + 1)
+        # one read gives all of a file that nobody writes to and that is not of gigabytes
+        while len(data) != size and (more := os.read(descriptor, 1 << 30)):
+            data += more
+        return data
+    except IsADirectoryError:
+        return None
+    finally:
+        os.close(descriptor)
