@@ -11,8 +11,11 @@ from hypothesis import strategies as st
 
 from timeball.ledger import canonical
 from timeball.ledger.errors import BatchError
-from timeball.readings import Readings
-from timeball.station.fold.batches import comparison_batch, parse_batch, readings_of
+from timeball.readings import Readings, phase_table
+from timeball.station.fold.batches import comparison_batch, parse_batch, read_plain
+from timeball.station.fold.tables import readings_of, table_of
+from timeball.station.instruments.base import Sample
+from timeball.station.instruments.collecting import batch_of
 
 NAMES = ("Cs1", "H1", "H2", "OUT", "UTC")
 # float64 seconds hold every femtosecond up to 2⁵³ fs = 9.007 s
@@ -63,8 +66,41 @@ def test_a_known_uncertainty_is_stated_and_an_unknown_one_stays_unknown(
     batch = comparison_batch(readings(table))
     for (a, b), u_fs in zip(batch["pairs"], batch["u_fs"], strict=True):
         said = {u for key, (_, u) in table.items() if (NAMES[key[1]], NAMES[key[2]]) == (a, b)}
-        assert (u_fs is None) == (said == {None})
-        assert u_fs is None or int(u_fs) in said
+        assert u_fs == (None if None in said else str(max(u for u in said if u is not None))), "the greatest, if known"
+
+
+@given(tables)
+def test_the_collector_and_the_history_shape_the_same_batch(
+    table: dict[tuple[int, int, int], tuple[int, int | None]],
+) -> None:
+    samples = [Sample(epoch, NAMES[a], NAMES[b], x, u) for (epoch, a, b), (x, u) in table.items()]
+    assert batch_of(samples, "comparison") == comparison_batch(readings(table))
+
+
+@given(tables, st.booleans())
+def test_a_table_is_the_same_by_either_way(
+    table: dict[tuple[int, int, int], tuple[int, int | None]], star: bool
+) -> None:
+    if star:
+        table = {(epoch, a, 0): value for (epoch, a, _), value in table.items() if a != 0}
+    batch = comparison_batch(readings(table))
+    ours, whole = table_of(batch), phase_table(readings_of(batch))
+    assert (ours.clocks, ours.reference) == (whole.clocks, whole.reference)
+    for mine, theirs in ((ours.epochs, whole.epochs), (ours.x, whole.x), (ours.pivot, whole.pivot)):
+        assert mine.dtype == theirs.dtype
+        assert mine.shape == theirs.shape
+        assert mine.tobytes() == theirs.tobytes()
+
+
+@given(tables)
+def test_plain_bytes_are_read_as_the_batch_they_are(table: dict[tuple[int, int, int], tuple[int, int | None]]) -> None:
+    batch = comparison_batch(readings(table))
+    data = canonical.encode(batch)
+    assert read_plain(data) == parse_batch(batch)
+    assert read_plain(data.replace(b'"kind"', b' "kind"')) is None, "blank space"
+    assert read_plain(canonical.encode({**batch, "more": 1})) is None, "a member that nobody knows"
+    assert read_plain(canonical.encode({**batch, "u_fs": ["1.5"]})) is None
+    assert read_plain(data[:-1]) is None
 
 
 def test_a_gap_is_a_null_and_gives_no_reading() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from timeball.ledger import canonical
-from timeball.station.fold.batches import readings_of
+from timeball.station.fold.tables import readings_of
 from timeball.station.instruments.base import Sample
 from timeball.station.instruments.collecting import Gridder, batch_of
 

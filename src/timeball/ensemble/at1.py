@@ -41,7 +41,8 @@ def advance(state: AT1State, parameters: AT1Parameters, table: PhaseTable) -> tu
     after = state.with_clocks(table.clocks)
     m, n = len(table.epochs), len(after.clocks)
     phases = np.full((m, n), np.nan)
-    phases[:, [after.clocks.index(name) for name in table.clocks]] = table.x
+    place = {name: column for column, name in enumerate(after.clocks)}
+    phases[:, [place[name] for name in table.clocks]] = table.x
     after.d = np.array([parameters.drift_by_clock.get(name, 0.0) for name in after.clocks], dtype=np.float64)
     eligible = np.array([name not in parameters.zero_weight for name in after.clocks], dtype=np.bool_)
     x, y, weight, error, sigma, figure = (np.empty((m, n)) for _ in range(6))

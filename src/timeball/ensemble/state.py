@@ -69,6 +69,9 @@ class AT1State:
 
     def with_clocks(self, clocks: Sequence[str]) -> AT1State:
         """A copy that also knows `clocks`; the names stay in order, so that no sum depends on who joined when."""
+        if set(clocks) <= set(self.clocks):
+            columns = {name: getattr(self, name).copy() for name in (*FLOATS, *COUNTS, "seen")}
+            return AT1State(epoch=self.epoch, clocks=self.clocks, **columns)
         grown = AT1State.of_clocks(tuple(set(self.clocks) | set(clocks)))
         grown.epoch = self.epoch
         places = [grown.clocks.index(name) for name in self.clocks]

@@ -36,6 +36,7 @@ CODES = {
     k.NO_SCALE: "no scale",
 }
 ORDINARY = frozenset({k.OK, k.AT_CAP, k.NO_WEIGHT})
+_ORDINARY = np.array([code in ORDINARY for code in range(max(CODES) + 1)], bool)
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,16 +74,16 @@ class AT1Steps:
         `reasons` holds {epoch: {clock: words}} wherever something was out of the ordinary.
         """
         reasons: dict[str, dict[str, str]] = {}
-        for i, j in np.argwhere(~np.isin(self.code, list(ORDINARY))).tolist():
+        for i, j in np.argwhere(~_ORDINARY[self.code]).tolist():
             reasons.setdefault(str(int(self.epochs[i])), {})[self.clocks[j]] = self.reason(i, j)
         return {
             "algorithm": "AT1",
             "version": VERSION,
             "clocks": list(self.clocks),
             "epochs": [str(epoch) for epoch in self.epochs.tolist()],
-            "x_fs": [[femtoseconds(value) for value in row] for row in self.x.tolist()],
+            "x_fs": femtosecond_rows(self.x),
             "weights": [[repr(value) for value in row] for row in self.weight.tolist()],
-            "errors_fs": [[femtoseconds(value) for value in row] for row in self.error.tolist()],
+            "errors_fs": femtosecond_rows(self.error),
             "codes": self.code.tolist(),
             "reasons": reasons,
         }
@@ -91,6 +92,14 @@ class AT1Steps:
 def femtoseconds(value_s: float) -> str | None:
     """A time as a decimal string of whole fs, None for NaN."""
     return str(round(value_s * FS_PER_S)) if math.isfinite(value_s) else None
+
+
+def femtosecond_rows(values_s: FloatArray) -> list[list[str | None]]:
+    """`femtoseconds` of float64[m, n], row by row."""
+    fs = np.rint(values_s * FS_PER_S)
+    if not (np.abs(fs) < 2.0**62).all():
+        return [[femtoseconds(value) for value in row] for row in values_s.tolist()]
+    return [[str(value) for value in row] for row in fs.astype(np.int64).tolist()]
 
 
 def si_time(value_s: float) -> str:

@@ -8,7 +8,12 @@ Which key may speak for which stream is the reader's question: `verify_batch` is
 from __future__ import annotations
 
 import base64
+from functools import lru_cache
 from typing import cast
+
+import msgspec
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from timeball.ledger import canonical
 from timeball.ledger.errors import BatchError, NoteError
@@ -48,6 +53,45 @@ def verify_batch(payload: Json, public_key: Verifier) -> Json:
     except (NoteError, ValueError) as error:
         raise BatchError(f"signature of a batch: {error}") from error
     return cast("Json", batch)
+
+
+class _Signed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The members of a signed batch, in the order of canonical JSON."""
+
+    batch: msgspec.Raw
+    key: str
+    signature: str
+
+
+_DECODER = msgspec.json.Decoder(_Signed)
+_ENCODER = msgspec.json.Encoder()
+
+
+def read_signed(payload: bytes, public_key: Verifier) -> bytes | None:
+    """`verify_batch` on the bytes of an entry: the batch's bytes when `public_key` signed exactly these.
+
+    None for anything else, good or bad: that is for `verify_batch`, which says what is wrong. The bytes are canonical
+    apart from the batch, of which only the signer has said so.
+    """
+    try:
+        signed = _DECODER.decode(payload)
+        if signed.key != _vkey(public_key) or _ENCODER.encode(signed) != payload:
+            return None
+        batch = bytes(signed.batch)
+        _ed25519(public_key.public_key).verify(decode_base64(signed.signature), CONTEXT + batch)
+    except (msgspec.DecodeError, UnicodeDecodeError, InvalidSignature, ValueError):
+        return None
+    return batch
+
+
+@lru_cache(maxsize=16)
+def _vkey(key: Verifier) -> str:
+    return key.vkey
+
+
+@lru_cache(maxsize=16)
+def _ed25519(public_key: bytes) -> Ed25519PublicKey:
+    return Ed25519PublicKey.from_public_bytes(public_key)
 
 
 def is_batch(payload: object) -> bool:

@@ -10,7 +10,7 @@ epochs, or judge the values.
 
 from __future__ import annotations
 
-from timeball.readings.phases import PhaseTable, phase_table
+from timeball.readings.phases import PhaseTable, phase_table, star_table
 from timeball.readings.record import (
     EpochArray,
     FloatArray,
@@ -29,4 +29,5 @@ __all__ = [
     "ReadingsError",
     "is_scale",
     "phase_table",
+    "star_table",
 ]

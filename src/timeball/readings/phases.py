@@ -57,16 +57,43 @@ def phase_table(readings: Readings, reference: str | None = None, clocks: Sequen
     whole = _star_phases(ordered, row, len(epochs))
     if whole is None:
         whole = _graph_phases(ordered, row, len(epochs), wanted)
+    return _against_pivot(epochs, readings.clocks, columns, whole, reference)
+
+
+def star_table(clocks: tuple[str, ...], hub: int, spokes: IndexArray, epochs: EpochArray, x: FloatArray) -> PhaseTable:
+    """`phase_table` of comparisons that are a table already: the spokes, each against one and the same hub.
+
+    clocks: all names; hub, spokes: distinct places in it. epochs: int64[m], rising. x: float64[m, n], x_spoke − x_hub
+    in s, NaN where it was not read. Gives what `phase_table` gives for these readings with its defaults, to the bit.
+    """
+    read = ~np.isnan(x).all(axis=1)
+    if not read.all():
+        epochs, x = epochs[read], x[read]
+    whole = np.full((len(epochs), len(clocks)), np.nan)
+    whole[:, spokes] = x
+    whole[:, hub] = 0.0
+    return _against_pivot(epochs, clocks, tuple(name for name in clocks if not is_scale(name)), whole, None)
+
+
+def _against_pivot(
+    epochs: EpochArray, clocks: tuple[str, ...], columns: tuple[str, ...], whole: FloatArray, reference: str | None
+) -> PhaseTable:
+    """Take the wanted columns of phases per epoch against the reference, or what stands in for it."""
+    wanted = np.array([clocks.index(name) for name in columns], dtype=np.intp)
+    x = whole if columns == clocks else whole[:, wanted]
     if reference is None:
-        reference = _fullest(columns, whole[:, wanted])
-    x = whole[:, wanted]
-    measured = whole[:, readings.clocks.index(reference)] if reference else np.full(len(epochs), np.nan)
+        reference = _fullest(columns, x)
+    measured = whole[:, clocks.index(reference)] if reference else np.full(len(epochs), np.nan)
+    finite = np.isfinite(x)
     present = np.isfinite(measured)
-    stand_in = np.argmax(np.isfinite(x), axis=1) if columns else np.zeros(len(epochs), dtype=np.intp)
+    stand_in = np.argmax(finite, axis=1) if columns else np.zeros(len(epochs), dtype=np.intp)
     pivot = np.where(present, columns.index(reference) if reference in columns else -1, stand_in).astype(np.int32)
     against = np.where(present, measured, x[np.arange(len(epochs)), stand_in] if columns else np.nan)
-    some = np.isfinite(x).any(axis=1)  # an epoch at which none of the wanted clocks was measured is no row
-    return PhaseTable(epochs[some], columns, (x - against[:, None])[some], pivot[some], reference)
+    some = finite.any(axis=1)  # an epoch at which none of the wanted clocks was measured is no row
+    against_pivot = x - against[:, None]
+    if some.all():
+        return PhaseTable(epochs, columns, against_pivot, pivot, reference)
+    return PhaseTable(epochs[some], columns, against_pivot[some], pivot[some], reference)
 
 
 def _star_phases(ordered: Readings, row: npt.NDArray[np.intp], epochs: int) -> FloatArray | None:

@@ -1,13 +1,14 @@
-"""Batches of readings as they stand in the ledger: columns of decimal strings, and the arrays they become.
+"""Batches of readings as they stand in the ledger: columns of decimal strings, shaped and read strictly.
 
 x_a − x_b in whole femtoseconds, epochs in nanoseconds of TAI; null where a pair was not read. The payload is described
 in docs/ledger-entries.md. A batch that is signed and yet malformed is refused as a whole: it moves nothing. Signing is
-`ledger.batch`'s; this file only shapes.
+`ledger.batch`'s, arrays are `tables`'.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import msgspec
@@ -15,7 +16,7 @@ import numpy as np
 from msgspec import Meta
 
 from timeball.ledger.errors import BatchError
-from timeball.readings import Readings, ReadingsError
+from timeball.readings import Readings
 
 FEMTOSECOND = 1e15
 COMPARISON = "comparison"
@@ -23,9 +24,11 @@ HOST = "host"
 
 Epoch = Annotated[str, Meta(pattern=r"^-?[0-9]{1,19}\Z")]
 Femtoseconds = Annotated[str, Meta(pattern=r"^-?[0-9]{1,19}\Z")]
+Row = tuple[int, str, str, int, int | None]
+"""One reading: epoch (ns of TAI), clocks a and b, x_a − x_b (fs) and its standard uncertainty (fs), None unknown."""
 
 
-class Batch(msgspec.Struct, frozen=True):
+class Batch(msgspec.Struct, frozen=True, omit_defaults=True):
     """A recorded batch: one row an epoch, one column a pair.
 
     For the host's counter also `boot_id`, `anchor_ns` (ns), and BOOTTIME − RAW (ns) when its last epoch was read.
@@ -47,6 +50,11 @@ class Batch(msgspec.Struct, frozen=True):
             raise ValueError("a row of x_fs an epoch, a column a pair and one u_fs a pair are needed")
 
 
+def kind_of(batch: Batch | dict[str, Any]) -> object:
+    """What a batch says it is of, read strictly or not at all."""
+    return batch.kind if isinstance(batch, Batch) else batch.get("kind")
+
+
 def parse_batch(batch: dict[str, Any]) -> Batch:
     """Read a batch strictly; raises `BatchError` naming the field."""
     try:
@@ -55,46 +63,59 @@ def parse_batch(batch: dict[str, Any]) -> Batch:
         raise BatchError(f"malformed batch: {error}") from error
 
 
-def comparison_batch(readings: Readings) -> dict[str, Any]:
-    """The batch of a `Readings`: one row an epoch, one column a pair; u is taken per pair from its first reading."""
-    epochs, rows = np.unique(readings.epoch, return_inverse=True)
-    pairs = sorted({(int(a), int(b)) for a, b in zip(readings.a, readings.b, strict=True)})
-    column = {pair: place for place, pair in enumerate(pairs)}
-    table: list[list[str | None]] = [[None] * len(pairs) for _ in epochs]
-    u_fs: list[str | None] = [None] * len(pairs)
-    femtoseconds = np.rint(readings.x * FEMTOSECOND).astype(np.int64).tolist()
-    columns = [column[pair] for pair in zip(readings.a.tolist(), readings.b.tolist(), strict=True)]
-    for row, place, value, u in zip(rows.tolist(), columns, femtoseconds, readings.u.tolist(), strict=True):
-        table[row][place] = str(value)
-        if u_fs[place] is None and not math.isnan(u):
-            u_fs[place] = str(round(u * FEMTOSECOND))
-    names = [[readings.clocks[a], readings.clocks[b]] for a, b in pairs]
+def read_plain(batch: bytes) -> Batch | None:
+    """Read canonical bytes of a batch that is as this software writes it, sooner than `canonical` and `parse_batch`.
+
+    None for any other, good or bad, canonical or not: those are for the two, which say what is wrong.
+    """
+    try:
+        parsed = _DECODER.decode(batch)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    # what is written back as the same bytes is canonical, and has no member that was passed over
+    return parsed if _ENCODER.encode(parsed) == batch else None
+
+
+_DECODER = msgspec.json.Decoder(Batch)
+_ENCODER = msgspec.json.Encoder(order="sorted")
+
+
+def shape_batch(rows: Iterable[Row], kind: str, **more: str) -> dict[str, Any]:
+    """A batch: one row an epoch, one column a pair, in sorted order; null where a pair was not read.
+
+    u is stated once a pair: the greatest of its readings, null when one is unknown. Of a pair read twice at one epoch
+    the first reading counts.
+    """
+    table: dict[int, dict[tuple[str, str], int]] = {}
+    u: dict[tuple[str, str], int | None] = {}
+    for epoch, a, b, x_fs, u_fs in rows:
+        pair = (a, b)
+        table.setdefault(epoch, {}).setdefault(pair, x_fs)
+        known = u.get(pair, 0)
+        u[pair] = None if known is None or u_fs is None else max(known, u_fs)
+    pairs, epochs = sorted(u), sorted(table)
     return {
-        "kind": COMPARISON,
-        "epochs": [str(e) for e in epochs.tolist()],
-        "pairs": names,
-        "x_fs": table,
-        "u_fs": u_fs,
+        "kind": kind,
+        "epochs": [str(epoch) for epoch in epochs],
+        "pairs": [list(pair) for pair in pairs],
+        "x_fs": [[_text(table[epoch].get(pair)) for pair in pairs] for epoch in epochs],
+        "u_fs": [_text(u[pair]) for pair in pairs],
+        **more,
     }
 
 
-def readings_of(batch: dict[str, Any]) -> Readings:
-    """The `Readings` of a recorded batch; its values are exactly the quantised ones. Raises `BatchError`."""
-    parsed = parse_batch(batch)
-    clocks = tuple(sorted({name for pair in parsed.pairs for name in pair}))
-    place = {name: i for i, name in enumerate(clocks)}
-    flat = [value for row in parsed.x_fs for value in row]
-    read = np.array([value is not None for value in flat], bool)
-    count, width = len(parsed.epochs), len(parsed.pairs)
-    u_s = np.array([int(u) / FEMTOSECOND if u is not None else np.nan for u in parsed.u_fs], float)
-    try:
-        return Readings.from_columns(
-            clocks,
-            np.repeat(np.array([int(epoch) for epoch in parsed.epochs], np.int64), width)[read],
-            np.tile(np.array([place[a] for a, _ in parsed.pairs], np.int32), count)[read],
-            np.tile(np.array([place[b] for _, b in parsed.pairs], np.int32), count)[read],
-            np.array([int(value) for value in flat if value is not None], np.int64) / FEMTOSECOND,
-            np.tile(u_s, count)[read],
-        )
-    except (ReadingsError, OverflowError) as error:
-        raise BatchError(f"malformed batch: {error}") from error
+def comparison_batch(readings: Readings) -> dict[str, Any]:
+    """The batch of a `Readings`; see `shape_batch`."""
+    names = readings.clocks
+    columns = (
+        readings.epoch.tolist(),
+        [names[a] for a in readings.a.tolist()],
+        [names[b] for b in readings.b.tolist()],
+        np.rint(readings.x * FEMTOSECOND).astype(np.int64).tolist(),
+        [None if math.isnan(u) else round(u * FEMTOSECOND) for u in readings.u.tolist()],
+    )
+    return shape_batch(zip(*columns, strict=True), COMPARISON)
+
+
+def _text(value: int | None) -> str | None:
+    return None if value is None else str(value)

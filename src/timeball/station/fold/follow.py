@@ -14,7 +14,7 @@ from typing import Any
 
 from timeball.ledger import canonical
 from timeball.ledger.errors import BatchError
-from timeball.station.fold.batches import HOST, Batch, parse_batch
+from timeball.station.fold.batches import HOST, Batch, kind_of, parse_batch
 from timeball.station.fold.memory import MemoryUnknown
 from timeball.station.fold.rules import RulesUnknown
 from timeball.station.fold.timekeeping import COLLECTOR, CONFIG, STREAM, VERSION, Decision, Timekeeping
@@ -99,7 +99,7 @@ class Follower:
         for entry in self.reader.entries(max(0, through - HOST_LOOK_BACK), through):
             if entry.envelope.type == "readings" and entry.envelope.by == COLLECTOR and entry.payload is not None:
                 try:
-                    self._host(self.keeper.verified(canonical.decode(entry.payload)))
+                    self._host(self.keeper.verified_bytes(entry.payload))
                 except BatchError as error:
                     self.complaints.append(f"entry {entry.index}: {error}")
 
@@ -107,7 +107,7 @@ class Follower:
         if entry.payload is None or entry.envelope.type not in ("config", "key", "readings"):
             return []
         try:
-            decisions = self._believe(entry, canonical.decode(entry.payload))
+            decisions = self._believe(entry, entry.payload)
         except (BatchError, RulesUnknown) as error:
             self.complaints.append(f"entry {entry.index}: {error}")
             return []
@@ -116,22 +116,22 @@ class Follower:
                 self._remember_residual(decision.payload)
         return decisions
 
-    def _believe(self, entry: Entry, payload: Payload) -> list[Decision]:
+    def _believe(self, entry: Entry, payload: bytes) -> list[Decision]:
         if entry.envelope.type != "readings":
-            return self.keeper.take(entry.index, entry.envelope.by, entry.envelope.type, payload)
+            return self.keeper.take_bytes(entry.index, entry.envelope.by, entry.envelope.type, payload)
         if entry.envelope.by != COLLECTOR:
             return []
-        batch = self.keeper.verified(payload)
+        batch = self.keeper.verified_bytes(payload)
         return [] if self._host(batch) else self.keeper.take_readings(entry.index, batch)
 
     def _remember_residual(self, scale: Payload) -> None:
         residual_fs = scale["output"]["residual_fs"][-1]
         self.residual_s = int(residual_fs) / 1e15 if residual_fs is not None else math.nan
 
-    def _host(self, batch: Payload) -> bool:
+    def _host(self, batch: Batch | Payload) -> bool:
         """Readings of the host's counter decide nothing in the fold; they are for the page alone."""
-        if batch.get("kind") != HOST:
+        if kind_of(batch) != HOST:
             return False
         if self.on_host is not None:
-            self.on_host(parse_batch(batch))
+            self.on_host(batch if isinstance(batch, Batch) else parse_batch(batch))
         return True

@@ -27,7 +27,7 @@ def only(table: PhaseTable, clocks: Container[str]) -> PhaseTable:
 
 def later_than(table: PhaseTable, epoch: int | None) -> PhaseTable:
     """Only the rows after `epoch` (TAI ns): a batch that arrives again, or late, never turns the scale back."""
-    if epoch is None:
+    if epoch is None or (len(table.epochs) and int(table.epochs.min()) > epoch):
         return table
     later = table.epochs > epoch
     return replace(table, epochs=table.epochs[later], x=table.x[later], pivot=table.pivot[later])
@@ -39,9 +39,16 @@ def against_scale(steps: AT1Steps, table: PhaseTable, signal: str) -> FloatArray
     place = place_of(table.clocks, signal)
     if place is None:
         return x
-    for name in (name for name in table.clocks if name != signal and name in steps.clocks):
-        through = table.x[:, place] - table.x[:, table.clocks.index(name)] + steps.x[:, steps.clocks.index(name)]
-        x = np.where(np.isnan(x), through, x)
+    column = {name: at for at, name in enumerate(steps.clocks)}
+    unread = np.isnan(x)
+    for at, name in enumerate(table.clocks):
+        if at == place or name not in column:
+            continue
+        through = table.x[:, place] - table.x[:, at] + steps.x[:, column[name]]
+        x = np.where(unread, through, x)
+        unread = np.isnan(x)
+        if not unread.any():
+            break
     return x
 
 

@@ -8,20 +8,23 @@ s = UTC(k) − TA(k); the output's residual is x_OUT − s. It appends nothing, 
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 
 from timeball.ensemble.at1 import AT1State, AT1Steps, StateError, advance
-from timeball.ledger.batch import verify_batch
+from timeball.ledger import canonical
+from timeball.ledger.batch import read_signed, verify_batch
 from timeball.ledger.errors import BatchError, NoteError
-from timeball.ledger.note import parse_vkey
-from timeball.readings import EpochArray, FloatArray, PhaseTable, phase_table
-from timeball.station.fold.batches import COMPARISON, readings_of
+from timeball.ledger.note import Verifier, parse_vkey
+from timeball.readings import EpochArray, FloatArray, PhaseTable
+from timeball.station.fold.batches import COMPARISON, Batch, kind_of, read_plain
 from timeball.station.fold.memory import Memory, MemoryUnknown, UTCPoint, paper_of, paper_payload
 from timeball.station.fold.rules import Rules, RulesUnknown, rules_from_payload
 from timeball.station.fold.signals import against_scale, later_than, only
 from timeball.station.fold.steers import steer
+from timeball.station.fold.tables import table_of
 from timeball.steering.paper import PaperOffset
 
 __all__ = ["COLLECTOR", "STREAM", "VERSION", "Decision", "Timekeeping", "paper_of"]
@@ -79,22 +82,37 @@ class Timekeeping:
             return self.take_readings(index, self.verified(payload))
         return []
 
+    def take_bytes(self, index: int, by: str, kind: str, payload: bytes) -> list[Decision]:
+        """`take` with the payload's canonical bytes as they are stored, and sooner for it."""
+        if kind == "readings" and by == COLLECTOR:
+            return self.take_readings(index, self.verified_bytes(payload))
+        return self.take(index, by, kind, canonical.decode(payload))
+
     def verified(self, payload: Payload) -> Payload:
         """The batch of a readings entry, when the collector's recorded key signed it; raises `BatchError`."""
         if not self.memory.collector:
             raise BatchError("no key of the collector is recorded before its readings")
         if not isinstance(payload, dict):
             raise BatchError("a signed batch is an object")
-        return verify_batch(payload, parse_vkey(self.memory.collector))
+        return verify_batch(payload, _key(self.memory.collector))
 
-    def take_readings(self, index: int, batch: Payload) -> list[Decision]:
+    def verified_bytes(self, payload: bytes) -> Batch | Payload:
+        """`verified` for canonical bytes; gives a `Batch` at once where it is as this software writes them."""
+        if self.memory.collector:
+            signed = read_signed(payload, _key(self.memory.collector))
+            batch = read_plain(signed) if signed is not None else None
+            if batch is not None:
+                return batch
+        return self.verified(canonical.decode(payload))
+
+    def take_readings(self, index: int, batch: Batch | Payload) -> list[Decision]:
         """One batch (entry `index`) becomes a scale entry, perhaps a steer, perhaps a snapshot.
 
         Raises `BatchError` for a malformed one, which moves nothing.
         """
-        if self.rules is None or batch.get("kind") != COMPARISON:
+        if self.rules is None or kind_of(batch) != COMPARISON:
             return []
-        table = later_than(phase_table(readings_of(batch), None), self.at1.epoch)
+        table = later_than(table_of(batch), self.at1.epoch)
         self.memory.through = index
         if not len(table.epochs):
             return []
@@ -169,6 +187,11 @@ class Timekeeping:
         decision = self._decision("snapshot", {})
         payload = {"at1": self.at1.to_payload(), "memory": self.memory.to_payload()}
         return msgspec.structs.replace(decision, payload=payload)
+
+
+@lru_cache(maxsize=16)
+def _key(vkey: str) -> Verifier:
+    return parse_vkey(vkey)
 
 
 def _femtoseconds(x_s: float) -> str | None:

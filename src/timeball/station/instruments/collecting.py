@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
+from timeball.station.fold.batches import shape_batch
 from timeball.station.instruments.base import Sample
 
 Pair = tuple[str, str]
@@ -89,28 +90,6 @@ class Gridder:
 
 
 def batch_of(samples: Iterable[Sample], kind: str, **more: str) -> dict[str, Any]:
-    """A batch: one row an epoch, one column a pair, in sorted order; null where a pair was not read.
-
-    u is stated once a pair: the greatest of its readings, null when one is unknown. Of a pair read twice at one epoch
-    the first reading counts.
-    """
-    rows: dict[int, dict[Pair, int]] = defaultdict(dict)
-    u: dict[Pair, int | None] = {}
-    for sample in samples:
-        pair = (sample.a, sample.b)
-        rows[sample.epoch].setdefault(pair, sample.x_fs)
-        known = u.get(pair, 0)
-        u[pair] = None if known is None or sample.u_fs is None else max(known, sample.u_fs)
-    pairs, epochs = sorted(u), sorted(rows)
-    return {
-        "kind": kind,
-        "epochs": [str(epoch) for epoch in epochs],
-        "pairs": [list(pair) for pair in pairs],
-        "x_fs": [[_text(rows[epoch].get(pair)) for pair in pairs] for epoch in epochs],
-        "u_fs": [_text(u[pair]) for pair in pairs],
-        **more,
-    }
-
-
-def _text(value: int | None) -> str | None:
-    return None if value is None else str(value)
+    """The batch of some samples; see `shape_batch`."""
+    rows = ((sample.epoch, sample.a, sample.b, sample.x_fs, sample.u_fs) for sample in samples)
+    return shape_batch(rows, kind, **more)
