@@ -49,7 +49,7 @@ def write_add_checkpoint(old_size: int, proof: Iterable[bytes], note: bytes) -> 
 
 
 def parse_add_checkpoint(body: bytes) -> AddCheckpoint:
-    """Parse the body of a request; raises Refusal 400."""
+    """Parse the body of a request; raises Refusal 400, and 403 for a checkpoint whose signature lines are malformed."""
     if len(body) > MAX_BODY_BYTES:
         raise Refusal(400, f"request of {len(body)} bytes is longer than {MAX_BODY_BYTES}\n")
     head, separator, note = body.partition(b"\n\n")
@@ -63,6 +63,8 @@ def parse_add_checkpoint(body: bytes) -> AddCheckpoint:
     try:
         parse_note(note)
     except NoteError as error:
+        if _states_checkpoint(note):
+            raise Refusal(403, f"invalid signature: {error}\n") from error
         raise Refusal(400, f"malformed checkpoint: {error}\n") from error
     return AddCheckpoint(int(match[1]), proof, note)
 
@@ -103,6 +105,16 @@ def _signed_head(request: AddCheckpoint, keys: Sequence[NoteKey]) -> Checkpoint:
         return parse_checkpoint_text(text)
     except CheckpointError as error:
         raise Refusal(400, f"malformed checkpoint: {error}\n") from error
+
+
+def _states_checkpoint(note: bytes) -> bool:
+    """Whether the text of a note that does not parse is a checkpoint all the same: then its signatures are at fault."""
+    text, separator, _ = note.rpartition(b"\n\n")
+    try:
+        parse_checkpoint_text(text.decode() + "\n")
+    except (UnicodeDecodeError, CheckpointError):
+        return False
+    return bool(separator)
 
 
 def _hash(line: str) -> bytes:

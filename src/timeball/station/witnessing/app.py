@@ -22,7 +22,7 @@ from timeball.ledger.witnessing import parse_add_checkpoint
 from timeball.station.witnessing.heads import Heads
 
 MAX_BODY_BYTES = 64 * 1024
-BODY_WITHIN_S = 10.0
+BODY_WITHIN_S = 5.0
 _HEADERS = {"x-content-type-options": "nosniff", "cache-control": "no-cache"}
 
 log = logging.getLogger("witness")

@@ -29,7 +29,7 @@ from timeball.station.recording.filesystem import OSFileSystem
 from timeball.station.witnessing.app import create_app, witness_routes
 from timeball.station.witnessing.heads import Heads
 
-CONNECTION_S = 30.0
+CONNECTION_S = 12.0
 MAX_CONNECTIONS = 256
 _LAST_WORDS_S = 5.0
 
