@@ -8,7 +8,7 @@ import shutil
 import stat
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -299,6 +299,11 @@ class Failing(OSFileSystem):
         if self.error:
             raise OSError(self.error, os.strerror(self.error))
         super().sync(path)
+
+    def sync_all(self, files: Sequence[str], folders: Sequence[str]) -> None:
+        for path in files:
+            self.sync(path)
+        super().sync_all([], folders)
 
 
 @pytest.mark.parametrize(("number", "kind"), [(errno.ENOSPC, LedgerFull), (errno.EIO, StoreFailedError)])

@@ -9,7 +9,7 @@ data for good although processes still see it, as Linux page writeback does. Not
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -78,6 +78,13 @@ class SimulatedDisk:
             file.unsynced.clear()
 
         self._step(act, file.unsynced.clear)
+
+    def sync_all(self, files: Sequence[str], folders: Sequence[str]) -> None:
+        """One after the other: each is a step of its own."""
+        for path in files:
+            self.sync(path)
+        for folder in folders:
+            self.sync_dir(folder)
 
     def rename(self, old: str, new: str) -> None:
         """Move a file over another."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import binascii
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import accumulate
 
 import numpy as np
@@ -72,15 +73,11 @@ class Run:
 class Group:
     """Entries from index `first` on. `frames` holds their payload frames, `starts` int64[n + 1] the bounds of those."""
 
-    __slots__ = ("digests", "first", "frames", "runs", "starts")
-
     def __init__(self, first: int, runs: Sequence[Run], frames: Bytes, starts: Integers) -> None:
         self.first = first
         self.runs = tuple(runs)
         self.frames = frames
         self.starts = starts
-        self.digests = np.empty((starts.size - 1, 32), np.uint8)
-        hash_frames(frames, starts[:-1] + FRAME_HEADER, np.diff(starts) - FRAME_HEADER, self.digests)
 
     @property
     def count(self) -> int:
@@ -91,6 +88,13 @@ class Group:
     def end(self) -> int:
         """Index after the last entry."""
         return self.first + self.count
+
+    @cached_property
+    def digests(self) -> Bytes:
+        """SHA-256(salt ‖ payload) of each entry: uint8[n, 32]. Nothing needs them before the entries join the tree."""
+        found = np.empty((self.count, 32), np.uint8)
+        hash_frames(self.frames, self.starts[:-1] + FRAME_HEADER, np.diff(self.starts) - FRAME_HEADER, found)
+        return found
 
     def payload(self, position: int) -> bytes:
         """The payload of one entry."""

@@ -2,14 +2,14 @@
 
 A group is one header with one checksum, the runs, and the payload frames of all its entries. The header also says how
 long the durable journal was when the group was begun: that tells a torn tail (never acknowledged: dropped) from damage
-(acknowledged: an error). Envelopes are not kept: runs and digests say all that stands in them. The frames of single
+(acknowledged: an error). Envelopes are not kept: runs and payloads say all that stands in them. The frames of single
 entries that earlier versions wrote are read too, by `oldjournal`.
 """
 
 from __future__ import annotations
 
-import hashlib
 import struct
+import zlib
 
 from timeball.station.recording import oldjournal
 from timeball.station.recording.errors import StoreDamagedError
@@ -18,22 +18,20 @@ from timeball.station.recording.group import Group, Run, parse_group
 
 JOURNAL = "journal"
 _MAGIC = b"TBj2"
-# magic, checksum, index of the first entry, durable length before the group, lengths of runs and of frames
-_HEADER = struct.Struct(">4s16sQQIQ")
-_SUMMED = 20
+# magic, crc32 of all that follows, index of the first entry, durable length before the group, runs and frames in bytes
+_HEADER = struct.Struct(">4sIQQIQ")
+_SUMMED = 8
 # lengths of the names, first sequence number, count, version, index that is superseded plus one, time; then the names
 _RUN = struct.Struct(">BBQIQQQ")
 Found = tuple[Group, int, int]
 
 
 def write_group_head(group: Group, durable: int) -> bytes:
-    """What stands before the frames of a group that begins when `durable` bytes of the journal are durable.
-
-    The checksum covers header, runs and digests, and the digests cover salts and payloads.
-    """
+    """What stands before the frames of a group that begins when `durable` bytes of the journal are durable."""
     runs = b"".join(map(_write_run, group.runs))
-    header = _HEADER.pack(_MAGIC, bytes(16), group.first, durable, len(runs), group.frames.size)
-    return _MAGIC + _checksum(header[_SUMMED:] + runs, group) + header[_SUMMED:] + runs
+    header = _HEADER.pack(_MAGIC, 0, group.first, durable, len(runs), group.frames.size)
+    checksum = zlib.crc32(group.frames.data, zlib.crc32(header[_SUMMED:] + runs))
+    return _MAGIC + checksum.to_bytes(4, "big") + header[_SUMMED:] + runs
 
 
 def scan_journal(data: bytes) -> tuple[list[Group], int]:
@@ -135,13 +133,9 @@ def _group_at(data: bytes, offset: int) -> Found | None:
     if not runs or sum(run.count for run in runs) > frames_length:
         return None
     group = parse_group(first, runs, memoryview(data)[body:end])
-    if group is None or _checksum(data[offset + _SUMMED : body], group) != checksum:
+    if group is None or zlib.crc32(memoryview(data)[offset + _SUMMED : end]) != checksum:
         return None
     return group, durable, end
-
-
-def _checksum(head: bytes, group: Group) -> bytes:
-    return hashlib.sha256(head + group.digests.tobytes()).digest()[:16]
 
 
 def _expect_torn_tail(data: bytes, offset: int) -> None:

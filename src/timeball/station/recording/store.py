@@ -298,10 +298,7 @@ class Store:
         self._known_dirs |= {folder for folder in folders if not folder.endswith(".p")}
         for path, offset, data in plan.writes:
             self._fs.write_at(path, offset, data)
-        for path, _, _ in plan.writes:
-            self._fs.sync(path)
-        for folder in sorted(folders):
-            self._fs.sync_dir(folder)
+        self._fs.sync_all([path for path, _, _ in plan.writes], sorted(folders))
 
     def _tidy(self, completed: Iterable[TilePath]) -> None:
         """After a durable head: remove the partial tiles of complete ones, cut a long journal, save the cache at times.
