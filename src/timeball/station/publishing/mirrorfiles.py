@@ -1,0 +1,103 @@
+"""The folder of a mirror: the layout of a state folder, written so that it is whole after a crash at any moment.
+
+Files beyond the stored head mean nothing until the head that covers them is stored, last and atomically.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from timeball.ledger.tiles import WIDTH, TilePath, index_path
+
+HEAD = "ledger/checkpoint"
+KEY = "ledger/log.vkey"
+EVIDENCE = "evidence"
+
+
+class MirrorFiles:
+    """Reads and writes below `folder`; what is written is durable after `sync`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._unsynced: set[Path] = set()
+
+    def read(self, name: str) -> bytes | None:
+        """A file, None when there is none."""
+        try:
+            return (self.folder / name).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def write(self, name: str, data: bytes) -> None:
+        """Put a file in its place, whole; its content is durable, its name after `sync`."""
+        path = self.folder / name
+        if not path.parent.is_dir():
+            self._make(path.parent)
+        temporary = path.with_name(path.name + ".tmp")
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fdatasync(file.fileno())
+        temporary.replace(path)
+        self._unsynced.add(path.parent)
+
+    def write_tile(self, path: TilePath, data: bytes) -> None:
+        """Put a tile in its place."""
+        self.write(f"ledger/{path}", data)
+
+    def write_payloads(self, number: int, data: bytes) -> None:
+        """Put a payload bundle in its place."""
+        self.write(f"payloads/{index_path(number)}", data)
+
+    def read_payloads(self, number: int) -> bytes | None:
+        """A payload bundle."""
+        return self.read(f"payloads/{index_path(number)}")
+
+    def sync(self) -> None:
+        """Make every name written so far durable."""
+        for folder in self._unsynced:
+            _sync(folder)
+        self._unsynced.clear()
+
+    def drop_partial(self, old_size: int, size: int) -> None:
+        """Remove partial tiles whose complete tile a head of `size` covers and one of `old_size` did not."""
+        for level in (None, *range(8)):
+            shift = 8 * (level or 0)
+            for index in range((old_size >> shift) // WIDTH, (size >> shift) // WIDTH):
+                folder = self.folder / f"ledger/{TilePath(level, index)}.p"
+                with suppress(OSError):
+                    for file in folder.iterdir():
+                        file.unlink()
+                    folder.rmdir()
+
+    def keep_evidence(self, name: str, files: Mapping[str, bytes]) -> Path:
+        """Keep files under `evidence/NAME`, durably; what is kept there is never written again."""
+        folder = self.folder / EVIDENCE / name
+        if not folder.exists():
+            for file, data in files.items():
+                self.write(f"{EVIDENCE}/{name}/{file}", data)
+            self.sync()
+        return folder
+
+    def _make(self, folder: Path) -> None:
+        if not folder.parent.is_dir():
+            self._make(folder.parent)
+        folder.mkdir(exist_ok=True)
+        self._unsynced.add(folder.parent)
+
+
+def name_of_evidence(served: bytes) -> str:
+    """A name for what was served, the same whenever the same is served again."""
+    return hashlib.sha256(served).hexdigest()[:16]
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

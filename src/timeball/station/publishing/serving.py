@@ -1,0 +1,35 @@
+"""Running the served ledger as a process of its own: a listener, a server, and a clean end on SIGTERM or SIGINT."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import sys
+
+import uvicorn
+from starlette.applications import Starlette
+
+from timeball.station.witnessing.daemon import BoundedConnection, listen_on
+
+__all__ = ["listen_on", "serve"]
+MAX_CONNECTIONS = 256
+
+
+def serve(app: Starlette, listener: socket.socket) -> None:
+    """Serve until SIGTERM or SIGINT. Must run in the main thread."""
+    # uvicorn handles both while it serves and raises them again afterwards: stopping on request is a clean end
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
+    uvicorn.Server(
+        uvicorn.Config(
+            app,
+            http=BoundedConnection,
+            lifespan="off",
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            ws="none",
+            limit_concurrency=MAX_CONNECTIONS,
+            timeout_graceful_shutdown=1,
+        )
+    ).run(sockets=[listener])
