@@ -88,8 +88,8 @@ def _rows(said: dict[str, Any]) -> Iterator[list[str]]:
 
 
 def _says(brief: dict[str, Any]) -> str:
-    if brief.get("erased"):
-        return "erased"
+    if brief.get("missing"):
+        return "payload not in this file: erased, or withheld from whoever made it"
     if "bound_s" in brief:
         return f"bound {format_seconds(float(brief['bound_s']))}; {brief['against'] or 'nothing against'}"
     if "weights" in brief:

@@ -13,6 +13,8 @@ from itertools import pairwise
 
 from timeball.station.page.pagelayout import MAX_BOUND_S
 
+NOTHING_FOUND, FOUND = 0, 1  # codes of a verdict, as the ledger has them
+
 IN_SYNC = "in sync"
 NOT_IN_SYNC = "not in sync"
 UNKNOWN = "unknown"
@@ -44,14 +46,14 @@ class LeaseState:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the answer follows from. `looks` are the epochs of each verdict's looks, in order (TAI ns)."""
+    """What the answer follows from. `looks`: each verdict's code and the epochs of its looks (TAI ns), in order."""
 
     tai_ns: int
     enclosed: str
     bound_s: float
     against: Sequence[str]
     leases: Sequence[LeaseState | None]
-    looks: Sequence[Sequence[int]] = field(default_factory=tuple)
+    looks: Sequence[tuple[int, Sequence[int]]] = field(default_factory=tuple)
 
 
 def judge(facts: Facts) -> tuple[str, str]:
@@ -72,16 +74,38 @@ def judge(facts: Facts) -> tuple[str, str]:
 
 
 def _looked(facts: Facts) -> tuple[str, str] | None:
-    """The observer renews only when it looks: where did it look last before the moment?"""
+    """The observer renews only when it looks and finds nothing: where did it look last before the moment?"""
     observer = facts.leases[-1]
     length_ns = int((observer.length_s if observer is not None else 0.0) * 1e9)
-    last = max((look for looks in facts.looks for look in looks if look <= facts.tai_ns), default=None)
-    if last is not None and facts.tai_ns - last < length_ns:
-        return None
+    last = _last_look(facts)
+    if last is not None and facts.tai_ns - last[0] < length_ns:
+        return _FINDINGS.get(last[1], (UNKNOWN, "the observer's last look before the moment could not be judged"))
     ended_ns = length_ns + int(LOOK_MARGIN_S * 1e9)
-    for looks in facts.looks:
+    for _, looks in facts.looks:
         for one, following in pairwise(looks):
             if one + ended_ns <= facts.tai_ns < following:
                 gap_s = (following - one) / 1e9
                 return NOT_IN_SYNC, f"the observer's lease had run out: it did not look for {gap_s:.1f} s"
     return UNKNOWN, "no look of the observer at the moment is recorded"
+
+
+def _last_look(facts: Facts) -> tuple[int, int] | None:
+    """Epoch and code of the last look at or before the moment.
+
+    A verdict is recorded at once when the code changes: so the code of a verdict is that of its last look, and the
+    looks before it had the code of the verdict before.
+    """
+    found: tuple[int, int] | None = None
+    told: int | None = None
+    for code, looks in facts.looks:
+        for look in looks:
+            if look <= facts.tai_ns and (found is None or look > found[0]):
+                found = look, code if told is None or look == looks[-1] else told
+        told = code
+    return found
+
+
+_FINDINGS: dict[int, tuple[str, str] | None] = {
+    NOTHING_FOUND: None,
+    FOUND: (NOT_IN_SYNC, "the observer's last look before the moment found something"),
+}

@@ -28,8 +28,8 @@ _PATH = Annotated[tuple[str, ...], msgspec.Meta(max_length=63)]
 class Item(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One entry in its role: envelope and payload as objects, salt and path in base64.
 
-    `payload` is null and `salt` empty for an entry whose payload was erased. The path of the proof's own entry is
-    empty: the proof's lines are its path.
+    `payload` is null and `salt` empty for an entry whose payload was erased, or withheld from the maker. The path of
+    the proof's own entry is empty: the proof's lines are its path.
     """
 
     role: Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z-]{0,31}\Z")]
@@ -54,7 +54,7 @@ class Item(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def payload_bytes(self) -> bytes | None:
-        """The payload's canonical bytes; None when erased."""
+        """The payload's canonical bytes; None when it is not here."""
         return None if self.payload is None else canonical.encode(self.payload)
 
     @property

@@ -44,6 +44,7 @@ def make_statement(moment: Moment, items: Items, approvals: Sequence[Item] = ())
         "claim": claim,
         "why": why,
         "enclosed": not open_end,
+        "leases_closed": all(_has(items, role) for role in (roles.LEASE_NEXT, roles.OBSERVER_LEASE_NEXT)),
         **_decisions(items),
         "approvals": [{"index": item.index, "by": item.envelope.by, "type": item.envelope.type} for item in approvals],
     }
@@ -112,13 +113,14 @@ def _lease(items: Items, role: str, config: Json, moment: Moment) -> LeaseState 
         raise StatementError(role, f"this is no lease entry: {error!r}") from error
 
 
-def _looks(items: Items) -> list[list[int]]:
-    """The epochs of the observer's looks, a list for each verdict."""
+def _looks(items: Items) -> list[tuple[int, list[int]]]:
+    """The code of each verdict and the epochs of its looks."""
     found = []
     for role in (roles.VERDICT, roles.VERDICT_NEXT):
         if _has(items, role):
             try:
-                found.append([int(epoch) for epoch in _payload(items, role)["batch"]["epochs"]])
+                batch = _payload(items, role)["batch"]
+                found.append((int(batch["code"]), [int(epoch) for epoch in batch["epochs"]]))
             except (KeyError, TypeError, ValueError) as error:
                 raise StatementError(role, f"this is no verdict: {error!r}") from error
     return found
@@ -136,7 +138,7 @@ def _brief(items: Items, role: str) -> Json | None:
     envelope = item.envelope
     brief: Json = {"index": item.index, "seq": envelope.seq, "time": envelope.time}
     if item.payload is None:
-        return {**brief, "erased": True}
+        return {**brief, "missing": True}
     try:
         return {**brief, **_BRIEFS.get(role, lambda _payload: {})(item.payload)}
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
@@ -188,5 +190,5 @@ def _payload(items: Items, role: str) -> Any:
         raise StatementError(role, "the file holds no such entry")
     payload = items[role].payload
     if payload is None:
-        raise StatementError(items[role].place, "its payload was erased")
+        raise StatementError(items[role].place, "its payload is not in this file: erased, or withheld")
     return payload
