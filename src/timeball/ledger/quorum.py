@@ -112,9 +112,9 @@ class Policy:
 
     def _lacking(self, head: Checkpoint, times: Mapping[str, int]) -> QuorumError:
         missing = tuple(name for name in self.witnesses if name not in times)
-        have = ", ".join(times) or "none"
-        return QuorumError(
+        words = (
             f"checkpoint of {head.origin} with {head.size} entries lacks the quorum {self.quorum!r}: "
-            f"cosigned by {have}; missing {', '.join(missing) or 'none'}",
-            missing,
+            f"cosigned by {', '.join(times) or 'none'}; missing {', '.join(missing) or 'none'}"
         )
+        # names are octets; those that are not UTF-8 must still be printable
+        return QuorumError(words.encode("utf-8", "backslashreplace").decode(), missing)
