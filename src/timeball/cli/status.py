@@ -38,6 +38,8 @@ def command(state: Path | None, as_json: bool) -> int:
 
 def sentences(status: dict[str, Any]) -> Iterator[str]:
     """The status in words: verdict first, numbers with unit and age after."""
+    from timeball.station.reporting.witnesses import witnessing_words
+
     station, time, output, ledger = status["station"], status["time"], status["output"], status["ledger"]
     scale = status["scale"]
     simulated = " (simulated laboratory: nothing here is traceable)" if station["simulated"] else ""
@@ -55,6 +57,7 @@ def sentences(status: dict[str, Any]) -> Iterator[str]:
     newest = scale["epoch_utc"] or "none yet"
     yield f"scale    {scale['algorithm']} every {scale['interval_s']:g} s, newest epoch {newest}"
     yield f"ledger   {ledger['size']} entries of {ledger['origin']}"
+    yield f"witness  {witnessing_words(status['witnessing'])}"
     yield ""
     rows = (
         [clock["name"], clock["kind"], f"{clock['weight']:.4f}", _seconds(clock["x_s"]), clock["state"], clock["why"]]

@@ -32,6 +32,7 @@ from timeball.station.recording.ledger_reader import LedgerReader
 from timeball.station.recording.newest import newest_entry
 from timeball.station.reporting.series import Series
 from timeball.station.reporting.statusparts import clock_rows, leap_part, mjd_of, output_part, refid_words, scale_part
+from timeball.station.reporting.witnesses import witnessing_alarms, witnessing_part
 
 Payload = dict[str, Any]
 LEAST_FREE_BYTES = 4_000_000
@@ -45,6 +46,7 @@ WORD_OF = {
     "actuation": ("actuation", "actuator"),
     "timekeeper": ("lease", "lease"),
     "observer": ("lease", "observer-lease"),
+    "witnessing": ("witnessing", "witness"),
 }
 """What is wanted of the ledger: the newest entry of a type by the stream whose word it is."""
 
@@ -67,7 +69,8 @@ class StatusReader:
         now, pages = self._now()
         scale = self._newest["scale"]
         output = output_part(scale, self._newest["served"], self._newest["steer"], self.config)
-        alarms = self._alarms(now)
+        witnessing = witnessing_part(self.state, self.config, self._newest["witnessing"])
+        alarms = [*self._alarms(now), *witnessing_alarms(witnessing, self._seen, self.config)]
         return {
             "station": self._station(now, output, alarms),
             "time": self._time(now, pages[0]),
@@ -76,6 +79,7 @@ class StatusReader:
             "scale": scale_part(scale, now.tai_ns, self.config, self.leaps),
             "output": output,
             "ledger": self._ledger(),
+            "witnessing": witnessing,
             "ntp": {"listen": list(self.config.ntp.listen), **self._server_counts()},
             "processes": self._processes(),
             "alarms": alarms,
