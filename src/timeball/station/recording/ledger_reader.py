@@ -23,6 +23,7 @@ from timeball.ledger.merkle import EMPTY_ROOT
 from timeball.ledger.note import Verifier, parse_vkey
 from timeball.ledger.payload import HEADER, frame_length, parse_frame
 from timeball.ledger.tiles import WIDTH, index_path
+from timeball.station.keeping.cold import PayloadBundles
 
 _TRIES = 100
 _PAUSE_S = 0.005
@@ -165,10 +166,11 @@ class LedgerReader:
 
 
 class PayloadFiles:
-    """Finds frames in payload files; remembers where the frames of a few bundles begin."""
+    """Finds frames in payload files, or in cold storage; remembers where the frames of a few bundles begin."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._bundles = PayloadBundles(folder)
         self._starts: OrderedDict[int, list[int]] = OrderedDict()
 
     def read(self, index: int) -> tuple[bytes, bytes | None]:
@@ -183,15 +185,19 @@ class PayloadFiles:
         self._starts.move_to_end(bundle)
         if len(self._starts) > _REMEMBERED_BUNDLES:
             self._starts.popitem(last=False)
-        return OpenFrames(self._folder / index_path(bundle), starts)
+        return OpenFrames(self._folder, index_path(bundle), starts, self._bundles)
 
 
 class OpenFrames:
-    """One payload file, open from the first frame read until the `with` ends: bundles are read a frame at a time."""
+    """One payload file, open from the first frame read until the `with` ends: bundles are read a frame at a time.
 
-    def __init__(self, path: Path, starts: list[int]) -> None:
-        self._path, self._starts = path, starts
+    A bundle that is in cold storage is there as a whole.
+    """
+
+    def __init__(self, folder: Path, path: str, starts: list[int], bundles: PayloadBundles) -> None:
+        self._folder, self._path, self._starts, self._bundles = folder, path, starts, bundles
         self._descriptor = -1
+        self._cold: bytes | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -205,13 +211,26 @@ class OpenFrames:
 
     def read(self, position: int) -> tuple[bytes, bytes | None]:
         """Salt and payload of the entry at a position (empty and None when erased); raises TileError or OSError."""
-        if self._descriptor < 0:
-            self._descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
-        starts, descriptor = self._starts, self._descriptor
+        if self._descriptor < 0 and self._cold is None:
+            self._open()
+        starts = self._starts
         while len(starts) <= position + 1:
-            starts.append(starts[-1] + frame_length(os.pread(descriptor, HEADER.size, starts[-1])))
-        frame = parse_frame(os.pread(descriptor, starts[position + 1] - starts[position], starts[position]))
+            starts.append(starts[-1] + frame_length(self._pread(HEADER.size, starts[-1])))
+        frame = parse_frame(self._pread(starts[position + 1] - starts[position], starts[position]))
         return frame.salt, frame.payload
+
+    def _open(self) -> None:
+        try:
+            self._descriptor = os.open(self._folder / self._path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            self._cold = self._bundles.read(self._path)
+            if self._cold is None:
+                raise
+
+    def _pread(self, length: int, offset: int) -> bytes:
+        if self._cold is None:
+            return os.pread(self._descriptor, length, offset)
+        return self._cold[offset : offset + length]
 
 
 def _by(stream: str) -> tuple[bytes, ...]:

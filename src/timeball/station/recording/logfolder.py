@@ -7,14 +7,17 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
+from timeball.ledger.bundles import MISSING, Buffer
 from timeball.ledger.checkpoint import Checkpoint, open_checkpoint
 from timeball.ledger.errors import EvidenceError, LedgerError
 from timeball.ledger.log import MissingTileError
 from timeball.ledger.note import Verifier, parse_vkey
 from timeball.ledger.verify import Progress, Report, verify_log
+from timeball.station.keeping.cold import PayloadBundles
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -55,8 +58,20 @@ class LogFolder:
         return _read(f"{self.log}/{path}")
 
     def read_payloads(self, path: str) -> bytes | None:
-        """A payload bundle."""
-        return None if self.payloads is None else _read(f"{self.payloads}/{path}")
+        """A payload bundle, from cold storage when it is not beside the log."""
+        return None if self._bundles is None else self._bundles.read(path)
+
+    @cached_property
+    def _bundles(self) -> PayloadBundles | None:
+        return None if self.payloads is None else PayloadBundles(self.payloads)
+
+    def fill(self, path: str, buffer: Buffer) -> int:
+        """A file of the log, into a buffer (see `ledger.bundles.Fill`)."""
+        return _fill(f"{self.log}/{path}", buffer)
+
+    def fill_payloads(self, path: str, buffer: Buffer) -> int:
+        """A payload bundle, into a buffer."""
+        return MISSING if self.payloads is None else _fill(f"{self.payloads}/{path}", buffer)
 
     def partial_tiles(self) -> Iterator[str]:
         """Paths of the partial tiles below the log, as they lie there."""
@@ -75,9 +90,16 @@ def verify_folder(
     payloads = None if folder.payloads is None else folder.read_payloads
 
     def verify() -> Report:
-        present = folder.partial_tiles()
         return verify_log(
-            folder.read, present, log, payloads=payloads, since=older, progress=progress, spread=map_in_threads
+            folder.read,
+            folder.partial_tiles(),
+            log,
+            payloads=payloads,
+            since=older,
+            progress=progress,
+            spread=map_in_threads,
+            fill=folder.fill,
+            fill_payloads=None if payloads is None else folder.fill_payloads,
         )
 
     for _ in range(_TRIES):
@@ -158,7 +180,6 @@ def _names(folder: str) -> list[str]:
 
 
 def _read(path: str) -> bytes | None:
-    # the plain calls: what a verification spends on opening files is a good part of it
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):
@@ -172,5 +193,21 @@ def _read(path: str) -> bytes | None:
         return data
     except IsADirectoryError:
         return None
+    finally:
+        os.close(descriptor)
+
+
+def _fill(path: str, buffer: Buffer) -> int:
+    # the plain calls, and no memory taken for each file: both are a good part of what a fast verification spends
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        return MISSING
+    try:
+        size = os.readv(descriptor, [buffer.data])
+        # a full buffer may be all of the file or the front of it: more than it holds is what to ask for again
+        return size if size < buffer.size else max(os.fstat(descriptor).st_size, size + 1)
+    except IsADirectoryError:
+        return MISSING
     finally:
         os.close(descriptor)
