@@ -67,10 +67,18 @@ class _Client:
 
 
 class Recorder:
-    """Serves clients of a listening socket from one store; `clock` gives ns of TAI."""
+    """Serves clients of a listening socket from one store below `state`; `clock` gives ns of TAI."""
 
-    def __init__(self, store: Store, listener: socket.socket, clock: Callable[[], int], interval_s: float) -> None:
+    def __init__(
+        self,
+        store: Store,
+        listener: socket.socket,
+        clock: Callable[[], int],
+        interval_s: float,
+        state: Path | None = None,
+    ) -> None:
         self._store = store
+        self._state = state
         self._clock = clock
         self._interval_s = interval_s
         self._listener = listener
@@ -161,7 +169,10 @@ class Recorder:
 
     def _erase(self, asked: Erase) -> Answer:
         try:
-            return Recorded([erase_entries(self._store, asked.indices, asked.reason, self._clock(), force=asked.force)])
+            entry = erase_entries(
+                self._store, asked.indices, asked.reason, self._clock(), force=asked.force, state=self._state
+            )
+            return Recorded([entry])
         except StoreError as error:
             return _refuse(error)
 
@@ -220,10 +231,10 @@ def work(process: Process) -> None:
         clock = entry_clock(process.state, station_leaps(config))
         guard.settle(store, clock())
         try:
-            finish_erasures(store)
+            finish_erasures(store, process.state)
         except StoreError as error:
             process.log.warning("an erasure is not finished, and will be at the next start or erasure: %s", error)
-        Recorder(store, listener, clock, config.ledger.checkpoint_interval_s).serve(process.stop)
+        Recorder(store, listener, clock, config.ledger.checkpoint_interval_s, process.state).serve(process.stop)
         recorder_socket(process.state).unlink(missing_ok=True)
 
 

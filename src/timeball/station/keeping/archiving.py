@@ -169,8 +169,16 @@ def erase_cold(cold: FileSystem, leaves: Leaves, indices: list[int]) -> None:
         if part is not None:
             wanted.setdefault(part, []).append(index)
     for part, inside in wanted.items():
-        write_part(cold, part.next(), _erased(storage, part, leaves, inside))
+        if not all(_is_erased(storage, index) for index in inside):
+            write_part(cold, part.next(), _erased(storage, part, leaves, inside))
+    # a name that an earlier attempt left may not be durable, and older files may still be there
+    cold.sync_dir("")
     sweep(cold)
+
+
+def _is_erased(storage: ColdStorage, index: int) -> bool:
+    bundle = storage.read_bundle(index // WIDTH) or b""
+    return erase_frames(bundle, [index % WIDTH]) == bundle
 
 
 def sweep(cold: FileSystem) -> None:

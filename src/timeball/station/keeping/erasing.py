@@ -8,10 +8,17 @@ It does not reach into backups and mirrors: those follow the `erasure` entry the
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from timeball.ledger import canonical
 from timeball.ledger.contents import ERASURE, KEY
-from timeball.station.recording.errors import EntryRefusedError
+from timeball.ledger.errors import LedgerError
+from timeball.station.keeping.cold import cold_folder
+from timeball.station.keeping.lock import keeping_lock
+from timeball.station.recording.errors import EntryRefusedError, StoreFailedError
+from timeball.station.recording.filesystem import OSFileSystem
+from timeball.station.recording.integration import PAYLOADS
+from timeball.station.recording.ledger_reader import LedgerReader
 from timeball.station.recording.store import NewEntry, Store
 
 STREAM = "erasure"
@@ -23,32 +30,56 @@ DECIDING = frozenset({"config", "readings", "scale", "steer", "snapshot", "actua
 KEPT = frozenset({KEY, ERASURE})
 
 
-def erase_entries(store: Store, indices: Sequence[int], reason: str, time_ns: int, *, force: bool = False) -> int:
+def erase_entries(
+    store: Store, indices: Sequence[int], reason: str, time_ns: int, *, force: bool = False, state: Path | None = None
+) -> int:
     """Erase the payloads of entries for a reason, and give the index of the entry that says so; safe to repeat.
 
-    `force` allows types that decide time: replay then says "cannot check" where they stood. Raises EntryRefusedError,
-    and LedgerFull when the disk refuses: asked again, it is finished.
+    `force` allows types that decide time: replay then says "cannot check" where they stood. `state` is the store's
+    folder, where cold storage is found. Raises EntryRefusedError, and LedgerFull when a disk refuses: asked again, it
+    is finished.
     """
     asked = sorted(set(indices))
     payload = canonical.encode({"indices": asked, "reason": _checked_reason(reason)})
-    done = finish_erasures(store)
-    if done is not None and store.read(done)[1] == payload:
-        return done
-    _check_entries(store, asked, force)
-    [entry] = store.append_many([NewEntry(STREAM, store.next_seq(STREAM), ERASURE, VERSION, payload)], time_ns)
-    store.erase_all(asked)
+    with keeping_lock(state):
+        done = _finish(store, state)
+        if done is not None and store.read(done)[1] == payload:
+            return done
+        _check_entries(store, asked, force)
+        [entry] = store.append_many([NewEntry(STREAM, store.next_seq(STREAM), ERASURE, VERSION, payload)], time_ns)
+        _overwrite(store, asked, state)
     return entry
 
 
-def finish_erasures(store: Store) -> int | None:
+def finish_erasures(store: Store, state: Path | None = None) -> int | None:
     """Finish what the last recorded erasure began, and give its entry's index; None when nothing was ever erased."""
+    with keeping_lock(state):
+        return _finish(store, state)
+
+
+def _finish(store: Store, state: Path | None) -> int | None:
     last = store.last_index(STREAM)
     if last < 0:
         return None
     envelope, payload = store.read(last)
     if envelope.type == ERASURE and payload is not None:
-        store.erase_all(canonical.decode(payload)["indices"])
+        _overwrite(store, canonical.decode(payload)["indices"], state)
     return last
+
+
+def _overwrite(store: Store, indices: list[int], state: Path | None) -> None:
+    store.erase_all(index for index in indices if store.holds_payloads(index))
+    # also those that are still in both places
+    try:
+        folder = None if state is None else cold_folder(state / PAYLOADS)
+        if folder is None or state is None:
+            return
+        # only now: it needs the package for Parquet
+        from timeball.station.keeping.archiving import erase_cold, leaves_of
+
+        erase_cold(OSFileSystem(folder), leaves_of(LedgerReader(state)), indices)
+    except (LedgerError, OSError) as error:
+        raise StoreFailedError(f"what is in cold storage is not erased yet: {error}") from error
 
 
 def _checked_reason(reason: str) -> str:
