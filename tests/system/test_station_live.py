@@ -15,6 +15,10 @@ from pathlib import Path
 import pytest
 from stations import PROCESSES, QUICK, Station, alive, kill, running, wait_for
 
+from timeball.instants import Instant, format_utc
+from timeball.station.hosttime.leaps import load_leap_table
+from timeball.station.recording.ledger_reader import LedgerReader
+
 pytestmark = pytest.mark.system
 
 
@@ -111,6 +115,35 @@ def test_a_lease_holder_that_stands_still_withdraws_the_time(station: Station, h
         for pid in pids:
             kill(pid, signal.SIGCONT)
     station.wait_in_sync()
+
+
+def statements(station: Station) -> list[int]:
+    """The references (TAI ns) of what the station has said that it served."""
+    entries = LedgerReader(station.state).entries()
+    return [int(json.loads(e.payload or b"")["tai_ns"]) for e in entries if e.envelope.type == "served"]
+
+
+def test_what_was_served_is_proven_afterwards(station: Station, tmp_path: Path) -> None:
+    wait_for(lambda: len(statements(station)) > 1, "no second statement of served time", 90.0)
+    first, second = statements(station)[:2]
+    leaps = load_leap_table()
+    claims = set()
+    for part in range(0, 10, 3):
+        moment = format_utc(Instant.from_ns(first + (second - first) * part // 10), leaps)
+        file = tmp_path / f"{part}.tlog-proof"
+        made = station.timeball("prove", "--at", moment, "--state", str(station.state), "-o", str(file))
+        assert made.returncode == 0, made.stderr
+        key = (station.state / "ledger" / "log.vkey").read_text()
+        done = station.timeball("verify", str(file), "--key", key, "--json")
+        assert done.returncode == 0, done.stderr
+        said = json.loads(done.stdout)["statement"]
+        assert said["enclosed"]
+        assert said["simulated"]
+        assert abs(said["utc_minus_served_s"]) + abs(said["pages_differ_s"]) < said["bound_s"] < 1e-4
+        claims.add(said["claim"])
+    assert "in sync" in claims
+    early = format_utc(Instant.from_ns(first - 10**9), leaps)
+    assert station.timeball("prove", "--at", early, "--state", str(station.state)).returncode == 3
 
 
 def convicted(station: Station) -> bool:

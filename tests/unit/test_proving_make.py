@@ -271,7 +271,7 @@ def test_exit_codes(state: Path, tmp_path: Path) -> None:
     assert root.run([*ask, utc(5000.0)]) == 3
     assert root.run([*ask, "noon"]) == 1
     assert root.run(["prove", "--state", str(tmp_path), "--at", utc(0.0)]) == 2
-    assert root.run(["prove", "--state", str(tmp_path), "--url", "http://x", "--at", utc(0.0)]) == 1
+    assert root.run(["prove", "--state", str(tmp_path), "--url", "http://127.0.0.1:9", "--at", utc(0.0)]) == 1
     assert root.run(["prove", "--url", "http://127.0.0.1:9", "--at", utc(0.0)]) == 2
     assert not out.exists()
     assert root.run([*ask, utc(30.0)]) == 0
