@@ -15,6 +15,7 @@ import msgspec
 import pytest
 
 from timeball.ledger import canonical
+from timeball.ledger.cosignature import make_cosigner
 from timeball.station import paths
 from timeball.station.configuration.settings import Config
 from timeball.station.recording.ledger_reader import LedgerReader
@@ -29,8 +30,18 @@ SMALL: dict[str, dict[str, object]] = {
     "ensemble": {"snapshot_every": 6},
     "simulation": {"utc_every_s": 1800.0},
     "ntp": {"listen": ["127.0.0.1:1"]},
+    # a witness that is not there, so that the quorum is missing
+    "ledger": {"publish_every_s": 0.5, "cosign_within_s": 1.0},
 }
-LIVE = {("served", "served"), ("lease", "lease"), ("observer", "verdict"), ("observer-lease", "lease")}
+WITNESS = make_cosigner("witness.example.org/w1", bytes(32)).verifier.vkey
+POLICY = f"witness w1 {WITNESS} http://127.0.0.1:1\nquorum w1\n"
+LIVE = {
+    ("witness", "witnessing"),
+    ("served", "served"),
+    ("lease", "lease"),
+    ("observer", "verdict"),
+    ("observer-lease", "lease"),
+}
 PATIENCE_S = 60.0
 
 
@@ -48,13 +59,15 @@ def page(root: Path) -> Callable[[str], str]:
 @pytest.fixture(scope="session")
 def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A state folder as a station leaves it after some seconds: a ledger, pages, the table of processes."""
-    folder, config = tmp_path_factory.mktemp("small") / "state", msgspec.convert(SMALL, Config)
+    folder, policy = tmp_path_factory.mktemp("small") / "state", tmp_path_factory.mktemp("policy") / "policy"
+    policy.write_text(POLICY)
+    config = msgspec.convert({**SMALL, "ledger": {**SMALL["ledger"], "policy": str(policy)}}, Config)
     build_history(folder, config, lambda _fraction, _words: None)
     paths.run_dir(folder).mkdir(parents=True, exist_ok=True)
     paths.config_file(folder).write_bytes(config.to_json())
     Supervisor(folder, {}, lambda _event: None)._write_processes()
     assert json.loads(paths.processes_file(folder).read_bytes())
-    with living(folder, "recorder", "collector", "timekeeper", "observer") as tell:
+    with living(folder, "recorder", "collector", "timekeeper", "observer", "publisher") as tell:
         deadline = time.monotonic() + PATIENCE_S
         while not set(read(folder)) >= LIVE:
             assert time.monotonic() < deadline, tell()

@@ -13,7 +13,19 @@ from timeball.ensemble.steps import CODES, ORDINARY
 from timeball.ledger.entry import Envelope
 from timeball.station.observer import WORDS
 
-TYPES = ("config", "key", "readings", "scale", "steer", "snapshot", "actuation", "verdict", "lease", "served")
+TYPES = (
+    "config",
+    "key",
+    "readings",
+    "scale",
+    "steer",
+    "snapshot",
+    "actuation",
+    "verdict",
+    "lease",
+    "served",
+    "witnessing",
+)
 # Objects whose keys are clocks, epochs or settings.
 OPAQUE = {
     "config",

@@ -91,6 +91,7 @@ class FakeStation:
             "scale": self._scale(up_s),
             "output": self._output_now(n),
             "ledger": self._ledger(n, up_s),
+            "witnessing": self._witnessing(n, up_s),
             "ntp": self._ntp(n),
             "processes": self._processes(up_s),
             "alarms": self._alarms(),
@@ -231,6 +232,19 @@ class FakeStation:
             "size": 12345 + 3 * n,
             "root": base64.b64encode(root).decode(),
             "checkpoint_age_s": round(up_s % 1.0, 3),
+        }
+
+    def _witnessing(self, n: int, up_s: float) -> dict:
+        size = 12340 + 3 * n
+        row = {"name": "w1", "url": "https://w1.example", "size": size, "age_s": round(up_s % 10, 3), "why": ""}
+        return {
+            "policy": "/etc/timeball/policy",
+            "state": "cosigned",
+            "quorum": "2 of w1, w2",
+            "size": size,
+            "age_s": round(up_s % 10, 3),
+            "why": "the quorum cosigned: 2 of w1, w2",
+            "witnesses": [row, {**row, "name": "w2", "url": "https://w2.example"}],
         }
 
     def _ntp(self, n: int) -> dict:

@@ -393,6 +393,7 @@ def test_status_of_the_fake_is_json_and_whole(station):
         "scale",
         "output",
         "ledger",
+        "witnessing",
         "ntp",
         "processes",
         "alarms",
