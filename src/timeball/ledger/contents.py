@@ -69,22 +69,25 @@ class Contents:
 
     def follows(self, bundle: JudgedBundle) -> bool:
         """Whether a judged bundle goes on where the entries before it end: time, and each stream's numbers."""
-        return bundle.first_time_ns >= self.time_ns and all(
-            first == self.streams.get(name, 0) + 1 for name, first, _ in bundle.streams
-        )
+        for name, first, _ in bundle.streams:
+            if first != self.streams.get(name, 0) + 1:
+                return False
+        return bundle.first_time_ns >= self.time_ns
 
     def take_judged(self, bundle: JudgedBundle) -> None:
         """As `take_bundle`, of a judged bundle that `follows`: what is left are payloads that mean something here."""
         for waiting in bundle.waiting:
             try:
-                payload = canonical.decode(parse_frame(bundle.payloads, waiting.offset).payload or b"")
+                payload = canonical.decode(parse_frame(waiting.frame).payload or b"")
                 self._judge(parse_envelope(waiting.leaf), payload)
             except (LedgerError, TileError) as error:
                 path = f"payloads/{index_path(waiting.index // WIDTH)}"
                 raise EvidenceError(path, str(error), waiting.index, waiting.offset) from error
         self.time_ns = bundle.last_time_ns
-        self.streams.update((name, last) for name, _, last in bundle.streams)
-        self.types.update(dict(bundle.types))
+        for name, _, last in bundle.streams:
+            self.streams[name] = last
+        for name, count in bundle.types:
+            self.types[name] += count
         self.erased.update(bundle.erased)
         self.withheld += bundle.withheld
         self.payload_bytes += bundle.payload_bytes

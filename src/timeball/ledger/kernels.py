@@ -21,8 +21,10 @@ from timeball.ledger.entry import MAX_SALT, MIN_SALT
 from timeball.ledger.libcrypto import CONTEXT_BYTES, FOUND, sha256_final, sha256_init, sha256_update
 from timeball.ledger.payload import HEADER, MAX_PAYLOAD, WITHHELD
 from timeball.ledger.tiles import WIDTH
+from timeball.ledger.words import WORD_BYTES, load_word
 
-COMPILED = FOUND
+# words are taken apart with the lowest byte first
+COMPILED = FOUND and np.little_endian
 HASH_BYTES = 32
 # Scratch of one thread: the context, and behind it the two prefixes of RFC 6962.
 SCRATCH_BYTES = 128
@@ -148,11 +150,16 @@ _QUOTE, _BACKSLASH, _COMMA, _COLON, _MINUS, _ZERO, _NINE, _LETTER_U = b'"\\,:-09
 _BRACE, _BRACE_END, _BRACKET, _BRACKET_END = b"{}[]"
 _TRUE, _FALSE, _NULL = (np.frombuffer(text, np.uint8) for text in (b"true", b"false", b"null"))
 _BATCH, _SIGNATURE = (np.frombuffer(text, np.uint8) for text in (b"batch", b"signature"))
+_ONES, _SPACES, _TOPS = (np.uint64(0x0101010101010101 * byte) for byte in (1, 0x20, 0x80))
+_QUOTES, _BACKSLASHES = (np.uint64(0x0101010101010101 * byte) for byte in (_QUOTE, _BACKSLASH))
+_ZEROS, _ABOVE_NINE = (np.uint64(0x0101010101010101 * byte) for byte in (_ZERO, 0x7F - _NINE))
+_PAIRS = np.uint64(0x000000FF000000FF)
 _OBJECT, _ARRAY = 1, 2
 REFUSED = -1
 MEMBER_BATCH, MEMBER_SIGNATURE = 1, 2
 SIGNED_BATCH = MEMBER_BATCH | MEMBER_SIGNATURE
 MAX_INT64 = 2**63 - 1
+_SAFE_DIGITS = 18
 STACK_SHAPE = (MAX_DEPTH + 1, 3)
 
 # What stands for itself in a string, and what the letter behind a backslash means (0: nothing)
@@ -166,12 +173,32 @@ for _letter, _meaning in zip(b'"\\bfnrt', b'"\\\b\f\n\r\t', strict=True):
 
 @njit(cache=True, nogil=True)
 def _matches(data: Bytes, position: int, end: int, text: Bytes) -> bool:
+    """Whether `text` stands at `position`, before `end`."""
     if position + text.size > end:
         return False
-    for i in range(text.size):  # noqa: SIM110 (compiled)
-        if data[position + i] != text[i]:
+    if text.size < WORD_BYTES:
+        for i in range(text.size):  # noqa: SIM110 (compiled)
+            if data[position + i] != text[i]:
+                return False
+        return True
+    # words, the last of which overlaps the one before
+    last = text.size - WORD_BYTES
+    place, expected = data.ctypes.data + position, text.ctypes.data
+    for i in range(0, last, WORD_BYTES):
+        if load_word(place + i) != load_word(expected + i):
             return False
-    return True
+    return load_word(place + last) == load_word(expected + last)
+
+
+@njit(cache=True, nogil=True)
+def _is_plain_word(word: int) -> bool:
+    """Whether eight bytes all stand for themselves in a string: none below 0x20, above 0x7f, quote or backslash.
+
+    A byte minus one borrows into its top bit only when it was zero; a borrow from below can only add to a refusal.
+    """
+    quotes, slashes = word ^ _QUOTES, word ^ _BACKSLASHES
+    odd = (word - _SPACES) & ~word | (quotes - _ONES) & ~quotes | (slashes - _ONES) & ~slashes | word
+    return odd & _TOPS == 0
 
 
 @njit(cache=True, nogil=True)
@@ -225,7 +252,10 @@ def _skip_wide(data: Bytes, position: int, end: int) -> int:
 @njit(cache=True, nogil=True)
 def _skip_string(data: Bytes, position: int, end: int, ascii_only: bool) -> int:
     """Position behind the closing quote of the string whose text begins at `position`, or −1."""
+    base = data.ctypes.data
     while True:
+        while position + WORD_BYTES <= end and _is_plain_word(load_word(base + position)):
+            position += WORD_BYTES
         while position < end and _PLAIN[data[position]]:
             position += 1
         if position >= end:
@@ -271,13 +301,32 @@ def _below(data: Bytes, one: int, one_end: int, other: int, other_end: int) -> b
 
 
 @njit(cache=True, nogil=True)
+def _eight_digits(word: int) -> int:
+    """The number that eight decimal digits spell, the first in the lowest byte; −1 when not all are digits."""
+    if (word + _ABOVE_NINE | word - _ZEROS) & _TOPS != 0:
+        return -1
+    # neighbours are joined: digits to pairs, pairs to fours, fours to eight, all of a kind in one multiplication
+    pairs = (word - _ZEROS) * np.uint64(10) + (word - _ZEROS >> np.uint64(8))
+    even = (pairs & _PAIRS) * np.uint64(100 + (1_000_000 << 32))
+    odd = (pairs >> np.uint64(16) & _PAIRS) * np.uint64(1 + (10_000 << 32))
+    return np.int64(even + odd >> np.uint64(32))  # type: ignore[return-value]
+
+
+@njit(cache=True, nogil=True)
 def _read_integer(data: Bytes, position: int, end: int) -> tuple[int, int]:
     """The canonical whole number at `position`, 0 to 2⁶³ − 1, and the position behind it; (−1, −1) when none is."""
     first = position
     value = 0
+    base = data.ctypes.data
+    while position - first < 2 * WORD_BYTES and position + WORD_BYTES <= end:
+        eight = _eight_digits(load_word(base + position))
+        if eight < 0:
+            break
+        value = 100_000_000 * value + eight
+        position += WORD_BYTES
     while position < end and _ZERO <= data[position] <= _NINE:
         digit = int(data[position]) - _ZERO
-        if value > (MAX_INT64 - digit) // 10:
+        if position - first >= _SAFE_DIGITS and value > (MAX_INT64 - digit) // 10:
             return -1, -1
         value = 10 * value + digit
         position += 1
@@ -393,8 +442,12 @@ def scan_canonical(data: Bytes, start: int, end: int, stack: Integers) -> int:
 MAX_NAME = 64
 _NAME_LETTER = np.zeros(256, np.bool_)
 _NAME_LETTER[list(b"abcdefghijklmnopqrstuvwxyz0123456789_.:/-")] = True
-_SIXTY_FOUR = np.full(256, 255, np.uint8)
-_SIXTY_FOUR[list(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")] = np.arange(64)
+# Four characters of base64 are 24 bits: what each adds to them by its place, and a bit above them when it is none
+_NOT_BASE64 = 1 << 24
+_SIXTY_FOUR = np.full((4, 256), _NOT_BASE64, np.int64)
+for _place, _shift in enumerate((18, 12, 6, 0)):
+    _letters = list(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
+    _SIXTY_FOUR[_place, _letters] = np.arange(64) << _shift
 _PADDING = ord("=")
 DIGEST_TEXT = 44
 
@@ -406,22 +459,23 @@ FIELDS = 8
 @njit(cache=True, nogil=True)
 def _decode_digest(data: Bytes, position: int, digest: Bytes) -> bool:
     """Decode 44 characters of canonical base64 into uint8[32] `digest`; False when they are not that."""
-    for group in range(10):
-        at = position + 4 * group
-        a, b = _SIXTY_FOUR[data[at]], _SIXTY_FOUR[data[at + 1]]
-        c, d = _SIXTY_FOUR[data[at + 2]], _SIXTY_FOUR[data[at + 3]]
-        if (a | b | c | d) > 63:
-            return False
-        digest[3 * group] = (a << 2 | b >> 4) & 0xFF
-        digest[3 * group + 1] = (b << 4 | c >> 2) & 0xFF
-        digest[3 * group + 2] = (c << 6 | d) & 0xFF
-    a, b, c = _SIXTY_FOUR[data[position + 40]], _SIXTY_FOUR[data[position + 41]], _SIXTY_FOUR[data[position + 42]]
-    # the last character carries four bits of data and two that must be zero
-    if (a | b | c) > 63 or c & 3 or data[position + 43] != _PADDING:
-        return False
-    digest[30] = (a << 2 | b >> 4) & 0xFF
-    digest[31] = (b << 4 | c >> 2) & 0xFF
-    return True
+    bits = 0
+    at = 0
+    for _ in range(10):
+        four = (
+            _SIXTY_FOUR[0, data[position]]
+            | _SIXTY_FOUR[1, data[position + 1]]
+            | _SIXTY_FOUR[2, data[position + 2]]
+            | _SIXTY_FOUR[3, data[position + 3]]
+        )
+        bits |= four
+        digest[at], digest[at + 1], digest[at + 2] = four >> 16 & 0xFF, four >> 8 & 0xFF, four & 0xFF
+        position += 4
+        at += 3
+    three = _SIXTY_FOUR[0, data[position]] | _SIXTY_FOUR[1, data[position + 1]] | _SIXTY_FOUR[2, data[position + 2]]
+    digest[30], digest[31] = three >> 16 & 0xFF, three >> 8 & 0xFF
+    # the last character carries four bits of data and two that must be zero, which the 24 bits hold below
+    return (bits | three) < _NOT_BASE64 and three & 0xFF == 0 and data[position + 3] == _PADDING
 
 
 @njit(cache=True, nogil=True)
@@ -486,17 +540,19 @@ _KEY, _ERASURE = (np.frombuffer(text, np.uint8) for text in (b"key", b"erasure")
 _HEADER = HEADER.size
 _WITHHELD = WITHHELD[0]
 
-# What a bundle's entries say together, int64[SUMMARY]: times of the first and the last entry, how many streams and
-# types there are, how many payloads have a meaning that is to be judged, are erased, or were withheld
+# What a bundle's entries say together, int64[FACTS]: times of the first and the last entry, how many streams and types
+# there are, how many payloads have a meaning that is to be judged, are erased, or were withheld; then a row for each
+# name, first the streams, then the types
 FIRST_TIME, LAST_TIME, STREAMS, TYPES, JUDGED, ERASED, NOT_SHOWN = range(7)
-SUMMARY = 7
-# A row of the tables of names: where the name begins, its length, and two numbers: of a stream the first and last
-# sequence number, of a type how often it occurs
+NAMES = 7
+# A row: where the name begins, its length, and two numbers: of a stream the first and the last sequence number, of a
+# type how often it occurs
 NAME, NAME_LENGTH, FIRST, LAST = range(4)
 NAME_COLUMNS = 4
-# A row of what is still to be judged: position in the bundle, where the payload's frame begins, where the entry stands
-POSITION, FRAME, ENTRY, ENTRY_END = range(4)
-JUDGED_COLUMNS = 4
+FACTS = NAMES + 2 * BUNDLE * NAME_COLUMNS
+# A row of what is still to be judged: position in the bundle, where the payload's frame and the entry stand
+POSITION, FRAME, FRAME_END, ENTRY, ENTRY_END = range(5)
+JUDGED_COLUMNS = 5
 
 
 @njit(cache=True, nogil=True)
@@ -515,25 +571,25 @@ def _find_name(data: Bytes, table: Integers, count: int, start: int, length: int
 
 @njit(cache=True, nogil=True)
 def _take_envelope(
-    data: Bytes, fields: Integers, index: int, summary: Integers, streams: Integers, types: Integers
+    data: Bytes, fields: Integers, index: int, facts: Integers, streams: Integers, types: Integers
 ) -> bool:
     """Add one entry to the tables; False when time goes back, a stream has a gap, or it corrects a later entry."""
-    if fields[TIME] < summary[LAST_TIME] or fields[SUPERSEDES] >= index:
+    if fields[TIME] < facts[LAST_TIME] or fields[SUPERSEDES] >= index:
         return False
-    summary[LAST_TIME] = fields[TIME]
-    row = _find_name(data, streams, summary[STREAMS], fields[BY], fields[BY_LENGTH])
-    if row == summary[STREAMS]:
+    facts[LAST_TIME] = fields[TIME]
+    row = _find_name(data, streams, facts[STREAMS], fields[BY], fields[BY_LENGTH])
+    if row == facts[STREAMS]:
         streams[row, NAME], streams[row, NAME_LENGTH] = fields[BY], fields[BY_LENGTH]
         streams[row, FIRST] = fields[SEQ]
-        summary[STREAMS] += 1
+        facts[STREAMS] += 1
     elif fields[SEQ] != streams[row, LAST] + 1:
         return False
     streams[row, LAST] = fields[SEQ]
-    row = _find_name(data, types, summary[TYPES], fields[TYPE], fields[TYPE_LENGTH])
-    if row == summary[TYPES]:
+    row = _find_name(data, types, facts[TYPES], fields[TYPE], fields[TYPE_LENGTH])
+    if row == facts[TYPES]:
         types[row, NAME], types[row, NAME_LENGTH] = fields[TYPE], fields[TYPE_LENGTH]
         types[row, FIRST] = 0
-        summary[TYPES] += 1
+        facts[TYPES] += 1
     types[row, FIRST] += 1
     return True
 
@@ -572,17 +628,15 @@ def judge_bundle(
     has_envelopes: bool,
     has_payloads: bool,
     hashes: Bytes,
-    summary: Integers,
-    streams: Integers,
-    types: Integers,
+    facts: Integers,
     judged: Integers,
 ) -> bool:
     """Judge one complete bundle of 256 entries from index `first` on; False when anything does not hold.
 
-    `entries`, `tile` and `payloads` are whole files. Row 0 of uint8[256, 32] `hashes` receives the root of the tile.
-    Where the entries are envelopes, int64[SUMMARY] `summary` and the tables int64[256, NAME_COLUMNS] `streams` and
-    `types` say what they are, as far as they are consistent in themselves; int64[256, JUDGED_COLUMNS] `judged` says of
-    which entries the payload is still to be judged, and from its last row back of which it is erased.
+    `entries`, `tile` and `payloads` are whole files; `entries` is written into. Row 0 of uint8[256, 32] `hashes`
+    receives the root of the tile. Where the entries are envelopes, int64[FACTS] `facts` says what they are, as far as
+    they are consistent in themselves; int64[256, JUDGED_COLUMNS] `judged` says of which entries the payload is still to
+    be judged, and from its last row back of which it is erased.
     """
     if tile.size != HASH_BYTES * BUNDLE:
         return False
@@ -591,7 +645,9 @@ def judge_bundle(
     fields = np.zeros(FIELDS, np.int64)
     claimed = np.zeros(HASH_BYTES, np.uint8)
     found = np.zeros((1, HASH_BYTES), np.uint8)
-    summary[:] = 0
+    facts[:NAMES] = 0
+    streams = np.empty((BUNDLE, NAME_COLUMNS), np.int64)
+    types = np.empty((BUNDLE, NAME_COLUMNS), np.int64)
     position = offset = 0
     for i in range(BUNDLE):
         start = position + 2
@@ -600,14 +656,16 @@ def judge_bundle(
         position = start + (int(entries[start - 2]) << 8 | int(entries[start - 1]))
         if position > entries.size:
             return False
-        digest_leaf(scratch, entries, start, position - start, hashes, i)
+        # the byte before an entry is the low byte of its length, already read: it lends its place to the prefix
+        entries[start - 1] = 0
+        digest_bytes(scratch, entries, start - 1, position - start + 1, hashes, i)
         if not has_envelopes:
             continue
         if not parse_envelope(entries, start, position, fields, claimed):
             return False
         if i == 0:
-            summary[FIRST_TIME] = summary[LAST_TIME] = fields[TIME]
-        if not _take_envelope(entries, fields, first + i, summary, streams, types):
+            facts[FIRST_TIME] = facts[LAST_TIME] = fields[TIME]
+        if not _take_envelope(entries, fields, first + i, facts, streams, types):
             return False
         if not has_payloads:
             continue
@@ -617,13 +675,13 @@ def judge_bundle(
         body = offset + _HEADER
         salt = int(payloads[offset])
         if salt == _WITHHELD:
-            summary[NOT_SHOWN] += 1
+            facts[NOT_SHOWN] += 1
         elif salt == 0:
             for k in range(body, end):
                 if payloads[k] != 0:
                     return False
-            summary[ERASED] += 1
-            judged[BUNDLE - summary[ERASED], POSITION] = i
+            facts[ERASED] += 1
+            judged[BUNDLE - facts[ERASED], POSITION] = i
         else:
             digest_bytes(scratch, payloads, body, end - body, found, 0)
             if not _same_digest(found[0], claimed):
@@ -637,13 +695,18 @@ def judge_bundle(
                 or (length == _KEY.size and _matches(entries, kind, kind + length, _KEY))
                 or (length == _ERASURE.size and _matches(entries, kind, kind + length, _ERASURE))
             ):
-                row = summary[JUDGED]
-                judged[row, POSITION], judged[row, FRAME] = i, offset
+                row = facts[JUDGED]
+                judged[row, POSITION], judged[row, FRAME], judged[row, FRAME_END] = i, offset, end
                 judged[row, ENTRY], judged[row, ENTRY_END] = start, position
-                summary[JUDGED] += 1
+                facts[JUDGED] += 1
         offset = end
     if position != entries.size or (has_payloads and has_envelopes and offset != payloads.size):
         return False
+    row = NAMES
+    for table, count in ((streams, facts[STREAMS]), (types, facts[TYPES])):
+        for i in range(count):
+            facts[row : row + NAME_COLUMNS] = table[i]
+            row += NAME_COLUMNS
     flat = hashes.reshape(-1)
     for i in range(HASH_BYTES * BUNDLE):
         if flat[i] != tile[i]:

@@ -40,9 +40,9 @@ class LogFiles:
         widths = sorted(self._partial.pop((tile.level, tile.index), []))
         return [TilePath(tile.level, tile.index, width) for width in widths if width < tile.width]
 
-    def has_narrower(self, tile: TilePath) -> bool:
-        """Whether `narrower` would give anything."""
-        return (tile.level, tile.index) in self._partial
+    def has_narrower(self, level: int | None, index: int) -> bool:
+        """Whether `narrower` may give anything for a tile."""
+        return (level, index) in self._partial
 
     def add_read(self, count: int, size: int) -> None:
         """Count files that were read elsewhere."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 
-from timeball.ledger.bundles import SPAN, BundleJudge, JudgedBundle
+from timeball.ledger.bundles import SPAN, BundleJudge, Fill, JudgedBundle, fill_by
 from timeball.ledger.checkpoint import Checkpoint, open_checkpoint
 from timeball.ledger.contents import Contents, is_envelope
 from timeball.ledger.errors import EvidenceError, LedgerError, TileError
@@ -47,18 +47,22 @@ def verify_log(
     since: Checkpoint | None = None,
     progress: Progress | None = None,
     spread: Spread = map,
+    fill: Fill | None = None,
+    fill_payloads: Fill | None = None,
 ) -> Report:
     """Verify the log signed by `log`; `payloads` gives payload bundles by path (None: they are not at hand).
 
     `present` names the partial tiles that lie there; other paths do no harm. `since` is an older head, already
-    verified, that this log must extend. `spread` is a map that keeps the order; one that runs in threads calls `read`
-    and `payloads` from them. Raises EvidenceError.
+    verified, that this log must extend. `spread` is a map that keeps the order, and may run in threads, and
+    `fill` and `fill_payloads` are what to read with in it (`read` and `payloads` where they are not given). Raises
+    EvidenceError.
     """
     head = read_head(read, log)
     _expect_not_shorter(head, since)
     files = LogFiles(read, head.size, present)
     verification = _Verification(files, head, since, payloads)
-    for numbers, judged in verification.judge(spread, read):
+    fast = fill or fill_by(read), fill_payloads or (fill_by(payloads) if payloads else None)
+    for numbers, judged in verification.judge(spread, *fast):
         for number, bundle in zip(numbers, judged, strict=True):
             verification.take(number, bundle)
         if progress:
@@ -79,11 +83,12 @@ class _Verification:
         has_envelopes = first is not None and is_envelope(first[2 : 2 + int.from_bytes(first[:2], "big")])
         self.contents = Contents(payloads) if has_envelopes else None
 
-    def judge(self, spread: Spread, read: Read) -> Iterator[tuple[range, list[JudgedBundle | None]]]:
+    def judge(
+        self, spread: Spread, log: Fill, payloads: Fill | None
+    ) -> Iterator[tuple[range, list[JudgedBundle | None]]]:
         """Bundles in spans, in order; None for what the plain code must judge."""
         complete = self._head.size // WIDTH if COMPILED else 0
-        payloads = self.contents.payloads if self.contents else None
-        judge = BundleJudge(read, payloads, self.contents is not None)
+        judge = BundleJudge(log, payloads, self.contents is not None)
         spans = [range(first, min(first + SPAN, complete)) for first in range(0, complete, SPAN)]
         yield from zip(spans, spread(judge.judge_span, spans), strict=True)
         for number in range(complete, (self._head.size + WIDTH - 1) // WIDTH):
@@ -116,7 +121,7 @@ class _Verification:
         """Whether nothing but the bundle itself needs a look: no narrower tiles, no older head that ends in it."""
         if self._since is not None and 0 <= self._since.size - 1 - number * WIDTH < WIDTH:
             return False
-        if self._files.has_narrower(TilePath(None, number)) or self._files.has_narrower(TilePath(0, number)):
+        if self._files.has_narrower(None, number) or self._files.has_narrower(0, number):
             return False
         return self.contents is None or self.contents.follows(bundle)
 
