@@ -7,6 +7,7 @@ who owns the host could.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -26,7 +27,7 @@ from timeball.station.configuration.settings import Config, Steering
 from timeball.station.fold.batches import comparison_batch
 from timeball.station.fold.orders import commands_of
 from timeball.station.fold.rules import config_payload
-from timeball.station.fold.timekeeping import COLLECTOR, CONFIG, Decision, Timekeeping
+from timeball.station.fold.timekeeping import COLLECTOR, CONFIG, STREAM, Decision, Timekeeping
 from timeball.station.hosttime import hostclocks
 from timeball.station.instruments.simulated import Anchor
 from timeball.station.recording.ledger_reader import LedgerReader
@@ -69,16 +70,21 @@ class Fold:
         self.inputs: list[tuple[int, str, str, dict[str, Any]]] = []
         self.decisions: list[Decision] = []
         self.refused: list[str] = []
+        self.entries: list[Item] = []
         self.index = 0
         self.hour = 0
-        self.give(CONFIG, "config", config_payload(self.config))
+        rules = config_payload(self.config)
+        self.give(CONFIG, "config", rules, rules["rules"]["version"])
         self.give(COLLECTOR, "key", {"name": COLLECTOR, "purpose": "readings", "vkey": KEY.verifier.vkey})
 
-    def give(self, by: str, kind: str, payload: dict[str, Any]) -> list[Decision]:
+    def give(self, by: str, kind: str, payload: dict[str, Any], version: int = 1) -> list[Decision]:
         """One entry for the fold, and the orders that follow obeyed."""
         payload = canonical.decode(canonical.encode(payload))
+        now = GENESIS + self.hour * HOUR
+        self.entries.append(Item(by, kind, payload, version, now))
         self.inputs.append((self.index, by, kind, payload))
-        decisions = self.keeper.take(self.index, by, kind, payload)
+        decisions = self.keeper.take(self.index, by, kind, payload, now)
+        self.entries += [Item(STREAM, one.type, one.payload, one.version, now) for one in decisions]
         self.index += 1 + len(decisions)
         for decision in decisions:
             canonical.encode(decision.payload)
@@ -142,6 +148,7 @@ class Item:
     type: str
     payload: Any
     version: int = 1
+    time_ns: int = GENESIS
 
     def changed(self, change: Callable[[Any], None]) -> Item:
         """A copy whose payload `change` has altered in place."""
@@ -153,21 +160,22 @@ class Item:
 def entries_of(state: Path) -> list[Item]:
     """Every entry of a ledger, in order."""
     return [
-        Item(entry.envelope.by, entry.envelope.type, canonical.decode(entry.payload or b"null"), entry.envelope.version)
-        for entry in LedgerReader(state).entries()
+        Item(envelope.by, envelope.type, canonical.decode(payload or b"null"), envelope.version, envelope.time_ns)
+        for envelope, payload in ((entry.envelope, entry.payload) for entry in LedgerReader(state).entries())
     ]
 
 
 def write_ledger(state: Path, items: Iterable[Item], origin: str = "timeball.example/tb") -> Path:
     """A ledger of these entries under a key of its own, numbered without gaps: outwardly beyond reproach."""
     numbers: dict[str, int] = {}
-    entries = []
-    for item in items:
-        numbers[item.stream] = numbers.get(item.stream, 0) + 1
-        payload = canonical.encode(item.payload)
-        entries.append(NewEntry(item.stream, numbers[item.stream], item.type, item.version, payload))
     with Store(state, origin=origin) as store:
-        store.append_many(entries, GENESIS)
+        for time_ns, group in itertools.groupby(items, lambda item: item.time_ns):
+            entries = []
+            for item in group:
+                numbers[item.stream] = numbers.get(item.stream, 0) + 1
+                payload = canonical.encode(item.payload)
+                entries.append(NewEntry(item.stream, numbers[item.stream], item.type, item.version, payload))
+            store.append_many(entries, time_ns)
         store.integrate()
     return state
 

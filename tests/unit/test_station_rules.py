@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from timeball.ledger import canonical
 from timeball.simulation.models import MODELS
 from timeball.station.configuration.config import Config, parse_config
-from timeball.station.configuration.settings import Clock, Ensemble, Steering
+from timeball.station.configuration.settings import Clock, Ensemble, Ledger, Steering
 from timeball.station.fold.rules import (
     DEFAULT_TAU_MIN_S,
     RulesUnknown,
@@ -110,9 +110,9 @@ def changed(**rules: Any) -> dict[str, Any]:
     return {**payload, "rules": {**payload["rules"], **rules}}
 
 
-@pytest.mark.parametrize("version", [0, 2, "1", None, 1.5])
+@pytest.mark.parametrize("version", [0, 3, "1", None, 1.5, True])
 def test_rules_of_another_version_are_refused(version: Any) -> None:
-    with pytest.raises(RulesUnknown, match=f"rules of version {version}, this software knows version 1"):
+    with pytest.raises(RulesUnknown, match=f"rules of version {version}, this software knows versions 1 and 2"):
         rules_from_payload(changed(version=version))
 
 
@@ -126,11 +126,41 @@ def test_rules_of_another_version_are_refused(version: Any) -> None:
         {"at1": {"memory_s": "nan"}},
         {"steering": {"max_rate": "-1.0"}},
         {"output": None},
+        {"witnessed": "perhaps"},
     ],
 )
 def test_what_is_no_rule_is_refused_as_such(wrong: dict[str, Any]) -> None:
-    with pytest.raises(RulesUnknown, match="no rules of version 1"):
+    with pytest.raises(RulesUnknown, match="no rules of version 2"):
         rules_from_payload(changed(**wrong))
+
+
+def test_another_algorithm_is_refused() -> None:
+    payload = changed()
+    payload["rules"]["at1"]["version"] = 2
+    with pytest.raises(RulesUnknown, match="AT1 of version 2"):
+        rules_from_payload(payload)
+
+
+@given(configs)
+def test_rules_of_version_1_have_no_word_of_witnesses(config: Config) -> None:
+    config = msgspec.structs.replace(config, ledger=Ledger(policy="witnesses.policy"))
+    payload = config_payload(config, 1)
+    assert "witnessed" not in payload["rules"]
+    assert rules_from_payload(payload) == rules_of(config, 1)
+    assert not rules_of(config, 1).witnessed
+    with pytest.raises(RulesUnknown, match="no rules of version 1: field `witnessed`"):
+        rules_from_payload({**payload, "rules": {**payload["rules"], "witnessed": False}})
+    later = config_payload(config, 2)["rules"]
+    del later["witnessed"]
+    with pytest.raises(RulesUnknown, match="no rules of version 2: field `witnessed`"):
+        rules_from_payload({"rules": later})
+
+
+def test_witnesses_are_waited_for_when_a_policy_names_them_and_time_is_live() -> None:
+    named = Config(ledger=Ledger(policy="witnesses.policy"))
+    assert rules_of(named).witnessed
+    assert not rules_of(named, live=False).witnessed
+    assert not rules_of(Config()).witnessed
 
 
 @pytest.mark.parametrize("payload", [{}, {"rules": None}, {"rules": []}, [], "rules", None])

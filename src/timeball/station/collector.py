@@ -16,8 +16,9 @@ from typing import Any
 
 from timeball.ledger import canonical
 from timeball.ledger.batch import sign_batch
-from timeball.station.fold.rules import config_payload
+from timeball.station.fold.rules import RulesUnknown
 from timeball.station.fold.timekeeping import CONFIG
+from timeball.station.fold.upgrades import config_records
 from timeball.station.hosttime import hostclocks
 from timeball.station.instruments.base import Instrument, InstrumentUnavailableError, Sample
 from timeball.station.instruments.collecting import Gridder, batch_of
@@ -244,16 +245,22 @@ def catch_up(process: Process, reader: LedgerReader, client: RecorderClient) -> 
 
     A signed head must cover all that an earlier run had recorded, and the rules that decide must stand before readings.
     """
-    rules = canonical.encode(config_payload(process.config))
     while not process.stop.is_set():
         try:
             entry, config = reader.find_stream_tail(STREAM), newest_entry(reader, "config", CONFIG)
             recorded = entry.envelope.seq if entry is not None else 0
-            if client.next_seq() - 1 == recorded and config is not None and config.payload == rules:
+            if client.next_seq() - 1 == recorded and config is not None and not _due(process, config):
                 return
         except RecorderUnavailable as error:
             process.log.warning("waiting for the recorder: %s", error)
         process.sleep(CATCH_UP_S)
+
+
+def _due(process: Process, config: Entry) -> bool:
+    try:
+        return bool(config_records(process.config, config.payload))
+    except RulesUnknown as unknown:
+        raise CannotStartError(str(unknown)) from unknown
 
 
 def work(process: Process) -> None:

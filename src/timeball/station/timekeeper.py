@@ -14,11 +14,11 @@ from itertools import islice
 from typing import Any
 
 from timeball.integrity.host_counter import CounterUnknown
-from timeball.ledger import canonical
 from timeball.station import paths
 from timeball.station.fold.follow import Follower
-from timeball.station.fold.rules import config_payload
+from timeball.station.fold.rules import RulesUnknown
 from timeball.station.fold.timekeeping import CONFIG, STREAM, Decision
+from timeball.station.fold.upgrades import config_records
 from timeball.station.hosttime import hostclocks
 from timeball.station.hosttime.realtime import station_leaps
 from timeball.station.hosttime.timeofday import TimeOfDayUnknown, agreed_tai_ns, sources_of
@@ -26,7 +26,7 @@ from timeball.station.page.clockpage import PageReader, PageWriter, TimekeeperPa
 from timeball.station.page.pagemaker import HostCounter, Moment, Statement, make_statement
 from timeball.station.recording.recorder_client import LedgerFull, Record, RecorderClient, RecorderUnavailable
 from timeball.station.recording.say import QUICK_S, Say
-from timeball.station.supervision.process import Process, run_process
+from timeball.station.supervision.process import CannotStartError, Process, run_process
 
 POLL_S = 0.1
 SERVED_EVERY_S = 60.0
@@ -69,12 +69,19 @@ class Timekeeper:
 
     def _record_config(self) -> None:
         """A changed configuration is a recorded decision, made before anything is decided by it."""
-        payload = config_payload(self.config)
         last = self.follower.config()
-        if last is None or last.payload is None or canonical.decode(last.payload) != payload:
-            said = Say(self.process, CONFIG, "config").now(payload, patience_s=30.0)
+        try:
+            due = config_records(self.config, last.payload if last is not None else None)
+        except RulesUnknown as unknown:
+            raise CannotStartError(str(unknown)) from unknown
+        for record in due:
+            said = Say(self.process, CONFIG, record.type, record.version).now(record.payload, patience_s=30.0)
             if not said and last is None:
                 raise RecorderUnavailable("no configuration is recorded, so nothing can be decided")
+            if not said:
+                break
+            if record.type == "upgrade":
+                self.process.log.warning("the rules change from version %(from)s to %(to)s", record.payload)
 
     def _wake(self, now: Moment) -> None:
         """After a suspension nothing that RAW has carried counts: neither the counter's line nor the time of day."""

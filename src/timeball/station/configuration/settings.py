@@ -32,6 +32,7 @@ PATTERNS = {
     ACTUATOR_PATTERN: "simulated or none",
     HOST_PATTERN: "simulated, pps, phc or ntp",
 }
+RulesVersion = Annotated[int, Meta(ge=1, le=2)]
 Name = Annotated[str, Meta(pattern=NAME_PATTERN)]
 Listen = Annotated[str, Meta(pattern=LISTEN_PATTERN)]
 Origin = Annotated[str, Meta(pattern=ORIGIN_PATTERN)]
@@ -68,6 +69,10 @@ class Ensemble(Section, frozen=True, kw_only=True):
     )
     cap: Annotated[float, Meta(gt=0, le=1, description="greatest weight of one clock")] = 0.4
     snapshot_every: Annotated[int, Meta(ge=1, description="scale entries between two snapshots")] = 24
+    rules_version: Annotated[
+        RulesVersion | None,
+        Meta(description="rules that decide; none = those the ledger has, the newest for a new one"),
+    ] = None
 
 
 class Steering(Section, frozen=True, kw_only=True):

@@ -17,7 +17,7 @@ from timeball.ledger.errors import BatchError
 from timeball.station.fold.batches import HOST, Batch, kind_of, parse_batch
 from timeball.station.fold.memory import MemoryUnknown
 from timeball.station.fold.rules import RulesUnknown
-from timeball.station.fold.timekeeping import COLLECTOR, CONFIG, STREAM, VERSION, Decision, Timekeeping
+from timeball.station.fold.timekeeping import COLLECTOR, CONFIG, DECISIONS, INPUTS, STREAM, Decision, Timekeeping
 from timeball.station.recording.ledger_reader import Entry, LedgerReader
 from timeball.station.recording.newest import newest_entries, newest_entry
 
@@ -62,7 +62,7 @@ class Follower:
     def _begin(self) -> None:
         """Start from the newest snapshot and the rules that held when it was taken; from nothing when there is none."""
         for snapshot in newest_entries(self.reader, "snapshot", STREAM):
-            if snapshot.envelope.version == VERSION and self._resume(snapshot):
+            if snapshot.envelope.version in DECISIONS["snapshot"] and self._resume(snapshot):
                 return
 
     def _resume(self, snapshot: Entry) -> bool:
@@ -72,9 +72,7 @@ class Follower:
             memory = Timekeeping.from_snapshot(payload, None).memory
             through = memory.through
             for config in self.reader.entries(memory.config, memory.config + 1) if memory.config >= 0 else ():
-                keeper.take(
-                    config.index, config.envelope.by, config.envelope.type, canonical.decode(config.payload or b"")
-                )
+                keeper.take_bytes(config.index, config.envelope.by, config.envelope.type, config.payload or b"")
             self.keeper = Timekeeping.from_snapshot(payload, keeper.rules)
         except (MemoryUnknown, RulesUnknown) as error:
             self.complaints.append(f"entry {snapshot.index}: this snapshot is of no use: {error}")
@@ -104,7 +102,11 @@ class Follower:
                     self.complaints.append(f"entry {entry.index}: {error}")
 
     def _fold(self, entry: Entry) -> list[Decision]:
-        if entry.payload is None or entry.envelope.type not in ("config", "key", "readings"):
+        kind, by, version = entry.envelope.type, entry.envelope.by, entry.envelope.version
+        if entry.payload is None or (kind, by) not in INPUTS:
+            return []
+        if version not in INPUTS[kind, by]:
+            self.complaints.append(f"entry {entry.index}: {kind} of version {version} is not known here")
             return []
         try:
             decisions = self._believe(entry, entry.payload)
@@ -117,12 +119,11 @@ class Follower:
         return decisions
 
     def _believe(self, entry: Entry, payload: bytes) -> list[Decision]:
-        if entry.envelope.type != "readings":
-            return self.keeper.take_bytes(entry.index, entry.envelope.by, entry.envelope.type, payload)
-        if entry.envelope.by != COLLECTOR:
-            return []
+        envelope = entry.envelope
+        if envelope.type != "readings":
+            return self.keeper.take_bytes(entry.index, envelope.by, envelope.type, payload)
         batch = self.keeper.verified_bytes(payload)
-        return [] if self._host(batch) else self.keeper.take_readings(entry.index, batch)
+        return [] if self._host(batch) else self.keeper.take_readings(entry.index, batch, envelope.time_ns)
 
     def _remember_residual(self, scale: Payload) -> None:
         residual_fs = scale["output"]["residual_fs"][-1]

@@ -15,6 +15,10 @@ from timeball.station.fold.rules import without_floats
 from timeball.steering.offset import fit_offset
 from timeball.steering.paper import PaperOffset
 
+LATER = ("witness", "upgrade")
+"""Members of the memory that stand in a snapshot of version 2, and only when there is something to say."""
+COSIGNED = "cosigned"
+WITNESS_STATES = (COSIGNED, "missing")
 LEAST_POINTS = 24
 """Readings of UTC before anything is said of it: a day of hourly ones."""
 
@@ -37,11 +41,20 @@ class UTCPoint(msgspec.Struct, frozen=True, array_like=True):
     x_s: float
 
 
+class Witnessed(msgspec.Struct, frozen=True):
+    """What the witness stream last said: `cosigned` or `missing`, and in which entry."""
+
+    state: str
+    entry: int
+
+
 class Memory(msgspec.Struct):
     """Everything the fold remembers: decisions `emitted`, the entry they came `through`, UTC(k), UTC, orders, key.
 
     config: the entry whose rules hold, −1 for none; found again without looking back through a year of entries.
     commissioned: rate of UTC(k) against TA(k) that its first steer set; the envelope counts from there.
+    witness: what is known of the witnesses, None before they were heard of.
+    upgrade: version of the rules that an `upgrade` entry has announced and no `config` entry has brought yet.
     """
 
     emitted: int = 0
@@ -55,6 +68,13 @@ class Memory(msgspec.Struct):
     tracked: int | None = None
     command: Command = Command()
     collector: str = ""
+    witness: Witnessed | None = None
+    upgrade: int | None = None
+
+    @property
+    def version(self) -> int:
+        """Version of the snapshot that can carry this memory."""
+        return 1 if self.witness is None and self.upgrade is None else 2
 
     def residual(self, x_output_s: float, epoch: int) -> float:
         """Output minus UTC(k) (s): what the signal does that neither TA(k) nor the steers explain."""
@@ -77,7 +97,8 @@ class Memory(msgspec.Struct):
         payload = big_epochs(without_floats(msgspec.to_builtins(self)), "steered", "tracked")
         payload["paper"] = paper_payload(self.paper)
         payload["points"] = [[str(point.epoch), repr(point.x_s)] for point in self.points]
-        return payload
+        # a snapshot of version 1 has neither
+        return {name: value for name, value in payload.items() if value is not None or name not in LATER}
 
     @classmethod
     def from_payload(cls, payload: dict[str, Any]) -> Memory:

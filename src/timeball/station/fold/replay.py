@@ -19,13 +19,11 @@ from timeball.ledger.errors import BatchError
 from timeball.station.fold.comparing import ReplayError, compare_decisions
 from timeball.station.fold.memory import MemoryUnknown
 from timeball.station.fold.rules import Rules, RulesUnknown
-from timeball.station.fold.timekeeping import COLLECTOR, CONFIG, STREAM, VERSION, Decision, Timekeeping
+from timeball.station.fold.timekeeping import CONFIG, DECISIONS, INPUTS, STREAM, Decision, Timekeeping, UpgradeMissing
 from timeball.station.recording.ledger_reader import Entry, LedgerReader
 
 __all__ = ["Replay", "ReplayError", "ReplayReport", "replay"]
 
-INPUTS = {("config", CONFIG), ("key", COLLECTOR), ("readings", COLLECTOR)}
-DECISIONS = ("scale", "steer", "snapshot")
 Payload = dict[str, Any]
 
 
@@ -72,22 +70,36 @@ class Replay:
         return ReplayReport(self.entries, dict(self.agreed), len(self.expected), self.unchecked, self.cannot_check)
 
     def _input(self, entry: Entry) -> None:
+        kind, by, version = entry.envelope.type, entry.envelope.by, entry.envelope.version
         if entry.payload is None:
-            self._lose(entry, f"the payload of this {entry.envelope.type} entry was erased")
-            self._lost_at = entry.index
-            if entry.envelope.type == "config":
-                self._rules.append((entry.index, None))
-            return
-        if self._lost:
-            self._waiting.append(entry)
-        if not self._lost or entry.envelope.type == "config":
-            self._feed(entry, entry.payload)
+            self._lose_input(entry, f"the payload of this {kind} entry was erased")
+        elif version not in INPUTS[kind, by]:
+            self._lose_input(entry, f"{kind} of version {version} is not known here")
+        else:
+            if self._lost:
+                self._waiting.append(entry)
+            if not self._lost or by == CONFIG:
+                self._feed(entry, entry.payload)
+
+    def _lose_input(self, entry: Entry, why: str) -> None:
+        self._lose(entry, why)
+        self._lost_at = entry.index
+        if entry.envelope.by == CONFIG:
+            # whatever rules come next, what announced them may have been in this entry
+            self.keeper.rules = None
+        if entry.envelope.type == "config":
+            self._rules.append((entry.index, None))
 
     def _feed(self, entry: Entry, payload: bytes) -> None:
         try:
-            self.expected.extend(self.keeper.take_bytes(entry.index, entry.envelope.by, entry.envelope.type, payload))
+            envelope = entry.envelope
+            self.expected.extend(
+                self.keeper.take_bytes(entry.index, envelope.by, envelope.type, payload, envelope.time_ns)
+            )
         except BatchError as error:
             self.cannot_check.append(f"entry {entry.index}: {error}; this entry moved nothing")
+        except UpgradeMissing as error:
+            raise ReplayError(entry.index, str(error)) from error
         except RulesUnknown as error:
             self.cannot_check.append(f"entry {entry.index}: {error}")
         if entry.envelope.type == "config":
@@ -100,7 +112,7 @@ class Replay:
             self._lose(entry, f"this {kind} was decided by rules that are not known here")
         if entry.payload is None:
             self._skip(entry, f"the payload of this {kind} entry was erased")
-        elif version != VERSION:
+        elif version not in DECISIONS.get(kind, (1,)):
             self._skip(entry, f"{kind} of version {version} is not known here")
         elif self.expected or not self._lost:
             self._compare(entry, entry.payload)
@@ -148,6 +160,9 @@ class Replay:
                 entry.index,
                 f"{kind} number {seq} is recorded, {decision.type} number {decision.seq} follows from the readings",
             )
+        if entry.envelope.version != decision.version:
+            said = f"{kind} of version {entry.envelope.version} is recorded, one of version {decision.version} follows"
+            raise ReplayError(entry.index, said)
         # nearly always the same bytes; where not, another machine's last femtosecond may be the reason
         if canonical.encode(decision.payload) != recorded:
             compare_decisions(entry.index, canonical.decode(recorded), decision)

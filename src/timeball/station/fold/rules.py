@@ -16,7 +16,11 @@ from timeball.ensemble.at1 import AT1Parameters, EnsembleError
 from timeball.simulation.models import MODELS
 from timeball.station.configuration.settings import Config, Output, Steering
 
-VERSION = 1
+NEWEST = 2
+KNOWN = (1, 2)
+SINCE = {"witnessed": 2}
+"""Members that rules have from a version on; what each version means is in docs/adr/0013."""
+AT1_VERSION = 1
 DEFAULT_TAU_MIN_S = 86400.0
 
 
@@ -25,14 +29,18 @@ class RulesUnknown(ValueError):
 
 
 class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What decides: the algorithm's parameters, the steering law with its envelope, how often a snapshot is taken."""
+    """What decides: the algorithm's parameters, the steering law with its envelope, how often a snapshot is taken.
+
+    witnessed: nothing is steered unless the witnesses cosign (from version 2 on).
+    """
 
     at1: AT1Parameters
     steering: Steering
     output: Output
     interval_s: float
     snapshot_every: int
-    version: int = VERSION
+    version: int = NEWEST
+    witnessed: bool = False
 
     @property
     def measured(self) -> frozenset[str]:
@@ -40,8 +48,11 @@ class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return frozenset(self.at1.tau_min_s_by_clock) | {self.output.clock}
 
 
-def rules_of(config: Config) -> Rules:
-    """The rules of a configuration; tau_min of a clock is taken from its kind when the configuration does not say."""
+def rules_of(config: Config, version: int = NEWEST, *, live: bool = True) -> Rules:
+    """The rules of a configuration; tau_min of a clock is taken from its kind when the configuration does not say.
+
+    A past that is computed (not `live`) was never witnessed, so its rules do not ask for it.
+    """
     never = tuple(clock.name for clock in config.clock if clock.zero_weight)
     at1 = AT1Parameters(
         memory_s=config.ensemble.memory_s,
@@ -51,7 +62,15 @@ def rules_of(config: Config) -> Rules:
         tau_min_s_by_clock={clock.name: clock.tau_min_s or tau_min_of(clock.kind) for clock in config.clock},
         zero_weight=(*never, config.output.clock),
     )
-    return Rules(at1, config.steering, config.output, config.ensemble.interval_s, config.ensemble.snapshot_every)
+    return Rules(
+        at1,
+        config.steering,
+        config.output,
+        config.ensemble.interval_s,
+        config.ensemble.snapshot_every,
+        version,
+        witnessed=live and version >= SINCE["witnessed"] and bool(config.ledger.policy),
+    )
 
 
 def tau_min_of(kind: str) -> float:
@@ -63,28 +82,52 @@ def tau_min_of(kind: str) -> float:
     return min(grid, key=lambda tau_s: float(model.theory_adev(tau_s)))
 
 
-def config_payload(config: Config) -> dict[str, Any]:
-    """The payload of a `config` entry: the whole configuration, the rules it means, and the software that says so."""
+def config_payload(config: Config, version: int | None = None, *, live: bool = True) -> dict[str, Any]:
+    """The payload of a `config` entry: the whole configuration, the rules it means, and the software that says so.
+
+    version: of the rules; by default the one that is set, or the newest. The entry has the same version.
+    """
+    number = version or config.ensemble.rules_version or NEWEST
     told = msgspec.to_builtins(config)
     # this entry is public, and who may read the others decides nothing about time
     del told["ledger"]["reader"]
     return {
         "config": without_floats(told),
-        "rules": without_floats(msgspec.to_builtins(rules_of(config))),
+        "rules": rules_payload(rules_of(config, number, live=live)),
         "software": f"timeball {timeball.__version__}",
     }
 
 
+def rules_payload(rules: Rules) -> dict[str, Any]:
+    """Rules as a `config` entry carries them: with the members that their version has."""
+    payload: dict[str, Any] = without_floats(msgspec.to_builtins(rules))
+    return {name: value for name, value in payload.items() if rules.version >= SINCE.get(name, 1)}
+
+
+def version_of(payload: Any) -> Any:
+    """What a recorded configuration says of the version of its rules, whatever that is; None when nothing."""
+    recorded = payload.get("rules") if isinstance(payload, dict) else None
+    return recorded.get("version") if isinstance(recorded, dict) else None
+
+
 def rules_from_payload(payload: dict[str, Any]) -> Rules:
     """Read the rules of a `config` entry; raises `RulesUnknown` when they are not of a known version, or no rules."""
-    recorded = payload.get("rules") if isinstance(payload, dict) else None
-    version = recorded.get("version") if isinstance(recorded, dict) else None
-    if version != VERSION:
-        raise RulesUnknown(f"rules of version {version}, this software knows version {VERSION}")
+    version = version_of(payload)
+    if type(version) is not int or version not in KNOWN:
+        known = " and ".join(map(str, KNOWN))
+        raise RulesUnknown(f"rules of version {version}, this software knows versions {known}")
+    recorded = payload["rules"]
+    for name, since in SINCE.items():
+        if (name in recorded) != (version >= since):
+            said = "lacking" if version >= since else "of a later version"
+            raise RulesUnknown(f"these are no rules of version {version}: field `{name}` is {said}")
     try:
-        return msgspec.convert(recorded, Rules, strict=False)
+        rules = msgspec.convert(recorded, Rules, strict=False)
     except (msgspec.ValidationError, EnsembleError) as error:
-        raise RulesUnknown(f"these are no rules of version {VERSION}: {error}") from error
+        raise RulesUnknown(f"these are no rules of version {version}: {error}") from error
+    if rules.at1.version != AT1_VERSION:
+        raise RulesUnknown(f"AT1 of version {rules.at1.version}, this software knows version {AT1_VERSION}")
+    return rules
 
 
 def without_floats(value: Any) -> Any:

@@ -14,7 +14,7 @@ import msgspec
 
 from timeball.ensemble.at1 import AT1Steps
 from timeball.station.configuration.settings import Steering
-from timeball.station.fold.memory import LEAST_POINTS, Command, Memory
+from timeball.station.fold.memory import COSIGNED, LEAST_POINTS, Command, Memory
 from timeball.station.fold.rules import Rules
 from timeball.station.fold.signals import last_at
 from timeball.steering.envelope import Envelope
@@ -32,6 +32,10 @@ def steer(rules: Rules, memory: Memory, index: int, steps: AT1Steps) -> Payload 
         return None
     change = now + int(rules.interval_s * 1e9)
     payload: Payload = {"readings": index, "epoch": str(now), "paper": None, "estimate": None, "commands": []}
+    against = _unwitnessed(rules, memory)
+    if against:
+        memory.tracked = now
+        return {**payload, "why": against}
     words = []
     if _due(memory.steered, now, law.interval_s) and len(memory.points) >= LEAST_POINTS:
         proposal = _propose(law, memory, now)
@@ -42,6 +46,15 @@ def steer(rules: Rules, memory: Memory, index: int, steps: AT1Steps) -> Payload 
     words.append(_track(rules, memory, payload, steps, change))
     memory.tracked = now
     return {**payload, "why": "; ".join(words)}
+
+
+def _unwitnessed(rules: Rules, memory: Memory) -> str:
+    """Why nothing may be steered while nobody outside holds the ledger to its word; empty when somebody does."""
+    if not rules.witnessed or (memory.witness is not None and memory.witness.state == COSIGNED):
+        return ""
+    if memory.witness is None:
+        return "no steer: no quorum of witnesses has cosigned yet"
+    return f"no steer: the cosignatures of the witnesses are missing since entry {memory.witness.entry}"
 
 
 def _propose(law: Steering, memory: Memory, now: int) -> SteerProposal:

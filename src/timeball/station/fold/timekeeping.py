@@ -7,33 +7,48 @@ s = UTC(k) − TA(k); the output's residual is x_OUT − s. It appends nothing, 
 
 from __future__ import annotations
 
-import math
 from functools import lru_cache
 from typing import Any
 
 import msgspec
 
-from timeball.ensemble.at1 import AT1State, AT1Steps, StateError, advance
+from timeball.ensemble.at1 import AT1State, StateError, advance
 from timeball.ledger import canonical
 from timeball.ledger.batch import read_signed, verify_batch
 from timeball.ledger.errors import BatchError, NoteError
 from timeball.ledger.note import Verifier, parse_vkey
-from timeball.readings import EpochArray, FloatArray, PhaseTable
+from timeball.readings import PhaseTable
 from timeball.station.fold.batches import COMPARISON, Batch, kind_of, read_plain
-from timeball.station.fold.memory import Memory, MemoryUnknown, UTCPoint, paper_of, paper_payload
+from timeball.station.fold.memory import WITNESS_STATES, Memory, MemoryUnknown, Witnessed
 from timeball.station.fold.rules import Rules, RulesUnknown, rules_from_payload
-from timeball.station.fold.signals import against_scale, later_than, only
+from timeball.station.fold.scales import scale_payload
+from timeball.station.fold.signals import later_than, only
 from timeball.station.fold.steers import steer
 from timeball.station.fold.tables import table_of
-from timeball.steering.paper import PaperOffset
-
-__all__ = ["COLLECTOR", "STREAM", "VERSION", "Decision", "Timekeeping", "paper_of"]
 
 STREAM = "timekeeping"
 COLLECTOR = "collector"
 CONFIG = "config"
+WITNESS = "witness"
+INPUTS = {
+    ("config", CONFIG): (1, 2),
+    ("upgrade", CONFIG): (1,),
+    ("key", COLLECTOR): (1,),
+    ("readings", COLLECTOR): (1,),
+    ("witnessing", WITNESS): (1,),
+}
+"""What the fold takes: type and stream, and the versions of the entry that this software knows."""
+DECISIONS = {"scale": (1,), "steer": (1,), "snapshot": (1, 2)}
+"""What it decides, and the versions known; a snapshot has version 2 when it has members that version 1 has not."""
 VERSION = 1
+AHEAD_SINCE = 2
+AHEAD_NS = 60 * 10**9
+"""From this version of the rules on no epoch may be later than its entry by more: it would stall the scale."""
 Payload = dict[str, Any]
+
+
+class UpgradeMissing(RulesUnknown):
+    """Rules of another version than before, which no `upgrade` entry announced."""
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -67,26 +82,32 @@ class Timekeeping:
             raise MemoryUnknown(f"this is no snapshot of the fold: {error}") from error
         return keeper
 
-    def take(self, index: int, by: str, kind: str, payload: Payload) -> list[Decision]:
+    def take(self, index: int, by: str, kind: str, payload: Payload, time_ns: int | None = None) -> list[Decision]:
         """One entry of the ledger, in its order: what follows from it. Entries that decide nothing are passed over.
 
-        Raises `BatchError` for readings that the collector's recorded key did not sign, or a key that is none; they
-        move nothing. Raises `RulesUnknown` for rules of another version; nothing is decided until known ones follow.
+        `time_ns` is the time in its envelope (TAI), None when it is not asked about. Raises `BatchError` for readings
+        that the collector's recorded key did not sign, or another entry that does not say what it should; it moves
+        nothing. Raises `RulesUnknown` for rules of another version, `UpgradeMissing` for rules that nobody announced:
+        nothing is decided until known ones follow.
         """
         if kind == "config" and by == CONFIG:
             self.memory.config = index
             self._take_rules(payload)
+        elif kind == "upgrade" and by == CONFIG:
+            self._take_upgrade(payload)
         elif kind == "key" and by == COLLECTOR:
             self._take_key(payload)
+        elif kind == "witnessing" and by == WITNESS:
+            self._take_witnessing(index, payload)
         elif kind == "readings" and by == COLLECTOR:
-            return self.take_readings(index, self.verified(payload))
+            return self.take_readings(index, self.verified(payload), time_ns)
         return []
 
-    def take_bytes(self, index: int, by: str, kind: str, payload: bytes) -> list[Decision]:
+    def take_bytes(self, index: int, by: str, kind: str, payload: bytes, time_ns: int | None = None) -> list[Decision]:
         """`take` with the payload's canonical bytes as they are stored, and sooner for it."""
         if kind == "readings" and by == COLLECTOR:
-            return self.take_readings(index, self.verified_bytes(payload))
-        return self.take(index, by, kind, canonical.decode(payload))
+            return self.take_readings(index, self.verified_bytes(payload), time_ns)
+        return self.take(index, by, kind, canonical.decode(payload), time_ns)
 
     def verified(self, payload: Payload) -> Payload:
         """The batch of a readings entry, when the collector's recorded key signed it; raises `BatchError`."""
@@ -105,19 +126,22 @@ class Timekeeping:
                 return batch
         return self.verified(canonical.decode(payload))
 
-    def take_readings(self, index: int, batch: Batch | Payload) -> list[Decision]:
+    def take_readings(self, index: int, batch: Batch | Payload, time_ns: int | None = None) -> list[Decision]:
         """One batch (entry `index`) becomes a scale entry, perhaps a steer, perhaps a snapshot.
 
-        Raises `BatchError` for a malformed one, which moves nothing.
+        Raises `BatchError` for a malformed one, or one ahead of its time, which moves nothing.
         """
         if self.rules is None or kind_of(batch) != COMPARISON:
             return []
-        table = later_than(table_of(batch), self.at1.epoch)
+        table = table_of(batch)
+        if time_ns is not None and self.rules.version >= AHEAD_SINCE:
+            _refuse_ahead(table, time_ns)
+        table = later_than(table, self.at1.epoch)
         self.memory.through = index
         if not len(table.epochs):
             return []
         self.at1, steps = advance(self.at1, self.rules.at1, only(table, self.rules.measured))
-        decisions = [self._decision("scale", self._scale(self.rules, index, steps, table))]
+        decisions = [self._decision("scale", scale_payload(self.rules, self.memory, index, steps, table))]
         steered = steer(self.rules, self.memory, index, steps)
         if steered is not None:
             decisions.append(self._decision("steer", steered))
@@ -135,11 +159,26 @@ class Timekeeping:
         return self.memory.utck_minus_utc(epoch)
 
     def _take_rules(self, payload: Payload) -> None:
-        try:
-            self.rules = rules_from_payload(payload)
-        except RulesUnknown:
-            self.rules = None
-            raise
+        before, self.rules = self.rules, None
+        after = rules_from_payload(payload)
+        if before is not None and after.version not in (before.version, self.memory.upgrade):
+            raise UpgradeMissing(
+                f"rules of version {after.version} follow those of version {before.version}, and no `upgrade` says so"
+            )
+        self.rules, self.memory.upgrade = after, None
+
+    def _take_upgrade(self, payload: Payload) -> None:
+        """Rules of another version are announced; they hold from the `config` entry on that brings them."""
+        said = (payload.get("from"), payload.get("to")) if isinstance(payload, dict) else (None, None)
+        if self.rules is not None and (said[0] != self.rules.version or type(said[1]) is not int):
+            raise BatchError(f"upgrade from {said[0]} to {said[1]}, but rules of version {self.rules.version} hold")
+        self.memory.upgrade = said[1] if type(said[1]) is int else None
+
+    def _take_witnessing(self, index: int, payload: Payload) -> None:
+        state = payload.get("state") if isinstance(payload, dict) else None
+        if state not in WITNESS_STATES:
+            raise BatchError(f"witnessing: the state is {state!r}, not {' or '.join(WITNESS_STATES)}")
+        self.memory.witness = Witnessed(str(state), index)
 
     def _take_key(self, payload: Payload) -> None:
         """The collector's stream names the key it signs with; a payload that names none changes nothing."""
@@ -154,45 +193,21 @@ class Timekeeping:
         self.memory.emitted += 1
         return Decision(self.memory.emitted, kind, payload)
 
-    def _scale(self, rules: Rules, index: int, steps: AT1Steps, table: PhaseTable) -> Payload:
-        """The payload of a `scale` entry; `paper` is UTC(k) − TA(k) as it held at these epochs."""
-        epochs: list[int] = steps.epochs.tolist()
-        output = against_scale(steps, table, rules.output.clock)
-        utc = against_scale(steps, table, rules.steering.utc)
-        self._start_paper(steps.epochs, output)
-        seen = [UTCPoint(epoch, x) for epoch, x in zip(epochs, utc.tolist(), strict=True) if not math.isnan(x)]
-        self.memory.remember_utc(seen, epochs[-1] - int(rules.steering.window_s * 1e9))
-        residuals = [self.residual(x, epoch) for epoch, x in zip(epochs, output.tolist(), strict=True)]
-        return {
-            "readings": index,
-            **steps.to_payload(),
-            "rates": [repr(y) for y in steps.y[-1].tolist()],
-            "paper": paper_payload(self.memory.paper),
-            "output": {"residual_fs": [_femtoseconds(residual) for residual in residuals]},
-            "utc": {
-                "epochs": [str(point.epoch) for point in seen],
-                "utck_minus_utc_fs": [_femtoseconds(-self.residual(point.x_s, point.epoch)) for point in seen],
-            },
-        }
-
-    def _start_paper(self, epochs: EpochArray, output: FloatArray) -> None:
-        """UTC(k) begins where the output signal is, with the rate of TA(k)."""
-        if self.memory.paper is None:
-            for epoch, x in zip(epochs.tolist(), output.tolist(), strict=True):
-                if not math.isnan(x):
-                    self.memory.paper = PaperOffset(epoch, x, 0.0)
-                    return
-
     def _snapshot(self) -> Decision:
         decision = self._decision("snapshot", {})
         payload = {"at1": self.at1.to_payload(), "memory": self.memory.to_payload()}
-        return msgspec.structs.replace(decision, payload=payload)
+        return msgspec.structs.replace(decision, payload=payload, version=self.memory.version)
+
+
+def _refuse_ahead(table: PhaseTable, time_ns: int) -> None:
+    """Raise `BatchError` when an epoch had not come yet when the entry was recorded."""
+    newest = int(table.epochs.max()) if len(table.epochs) else time_ns
+    if newest > time_ns + AHEAD_NS:
+        raise BatchError(
+            f"epoch {newest} ns of TAI is {(newest - time_ns) / 1e9:.0f} s later than the entry that reports it"
+        )
 
 
 @lru_cache(maxsize=16)
 def _key(vkey: str) -> Verifier:
     return parse_vkey(vkey)
-
-
-def _femtoseconds(x_s: float) -> str | None:
-    return str(round(x_s * 1e15)) if not math.isnan(x_s) else None

@@ -91,9 +91,10 @@ class Past:
         self.next_seq: dict[str, int] = {}
         self.index = store.size
         self.time_ns = 0
-        rules = config_payload(config)
+        rules = config_payload(config, live=False)
         vkey = {"name": COLLECTOR, "purpose": "readings", "vkey": key.verifier.vkey}
-        self.keeper.take(self._enter("config", "config", rules), "config", "config", rules)
+        version = rules["rules"]["version"]
+        self.keeper.take(self._enter("config", "config", rules, version), "config", "config", rules)
         self.keeper.take(self._enter(COLLECTOR, "key", vkey), COLLECTOR, "key", vkey)
 
     def live(self, epochs: EpochArray, stepper: SimulatedStepper) -> None:
@@ -114,7 +115,7 @@ class Past:
         self.waiting = []
 
     def _decide(self, decision: Decision, stepper: SimulatedStepper) -> None:
-        self._enter(STREAM, decision.type, decision.payload)
+        self._enter(STREAM, decision.type, decision.payload, decision.version)
         if decision.type == "steer":
             for command in commands_of(decision.payload):
                 self._enter("actuator", "actuation", self._obey(command, stepper))
@@ -125,10 +126,10 @@ class Past:
         except CommandRefused as refused:
             return actuation(command, self.index - 1, str(refused))
 
-    def _enter(self, stream: str, kind: str, payload: dict[str, Any]) -> int:
+    def _enter(self, stream: str, kind: str, payload: dict[str, Any], version: int = 1) -> int:
         seq = self.next_seq.get(stream, 1)
         self.next_seq[stream] = seq + 1
-        self.waiting.append(NewEntry(stream, seq, kind, 1, canonical.encode(payload)))
+        self.waiting.append(NewEntry(stream, seq, kind, version, canonical.encode(payload)))
         self.index += 1
         return self.index - 1
 

@@ -1,0 +1,56 @@
+"""What a step of TA(k) means for the output and for UTC(k): the payload of a `scale` entry, and what is remembered.
+
+x is signal minus TA(k); the output's residual is x_OUT − s with s = UTC(k) − TA(k). It steers nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from timeball.ensemble.at1 import AT1Steps
+from timeball.readings import EpochArray, FloatArray, PhaseTable
+from timeball.station.fold.memory import Memory, UTCPoint, paper_payload
+from timeball.station.fold.rules import Rules
+from timeball.station.fold.signals import against_scale
+from timeball.steering.paper import PaperOffset
+
+Payload = dict[str, Any]
+
+
+def scale_payload(rules: Rules, memory: Memory, index: int, steps: AT1Steps, table: PhaseTable) -> Payload:
+    """The payload of a `scale` entry; `paper` is UTC(k) − TA(k) as it held at these epochs.
+
+    The memory takes in what was read of UTC, and where UTC(k) begins.
+    """
+    epochs: list[int] = steps.epochs.tolist()
+    output = against_scale(steps, table, rules.output.clock)
+    utc = against_scale(steps, table, rules.steering.utc)
+    _start_paper(memory, steps.epochs, output)
+    seen = [UTCPoint(epoch, x) for epoch, x in zip(epochs, utc.tolist(), strict=True) if not math.isnan(x)]
+    memory.remember_utc(seen, epochs[-1] - int(rules.steering.window_s * 1e9))
+    residuals = [memory.residual(x, epoch) for epoch, x in zip(epochs, output.tolist(), strict=True)]
+    return {
+        "readings": index,
+        **steps.to_payload(),
+        "rates": [repr(y) for y in steps.y[-1].tolist()],
+        "paper": paper_payload(memory.paper),
+        "output": {"residual_fs": [_femtoseconds(residual) for residual in residuals]},
+        "utc": {
+            "epochs": [str(point.epoch) for point in seen],
+            "utck_minus_utc_fs": [_femtoseconds(-memory.residual(point.x_s, point.epoch)) for point in seen],
+        },
+    }
+
+
+def _start_paper(memory: Memory, epochs: EpochArray, output: FloatArray) -> None:
+    """UTC(k) begins where the output signal is, with the rate of TA(k)."""
+    if memory.paper is None:
+        for epoch, x in zip(epochs.tolist(), output.tolist(), strict=True):
+            if not math.isnan(x):
+                memory.paper = PaperOffset(epoch, x, 0.0)
+                return
+
+
+def _femtoseconds(x_s: float) -> str | None:
+    return str(round(x_s * 1e15)) if not math.isnan(x_s) else None
