@@ -87,7 +87,9 @@ def aics_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     python = folder / "bin" / "python"
     lock = Path(__file__).parent / "requirements-312.lock"
     install = [python, "-m", "pip", "--quiet", "--disable-pip-version-check", "install", "--require-hashes", "-r", lock]
-    subprocess.run(install, check=True)
+    done = subprocess.run(install, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"aics-tlog could not be installed: {done.stderr.strip()[-200:]}")
     return python
 
 

@@ -26,7 +26,8 @@ from timeball.ledger.merkle import EMPTY_ROOT, hash_leaf
 from timeball.ledger.note import MAX_SIGNATURES, make_signer, open_note, parse_note, parse_signature, parse_vkey
 
 LOG = make_signer("log.example/a", bytes(range(32)))
-HEAD = Checkpoint("log.example/a", 1, hash_leaf(b"x"), ("extension",))
+HEAD = Checkpoint("log.example/a", 1, hash_leaf(b"x"))
+EXTENDED = Checkpoint("log.example/a", 1, hash_leaf(b"x"), ("extension",))
 NOTE = sign_checkpoint(HEAD, [LOG])
 SEED = bytes([7]) * 32
 TIME_S = 1679315147
@@ -98,9 +99,9 @@ def test_what_it_covers(kind: Kind) -> None:
     assert cosigner.verifier.verify_cosignature(HEAD.text, signature) == TIME_S
     assert cosigner.verifier.verify_cosignature(HEAD, signature) == TIME_S
     for other in (
-        Checkpoint("log.example/b", 1, HEAD.root, HEAD.extensions),
-        Checkpoint(HEAD.origin, 2, HEAD.root, HEAD.extensions),
-        Checkpoint(HEAD.origin, 1, hash_leaf(b"y"), HEAD.extensions),
+        Checkpoint("log.example/b", 1, HEAD.root),
+        Checkpoint(HEAD.origin, 2, HEAD.root),
+        Checkpoint(HEAD.origin, 1, hash_leaf(b"y")),
     ):
         with pytest.raises(NoteError, match="invalid cosignature"):
             cosigner.verifier.verify_cosignature(other.text, signature)
@@ -109,12 +110,16 @@ def test_what_it_covers(kind: Kind) -> None:
         cosigner.verifier.verify_cosignature(HEAD.text, later)
 
 
-def test_extension_lines_are_covered_by_ed25519_only() -> None:
-    plain = Checkpoint(HEAD.origin, HEAD.size, HEAD.root)
+def test_extension_lines_are_covered_by_ed25519_and_refused_by_ml_dsa_44() -> None:
     ed25519, quantum = (make_cosigner("w.example", SEED, kind) for kind in KINDS)
-    with pytest.raises(NoteError):
-        ed25519.verifier.verify_cosignature(plain, ed25519.cosign_checkpoint(HEAD, 1))
-    assert quantum.verifier.verify_cosignature(plain, quantum.cosign_checkpoint(HEAD, 1)) == 1
+    signature = ed25519.cosign_checkpoint(EXTENDED, 1)
+    assert ed25519.verifier.verify_cosignature(EXTENDED, signature) == 1
+    with pytest.raises(NoteError, match="invalid"):
+        ed25519.verifier.verify_cosignature(HEAD, signature)
+    with pytest.raises(NoteError, match="extension lines"):
+        quantum.cosign_checkpoint(EXTENDED, 1)
+    with pytest.raises(NoteError, match="extension lines"):
+        quantum.verifier.verify(EXTENDED.text.encode(), quantum.cosign_checkpoint(HEAD, 1))
 
 
 def test_ml_dsa_44_covers_the_cosigners_name() -> None:
@@ -154,6 +159,9 @@ def test_what_is_no_subtree() -> None:
         cosigner.cosign_subtree("log.example/a", 256, 512, EMPTY_ROOT, 1)
     with pytest.raises(NoteError, match="not aligned"):
         cosigner.cosign_subtree("log.example/a", 255, 512, EMPTY_ROOT)
+    cosigner.cosign_subtree("log.example/a", 512, 512, EMPTY_ROOT)
+    with pytest.raises(NoteError, match="of nothing"):
+        cosigner.cosign_subtree("log.example/a", 512, 512, hash_leaf(b"x"))
     with pytest.raises(NoteError, match="32 bytes"):
         cosigner.cosign_subtree("log.example/a", 0, 1, b"short")
     with pytest.raises(NoteError, match="255 bytes"):

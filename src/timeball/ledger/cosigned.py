@@ -1,8 +1,9 @@
 """What cosigners sign, byte for byte (C2SP tlog-cosignature v1.1.0-rc.1).
 
 Ed25519 signs two lines and the whole text of the checkpoint. ML-DSA-44 signs the cosigner's name, time, origin, start,
-end and root in the encoding of RFC 8446, section 3: it names its cosigner, can be given for a subtree, and leaves
-extension lines out. It holds no keys (see `cosignature`).
+end and root in the encoding of RFC 8446, section 3: it names its cosigner and can be given for a subtree, but leaves
+extension lines out, so a checkpoint that has some is refused: nobody shall take them for signed.
+It holds no keys (see `cosignature`).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Literal
 
 from timeball.ledger.checkpoint import Checkpoint
 from timeball.ledger.errors import NoteError, ProofError
-from timeball.ledger.merkle import HASH_SIZE, check_subtree
+from timeball.ledger.merkle import EMPTY_ROOT, HASH_SIZE, check_subtree
 
 Kind = Literal["ed25519", "ml-dsa-44"]
 MAX_TIME_S = 2**63 - 1
@@ -37,6 +38,8 @@ def checkpoint_message(name: str, kind: Kind, head: Checkpoint, time_s: int) -> 
     """Give what cosigner `name` of `kind` signs of the checkpoint `head` at `time_s`; raises NoteError."""
     if kind == "ed25519":
         return f"cosignature/v1\ntime {time_s}\n{head.text}".encode()
+    if head.extensions:
+        raise NoteError(f"ML-DSA-44 covers no extension lines, and the checkpoint of {head.origin} has some")
     return subtree_message(name, time_s, head.origin, 0, head.size, head.root)
 
 
@@ -53,5 +56,7 @@ def subtree_message(name: str, time_s: int, origin: str, start: int, end: int, r
         raise NoteError(f"the cosignature of a subtree that begins at leaf {start} tells no time")
     if len(root) != HASH_SIZE:
         raise NoteError(f"a root has {HASH_SIZE} bytes, not {len(root)}")
+    if start == end and root != EMPTY_ROOT:
+        raise NoteError(f"the root of the empty subtree at {start} is the SHA-256 of nothing")
     head = opaque("cosigner name", name) + struct.pack(">Q", time_s) + opaque("log origin", origin)
     return _LABEL + head + struct.pack(">QQ", start, end) + root
