@@ -195,10 +195,10 @@ time_constant_s = 14400.0
 """
 
 
-def build_small(state: Path, hours: int = 5) -> Path:
+def build_small(state: Path, hours: int = 5, genesis_ns: int = GENESIS) -> Path:
     """A real ledger of a simulated station's first hours: 60 epochs each, the same whenever it is built."""
     raw_ns = hostclocks.raw_ns()
-    anchor = Anchor(1, GENESIS, hostclocks.boot_name(), raw_ns, GENESIS + hours * HOUR + MINUTE // 2)
+    anchor = Anchor(1, genesis_ns, hostclocks.boot_name(), raw_ns, genesis_ns + hours * HOUR + MINUTE // 2)
     state.mkdir(exist_ok=True)
     paths.simulation_file(state).write_bytes(msgspec.json.encode(anchor))
     build_history(state, parse_config(SMALL), lambda _fraction, _words: None)
