@@ -12,11 +12,13 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from timeball.cli.ledger import SUBCOMMANDS as OF_LEDGER
 from timeball.cli.output import ExitCode
 from timeball.cli.root import SUBCOMMANDS
 from timeball.cli.root import root as timeball
 
 HELP = {"-h", "--help"}
+NAMES = [*SUBCOMMANDS, *(f"ledger {name}" for name in OF_LEDGER)]
 
 
 def sections(text: str) -> dict[str, str]:
@@ -37,16 +39,20 @@ def real_options(command: click.Command) -> set[str]:
 
 
 def load(name: str) -> click.Command:
-    command = timeball.get_command(click.Context(timeball), name)
+    """The command of that name; `group name` is one of a group."""
+    command: click.Command | None = timeball
+    for word in name.split():
+        assert isinstance(command, click.Group)
+        command = command.get_command(click.Context(command), word)
     assert command is not None
     return command
 
 
 def test_every_command_has_a_section_and_no_other(page: Callable[[str], str]) -> None:
-    assert set(sections(page("commands.md"))) == {"", *SUBCOMMANDS}
+    assert set(sections(page("commands.md"))) == {"", *NAMES}
 
 
-@pytest.mark.parametrize("name", SUBCOMMANDS)
+@pytest.mark.parametrize("name", NAMES)
 def test_options_of_a_command(page: Callable[[str], str], name: str) -> None:
     assert printed_options(sections(page("commands.md"))[name]) == real_options(load(name)) - HELP
 
@@ -55,7 +61,7 @@ def test_options_of_the_root(page: Callable[[str], str]) -> None:
     assert printed_options(sections(page("commands.md"))[""]) == real_options(timeball) | HELP
 
 
-@pytest.mark.parametrize("name", SUBCOMMANDS)
+@pytest.mark.parametrize("name", NAMES)
 def test_choices_are_all_named(page: Callable[[str], str], name: str) -> None:
     section = sections(page("commands.md"))[name].replace("\\|", "|")
     for option in load(name).params:
@@ -116,8 +122,9 @@ def test_every_command_line_in_the_pages_could_be_typed(root: Path) -> None:
     seen = 0
     for path in [root / "README.md", *sorted((root / "docs").rglob("*.md"))]:
         for words in shown_commands(path.read_text(encoding="utf-8")):
-            name, rest = words[1], words[2:]
-            assert name in SUBCOMMANDS, f"{path.name}: {' '.join(words)}"
+            names = " ".join(words[1:3]) if words[1] == "ledger" else words[1]
+            name, rest = names, words[1 + len(names.split()) :]
+            assert name in NAMES, f"{path.name}: {' '.join(words)}"
             used = {word.strip("[]").split("=")[0] for word in rest if word.startswith(("-", "[-"))}
             assert used <= real_options(load(name)) | HELP, f"{path.name}: {' '.join(words)}"
             seen += 1

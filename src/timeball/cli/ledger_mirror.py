@@ -49,7 +49,7 @@ def command(
     from timeball.station.publishing.source import Source
 
     try:
-        source = Source(url, _token(token_file))
+        source = Source(url, read_token(token_file, "--token-file"))
     except ValueError as error:
         raise CommandError(str(error)) from error
     mirror = Mirror(source, folder.absolute(), _trust(vkey, policy))
@@ -125,15 +125,16 @@ def _sentence(document: dict[str, Any]) -> str:
     )
 
 
-def _token(path: Path | None) -> str | None:
+def read_token(path: Path | None, option: str) -> str | None:
+    """The token in the file that `option` names; raises CommandError."""
     if path is None:
         return None
     try:
         token = path.read_text("ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise CommandError(f"--token-file: cannot read {path}: {error}") from error
+        raise CommandError(f"{option}: cannot read {path}: {error}") from error
     if not token.isprintable() or not token or " " in token:
-        raise CommandError(f"--token-file: {path} holds no token")
+        raise CommandError(f"{option}: {path} holds no token")
     return token
 
 

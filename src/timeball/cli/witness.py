@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from timeball.ledger.cosignature import Cosigner
     from timeball.ledger.cosigned import Kind
     from timeball.ledger.note import NoteKey
+    from timeball.station.witnessing.daemon import Part
+
+    MakePart = Callable[[], Part]
 
 DEFAULT_LISTEN = "127.0.0.1:8477"
 KINDS: dict[str, tuple[Kind, ...]] = {
@@ -29,6 +33,8 @@ KINDS: dict[str, tuple[Kind, ...]] = {
 @click.option("--kind", type=click.Choice(list(KINDS)), help="Kind of keys, for the first use; default: ed25519.")
 @click.option("--log", "vkeys", multiple=True, metavar="VKEY", help="A log whose heads it cosigns; repeatable.")
 @click.option("--policy", type=click.Path(path_type=Path), help="Also the logs of a tlog-policy file.")
+@click.option("--audit", is_flag=True, help="Also recompute what the policy's logs decided, and publish what it found.")
+@click.option("--audit-token-file", type=click.Path(path_type=Path), help="Token to read private payloads with.")
 @click.option("--keys", "keys_only", is_flag=True, help="Print the verifier keys, made if need be, and end.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object an event, one a line.")
 def command(
@@ -38,6 +44,8 @@ def command(
     kind: str | None,
     vkeys: tuple[str, ...],
     policy: Path | None,
+    audit: bool,
+    audit_token_file: Path | None,
     keys_only: bool,
     as_json: bool,
 ) -> None:
@@ -51,10 +59,13 @@ def command(
         _tell({"event": "keys", "keys": keys}, keys, as_json)
         return
     logs = _logs(vkeys, policy)
-    _run(state.absolute(), listen, cosigners, logs, as_json)
+    parts = _audit(state.absolute(), policy, audit_token_file, cosigners) if audit else []
+    _run(state.absolute(), listen, cosigners, logs, parts, as_json)
 
 
-def _run(state: Path, listen: str, cosigners: list[Cosigner], logs: list[NoteKey], as_json: bool) -> None:
+def _run(
+    state: Path, listen: str, cosigners: list[Cosigner], logs: list[NoteKey], parts: list[MakePart], as_json: bool
+) -> None:
     from timeball.station.supervision.process import start_log
     from timeball.station.witnessing.daemon import listen_on, open_heads, serve
 
@@ -72,9 +83,30 @@ def _run(state: Path, listen: str, cosigners: list[Cosigner], logs: list[NoteKey
             keys = [cosigner.verifier.vkey for cosigner in cosigners]
             words = [f"witness  {url}", *(f"key      {key}" for key in keys), *(f"log      {o}" for o in heads.origins)]
             _tell({"event": "listening", "url": url, "keys": keys, "logs": heads.origins}, words, as_json)
-            serve(heads, listener)
+            serve(heads, listener, [make() for make in parts])
     except BlockingIOError as error:
         raise CannotReachError(f"another witness runs on {state}") from error
+
+
+def _audit(state: Path, policy: Path | None, token_file: Path | None, cosigners: list[Cosigner]) -> list[MakePart]:
+    """The audit, to be begun when the folder is this witness's alone."""
+    from timeball.cli.ledger_mirror import read_token
+    from timeball.ledger.policy import parse_policy
+    from timeball.station.auditing.part import audit_part
+    from timeball.station.recording.keys import load_or_create_key
+
+    if policy is None:
+        raise CommandError("--audit needs --policy FILE: the logs with their URLs stand there")
+    rules = parse_policy(policy.read_bytes())
+    if all(log.url is None for log in rules.logs):
+        raise CommandError(f"--audit: no log of {policy} has a URL to follow it at")
+    token = read_token(token_file, "--audit-token-file")
+
+    def make() -> Part:
+        signer = load_or_create_key(state, "auditor", f"{cosigners[0].name}/audit")
+        return audit_part(state, rules, signer, token)
+
+    return [make]
 
 
 def _cosigners(state: Path, name: str | None, kind: str | None) -> list[Cosigner]:

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import socket
 import sys
 
 import uvicorn
 from starlette.applications import Starlette
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from timeball.station.witnessing.daemon import BoundedConnection, listen_on
+from timeball.station.witnessing.daemon import listen_on
 
 __all__ = ["listen_on", "serve"]
 MAX_CONNECTIONS = 256
+CONNECTION_S = 300.0
+
+
+class BoundedConnection(H11Protocol):
+    """HTTP/1.1 on a connection that lives long enough for a large bundle on a slow line, and no longer."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Start to count."""
+        super().connection_made(transport)
+        self.loop.call_later(CONNECTION_S, transport.abort)
 
 
 def serve(app: Starlette, listener: socket.socket) -> None:
