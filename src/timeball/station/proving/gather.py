@@ -1,7 +1,8 @@
 """Choosing the entries that a statement about a moment rests on: found by the recorder's clock and the streams' names.
 
-An honest search in a log that is only read: what it finds is proven afterwards, entry by entry. It walks bundles, never
-the whole log in memory, and looks for the next entry of a stream no further than `FORWARD_BUNDLES`.
+Every bundle it looks into is checked up to the signed head, every payload by its digest, so whoever serves the log can
+neither hide an entry nor change one. It walks bundles, never the whole log in memory, and looks for the next entry of a
+stream no further than `FORWARD_BUNDLES`.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ from typing import Any
 
 from timeball.ledger import canonical
 from timeball.ledger.checkpoint import Checkpoint
-from timeball.ledger.entry import Envelope, parse_envelope
+from timeball.ledger.entry import Envelope, parse_envelope, verify_payload
 from timeball.ledger.errors import EvidenceError, LedgerError
-from timeball.ledger.log import TiledLog
+from timeball.ledger.log import AttestedLog
 from timeball.ledger.merkle import make_inclusion_proof
 from timeball.ledger.tiles import WIDTH
 from timeball.station.proving import roles
@@ -25,15 +26,15 @@ FORWARD_BUNDLES = 4096
 
 
 class View:
-    """The log of a source under one head."""
+    """The log of a source under one head; raises LedgerError where bytes do not lead to it."""
 
     def __init__(self, source: Source, head: Checkpoint) -> None:
         self.source, self.head = source, head
-        self._log = TiledLog(source.read, head.size)
+        self._log = AttestedLog(source.read, head.size, head.root)
 
     def leaf(self, index: int) -> bytes:
         """Leaf bytes of an entry."""
-        return self._log.bundle(index // WIDTH)[index % WIDTH]
+        return self._log.attested_bundle(index // WIDTH)[index % WIDTH]
 
     def envelope(self, index: int) -> Envelope:
         """Envelope of an entry."""
@@ -59,7 +60,7 @@ class View:
         """The last entry in a role's stream and type, below index `before`."""
         marks = _marks(role)
         for bundle in range((before - 1) // WIDTH, -1, -1):
-            leaves = self._log.bundle(bundle)[: before - bundle * WIDTH]
+            leaves = self._log.attested_bundle(bundle)[: before - bundle * WIDTH]
             for position in range(len(leaves) - 1, -1, -1):
                 if all(mark in leaves[position] for mark in marks):
                     return bundle * WIDTH + position
@@ -71,7 +72,7 @@ class View:
         first = (index + 1) // WIDTH
         end = min((self.head.size + WIDTH - 1) // WIDTH, first + FORWARD_BUNDLES)
         for bundle in range(first, end):
-            for position, leaf in enumerate(self._log.bundle(bundle)):
+            for position, leaf in enumerate(self._log.attested_bundle(bundle)):
                 if bundle * WIDTH + position > index and all(mark in leaf for mark in marks):
                     return bundle * WIDTH + position
         return None
@@ -88,7 +89,10 @@ class View:
 
     def _payload_bytes(self, index: int) -> tuple[bytes, bytes | None]:
         try:
-            return self.source.payload(index)
+            salt, payload = self.source.payload(index)
+            if payload is not None:
+                verify_payload(self.envelope(index), salt, payload)
+            return salt, payload
         except (LedgerError, FileNotFoundError) as error:
             raise EvidenceError("payloads", str(error), index) from error
 

@@ -1,12 +1,10 @@
 """Where a proof is made from: a ledger in a folder, or one that somebody serves over HTTP, in the layout of tlog-tiles.
 
-Nothing that it gives is believed: the finished proof is verified against the signed checkpoint before it is handed out.
+Nothing that it gives is believed (see `gather`).
 """
 
 from __future__ import annotations
 
-import urllib.error
-import urllib.request
 from collections import OrderedDict
 from pathlib import Path
 from typing import Protocol
@@ -15,10 +13,11 @@ from timeball.ledger.errors import TileError
 from timeball.ledger.payload import parse_frame
 from timeball.ledger.tiles import WIDTH, index_path
 from timeball.station.proving.errors import UnreachableError
+from timeball.station.publishing.errors import SourceDenied, SourceUnreachable
+from timeball.station.publishing.source import Source as Served
 from timeball.station.recording.ledger_reader import PayloadFiles
 
 TIMEOUT_S = 20.0
-MOST_BYTES = 256 << 20
 _KEPT = 16
 
 
@@ -58,29 +57,24 @@ class FolderSource:
 
 
 class WebSource:
-    """A ledger behind an address, as `timeball ledger serve` gives it."""
+    """A ledger behind an address, as `timeball ledger serve` gives it; only what anybody may read."""
 
     checkpoints: tuple[str, ...] = ("checkpoint", "checkpoint.head")
 
     def __init__(self, base: str, timeout_s: float = TIMEOUT_S) -> None:
-        if not base.startswith(("http://", "https://")):
-            raise UnreachableError(f"{base}: not an http or https address")
-        self.name = base.rstrip("/")
-        self._timeout_s = timeout_s
+        try:
+            self._served = Served(base, timeout_s=timeout_s)
+        except ValueError as error:
+            raise UnreachableError(f"{base}: {error}") from error
+        self.name = self._served.url
         self._bundles: OrderedDict[int, bytes] = OrderedDict()
 
     def read(self, path: str) -> bytes | None:
         """A file of the log; raises `UnreachableError` for any answer but "here" and "not here"."""
         try:
-            with urllib.request.urlopen(f"{self.name}/{path}", timeout=self._timeout_s) as answer:
-                return bytes(answer.read(MOST_BYTES))
-        except urllib.error.HTTPError as error:
-            error.close()
-            if error.code in (404, 410):
-                return None
-            raise UnreachableError(f"{self.name}/{path}: {error.code} {error.reason}") from error
-        except (OSError, ValueError) as error:
-            raise UnreachableError(f"{self.name}/{path}: {error}") from error
+            return self._served.read(path)
+        except (SourceUnreachable, SourceDenied) as error:
+            raise UnreachableError(str(error)) from error
 
     def payload(self, index: int) -> tuple[bytes, bytes | None]:
         """Salt and payload of an entry."""
@@ -94,10 +88,13 @@ class WebSource:
 
     def _bundle(self, number: int) -> bytes:
         if number not in self._bundles:
-            path = f"payloads/{index_path(number)}"
-            data = self.read(path)
+            path = index_path(number)
+            try:
+                data = self._served.payloads(path)
+            except (SourceUnreachable, SourceDenied) as error:
+                raise UnreachableError(str(error)) from error
             if data is None:
-                raise TileError(f"{self.name}/{path}: no payloads here")
+                raise TileError(f"{self.name}/payloads/{path}: no payloads here")
             self._bundles[number] = data
             if len(self._bundles) > _KEPT:
                 self._bundles.popitem(last=False)
