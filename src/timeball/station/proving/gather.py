@@ -7,6 +7,7 @@ stream no further than `FORWARD_BUNDLES`.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from timeball.ledger import canonical
@@ -31,6 +32,7 @@ class View:
     def __init__(self, source: Source, head: Checkpoint) -> None:
         self.source, self.head = source, head
         self._log = AttestedLog(source.read, head.size, head.root)
+        self._known: dict[int, dict[tuple[bytes, bytes], list[int]]] = {}
 
     def leaf(self, index: int) -> bytes:
         """Leaf bytes of an entry."""
@@ -58,24 +60,33 @@ class View:
 
     def last(self, role: str, before: int) -> int | None:
         """The last entry in a role's stream and type, below index `before`."""
-        marks = _marks(role)
         for bundle in range((before - 1) // WIDTH, -1, -1):
-            leaves = self._log.attested_bundle(bundle)[: before - bundle * WIDTH]
-            for position in range(len(leaves) - 1, -1, -1):
-                if all(mark in leaves[position] for mark in marks):
-                    return bundle * WIDTH + position
+            places = self._places(bundle).get(_key(role), ())
+            below = [place for place in places if bundle * WIDTH + place < before]
+            if below:
+                return bundle * WIDTH + below[-1]
         return None
 
     def next(self, role: str, index: int) -> int | None:
         """The next entry in a role's stream and type after entry `index`; None when none is near."""
-        marks = _marks(role)
         first = (index + 1) // WIDTH
         end = min((self.head.size + WIDTH - 1) // WIDTH, first + FORWARD_BUNDLES)
         for bundle in range(first, end):
-            for position, leaf in enumerate(self._log.attested_bundle(bundle)):
-                if bundle * WIDTH + position > index and all(mark in leaf for mark in marks):
-                    return bundle * WIDTH + position
+            for place in self._places(bundle).get(_key(role), ()):
+                if bundle * WIDTH + place > index:
+                    return bundle * WIDTH + place
         return None
+
+    def _places(self, bundle: int) -> dict[tuple[bytes, bytes], list[int]]:
+        """Where in a bundle which stream says what; each bundle is read and checked once, however many roles ask."""
+        found = self._known.get(bundle)
+        if found is None:
+            found = self._known[bundle] = {}
+            for place, leaf in enumerate(self._log.attested_bundle(bundle)):
+                match = _SPEAKER.match(leaf)
+                if match is not None and match.groups() in _KEYS:
+                    found.setdefault((match[1], match[2]), []).append(place)
+        return found
 
     def item(self, role: str, index: int) -> Item:
         """An entry in its role, with its path; that of the role `served` stands in the proof's own lines."""
@@ -168,7 +179,10 @@ def _signer(view: View, index: int) -> object:
     return payload.get("key") if isinstance(payload, dict) else None
 
 
-def _marks(role: str) -> tuple[bytes, bytes]:
-    # an envelope holds no free text, so its canonical bytes name a type and a stream in one way only
-    by, kind = roles.ROLES[role].by, roles.ROLES[role].type
-    return b'"by":"%b"' % by.encode(), b'"type":"%b"' % kind.encode()
+def _key(role: str) -> tuple[bytes, bytes]:
+    return roles.ROLES[role].by.encode(), roles.ROLES[role].type.encode()
+
+
+# an envelope holds no free text, so its canonical bytes name a stream and a type in one way only
+_SPEAKER = re.compile(rb'\{"by":"([^"]*)",.*"type":"([^"]*)"')
+_KEYS = frozenset(map(_key, roles.ROLES))
