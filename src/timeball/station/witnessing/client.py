@@ -56,12 +56,9 @@ class WitnessClient:
         if answer.status != 200:
             raise self._refusal(answer)
         try:
-            lines = answer.body.decode().splitlines(keepends=True)
-        except UnicodeDecodeError as error:
-            raise WitnessUnreachable(self.url, "its answer is not text") from error
-        if not lines or any(not line.startswith(_SIGNATURE) or not line.endswith("\n") for line in lines):
-            raise WitnessUnreachable(self.url, "its answer holds something other than signature lines")
-        return lines
+            return parse_cosignatures(answer.body)
+        except ValueError as error:
+            raise WitnessUnreachable(self.url, f"its answer is no witness's: {error}") from error
 
     def newest(self, origin: str) -> bytes | None:
         """The newest checkpoint of a log that the witness has cosigned, None when it has none; not yet verified."""
@@ -120,6 +117,16 @@ class WitnessClient:
             size = int(told[1])
         words = answer.body[:_WORDS_SHOWN].decode("utf-8", "replace").strip()
         return WitnessRefused(self.url, answer.status, "".join(c for c in words if c.isprintable()), size)
+
+
+def parse_cosignatures(body: bytes) -> list[str]:
+    """Split an answer into signature lines, each ending in a newline; raises ValueError for anything else."""
+    lines = [line + "\n" for line in body.decode().split("\n")]
+    if lines.pop() != "\n" or not lines:
+        raise ValueError("it does not end in a newline, or is empty")
+    if any(not line.startswith(_SIGNATURE) for line in lines):
+        raise ValueError("it holds something other than signature lines")
+    return lines
 
 
 def origin_hash(origin: str) -> str:
