@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import aics_tlog
@@ -15,21 +16,24 @@ from aics_tlog.verified import audit_tiles
 
 def main(folder: str, log: str, *witnesses: str) -> int:
     """Checkpoint and cosignatures, then every tile and bundle."""
+    try:
+        print(json.dumps(audit(folder, log, witnesses)))
+    except (ValueError, OSError) as error:  # the library's own kinds are kinds of these
+        print(json.dumps({"error": str(error)}))
+        return 1
+    return 0
+
+
+def audit(folder: str, log: str, witnesses: Sequence[str]) -> dict[str, object]:
+    """Give what was verified; raises ValueError or OSError."""
     note = aics_tlog.parse_note((Path(folder) / "checkpoint").read_bytes())
     keys = tuple(aics_tlog.parse_vkey(vkey) for vkey in witnesses)
     policy = aics_tlog.WitnessPolicy(len(keys), keys) if keys else None
     head = aics_tlog.verify_checkpoint(note, aics_tlog.parse_vkey(log), policy=policy)
     if not head.ok:
-        print(json.dumps({"error": f"checkpoint: {head.error}"}))
-        return 1
-    try:
-        report = audit_tiles(aics_tlog.FileSystemTileReader(folder), head.size, head.root)
-    except (aics_tlog.TileVerificationError, aics_tlog.TileMissingError, ValueError) as error:
-        print(json.dumps({"error": str(error)}))
-        return 1
-    said = {"size": report.size, "tiles": report.tiles, "bundles": report.bundles, "times": head.timestamps}
-    print(json.dumps(said))
-    return 0
+        raise ValueError(f"checkpoint: {head.error}")
+    report = audit_tiles(aics_tlog.FileSystemTileReader(folder), head.size, head.root)
+    return {"size": report.size, "tiles": report.tiles, "bundles": report.bundles, "times": head.timestamps}
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -83,10 +84,11 @@ def aics_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if found is None:
         pytest.skip("no Python 3.12 here: aics-tlog cannot run")
     folder = tmp_path_factory.mktemp("aics")
-    subprocess.run([found, "-m", "venv", folder], check=True)
+    subprocess.run([found, "-m", "venv", "--without-pip", folder], check=True)
     python = folder / "bin" / "python"
     lock = Path(__file__).parent / "requirements-312.lock"
-    install = [python, "-m", "pip", "--quiet", "--disable-pip-version-check", "install", "--require-hashes", "-r", lock]
+    pip = [sys.executable, "-m", "pip", "--python", python, "--quiet", "--disable-pip-version-check"]
+    install = [*pip, "install", "--require-hashes", "-r", lock]
     done = subprocess.run(install, capture_output=True, text=True, check=False)
     if done.returncode:
         pytest.skip(f"aics-tlog could not be installed: {done.stderr.strip()[-200:]}")
@@ -94,12 +96,12 @@ def aics_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def newer_python() -> str | None:
-    """A Python of at least 3.12 that can make environments, on PATH or among pyenv's versions."""
+    """A Python of at least 3.12, on PATH or among pyenv's versions."""
     candidates: list[str] = []
     for minor in (12, 13, 14):
         versions = sorted(Path.home().glob(f".pyenv/versions/3.{minor}*/bin/python3.{minor}"))
         candidates += [shutil.which(f"python3.{minor}") or "", *map(str, versions)]
-    probe = "import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 12))"
+    probe = "import sys, venv; sys.exit(sys.version_info < (3, 12))"
     for candidate in filter(None, candidates):
         if subprocess.run([candidate, "-c", probe], capture_output=True, check=False).returncode == 0:
             return candidate
