@@ -10,8 +10,15 @@ from hypothesis import strategies as st
 
 from timeball.ledger import merkle
 from timeball.ledger.errors import EvidenceError, ProofError, TileError
-from timeball.ledger.log import AttestedLog, MissingTileError, TiledLog
-from timeball.ledger.tiles import WIDTH, Edge, TilePath, tile_width, write_bundle
+from timeball.ledger.log import (
+    AttestedLog,
+    MissingTileError,
+    TiledLog,
+    prove_consistency,
+    prove_inclusion,
+    prove_subtree,
+)
+from timeball.ledger.tiles import WIDTH, Edge, TilePath, tile_root, tile_width, write_bundle
 
 
 def naive_root(leaves: list[bytes]) -> bytes:
@@ -172,3 +179,80 @@ def test_a_narrow_tile_is_found_in_its_complete_successor() -> None:
 def test_an_edge_must_fit_its_size() -> None:
     with pytest.raises(TileError):
         Edge(3, [[bytes(32)]])
+
+
+def subtrees(size: int) -> st.SearchStrategy[tuple[int, int]]:
+    """[start, end) with `start` a multiple of the power of two that covers it."""
+
+    def of(width: int) -> st.SearchStrategy[tuple[int, int]]:
+        span = 1 << (width - 1).bit_length()
+        return st.integers(0, (size - width) // span).map(lambda place: (place * span, place * span + width))
+
+    return st.integers(1, size).flatmap(of)
+
+
+@settings(max_examples=200)
+@given(st.integers(1, 300), st.data())
+def test_subtrees(size: int, data: st.DataObject) -> None:
+    start, end = data.draw(subtrees(size))
+    root = naive_root(LEAVES[start:end])
+    proof = merkle.make_subtree_proof(start, end, size, TREE.node)
+    merkle.verify_subtree_consistency(start, end, size, proof, root, ROOTS[size])
+    if start == 0:
+        assert proof == merkle.make_consistency_proof(end, size, TREE.node)
+    for wrong in (proof[:-1], [*proof, bytes(32)]):
+        if wrong != proof:
+            with pytest.raises(ProofError):
+                merkle.verify_subtree_consistency(start, end, size, wrong, root, ROOTS[size])
+    with pytest.raises(ProofError):
+        merkle.verify_subtree_consistency(start, end, size, proof, bytes(32), ROOTS[size])
+
+
+@pytest.mark.parametrize(("start", "end", "size"), [(1, 3, 8), (0, 0, 8), (0, 9, 8), (4, 4, 8), (-2, 0, 8), (8, 9, 8)])
+def test_what_is_no_subtree(start: int, end: int, size: int) -> None:
+    with pytest.raises(ProofError):
+        merkle.make_subtree_proof(start, end, size, TREE.node)
+
+
+def files_of(size: int) -> dict[str, bytes]:
+    edge, files = Edge(), {}
+    for number in range(size):
+        for path, content in edge.append(merkle.hash_leaf(leaf(number))):
+            files[str(path)] = content
+    return files | {str(path): content for path, content in edge.partial_tiles()}
+
+
+@settings(max_examples=25)
+@given(st.sampled_from([1, 255, 256, 257, 700, 66_000]), st.data())
+def test_proofs_of_a_tiled_log(size: int, data: st.DataObject) -> None:
+    log = TiledLog(BIG.get, size) if size == 66_000 else TiledLog(files_of(size).get, size)
+    root = log.root()
+    index, old = data.draw(st.integers(0, size - 1)), data.draw(st.integers(1, size))
+    start, end = data.draw(subtrees(size))
+    merkle.verify_inclusion(merkle.hash_leaf(leaf(index)), index, size, prove_inclusion(log, index), root)
+    part = merkle.range_root(start, end, log.node)
+    merkle.verify_subtree_consistency(start, end, size, prove_subtree(log, start, end), part, root)
+    older = merkle.range_root(0, old, log.node)
+    merkle.verify_consistency(old, size, prove_consistency(log, old), older, root)
+    with pytest.raises(ProofError):
+        prove_inclusion(log, size)
+    with pytest.raises(EvidenceError, match="no complete subtree"):
+        log.node(0, size)
+
+
+BIG = files_of(66_000)
+
+
+@pytest.mark.parametrize("complete", [0, 1, 3])
+def test_an_edge_grown_by_tiles_is_one_grown_by_leaves(complete: int) -> None:
+    slow, fast = Edge(), Edge()
+    for number in range(complete * WIDTH):
+        tiles = slow.append(merkle.hash_leaf(leaf(number)))
+        if tiles:
+            row = [tiles[0][1][i : i + 32] for i in range(0, len(tiles[0][1]), 32)]
+            assert fast.append_tile(tile_root(row)) == tiles[1:]
+    assert (fast.size, fast.root()) == (slow.size, slow.root())
+    assert fast.partial_tiles() == slow.partial_tiles()
+    fast.append(LEAVES[0])
+    with pytest.raises(TileError):
+        fast.append_tile(LEAVES[0])

@@ -9,7 +9,15 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from timeball.ledger.errors import EvidenceError, TileError
-from timeball.ledger.merkle import HASH_SIZE, fold_right, hash_children, hash_leaf, perfect_subtrees
+from timeball.ledger.merkle import (
+    HASH_SIZE,
+    fold_right,
+    hash_leaf,
+    make_consistency_proof,
+    make_inclusion_proof,
+    make_subtree_proof,
+    perfect_subtrees,
+)
 from timeball.ledger.tiles import WIDTH, Edge, TilePath, parse_bundle, split_tile, tile_root, tile_width
 
 Read = Callable[[str], bytes | None]
@@ -65,12 +73,17 @@ class TiledLog:
     def node(self, level: int, index: int) -> bytes:
         """Hash of the perfect subtree over 2**level leaves, for the proofs of `merkle`."""
         tile_level, rest = divmod(level, 8)
-        first = index << rest
-        hashes = self.hashes(tile_level, first // WIDTH)
-        row = hashes[first % WIDTH : first % WIDTH + (1 << rest)]
-        while len(row) > 1:
-            row = [hash_children(row[i], row[i + 1]) for i in range(0, len(row), 2)]
-        return row[0]
+        tile, position = divmod(index << rest, WIDTH)
+        path = self.tile_path(tile_level, tile)
+        if position + (1 << rest) > path.width:
+            raise EvidenceError(str(path), f"the tree has no complete subtree {index} of 2**{level} leaves")
+        data = self.read_tile(path)
+        if len(data) != HASH_SIZE * path.width:
+            raise EvidenceError(str(path), f"a tile of width {path.width} does not have {len(data)} bytes")
+        # only the hashes below this node are taken out of the tile
+        first = HASH_SIZE * position
+        row = split_tile(data[first : first + (HASH_SIZE << rest)], 1 << rest)
+        return tile_root(row)
 
     def root(self) -> bytes:
         """Root of the tree, from the widest nodes there are."""
@@ -93,6 +106,21 @@ class TiledLog:
         for _ in range(path.width):
             position += 2 + int.from_bytes(data[position : position + 2], "big")
         return data[:position]
+
+
+def prove_inclusion(log: TiledLog, index: int) -> list[bytes]:
+    """Proof that entry `index` is in the log (`merkle.verify_inclusion`); ProofError when it is not, EvidenceError."""
+    return make_inclusion_proof(index, log.size, log.node)
+
+
+def prove_consistency(log: TiledLog, old_size: int) -> list[bytes]:
+    """Proof that the log extends its first `old_size` entries (`merkle.verify_consistency`); raises as above."""
+    return make_consistency_proof(old_size, log.size, log.node)
+
+
+def prove_subtree(log: TiledLog, start: int, end: int) -> list[bytes]:
+    """Proof that the subtree [start, end) is in the log (`merkle.verify_subtree_consistency`); raises as above."""
+    return make_subtree_proof(start, end, log.size, log.node)
 
 
 class AttestedLog(TiledLog):

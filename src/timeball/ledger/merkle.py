@@ -124,6 +124,32 @@ def make_consistency_proof(old: int, new: int, node: NodeReader) -> list[bytes]:
     return proof[::-1]
 
 
+def make_subtree_proof(start: int, end: int, size: int, node: NodeReader) -> list[bytes]:
+    """Proof that the subtree [start, end) stands in the tree of `size` leaves, for `verify_subtree_consistency`.
+
+    draft-ietf-plants-merkle-tree-certs, 4.4. Raises ProofError for a range that is no subtree of this tree.
+    """
+    check_subtree(start, end)
+    if not start < end <= size:
+        raise ProofError(f"the subtree [{start}, {end}) is not in a tree of {size}")
+    proof: list[bytes] = []
+    low, high, whole = 0, size, True
+    while (start, end) != (low, high):
+        middle = low + _split(high - low)
+        if end <= middle:
+            proof.append(range_root(middle, high, node))
+            high = middle
+            continue
+        proof.append(range_root(low, middle, node))
+        if start < middle:
+            # it reaches over the middle, so it begins at `low`: its left part is given, the rest is still to be found
+            start, whole = middle, False
+        low = middle
+    if not whole:
+        proof.append(range_root(low, high, node))
+    return proof[::-1]
+
+
 def verify_inclusion(leaf_hash: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> None:
     """Raise ProofError unless `proof` leads from leaf `index` to the `root` of `size` leaves (RFC 9162, 2.1.3.2)."""
     if not 0 <= index < size:

@@ -16,9 +16,9 @@ from timeball.ledger.checkpoint import Checkpoint, open_checkpoint
 from timeball.ledger.contents import Contents, is_envelope
 from timeball.ledger.errors import EvidenceError, LedgerError, TileError
 from timeball.ledger.kernels import COMPILED
-from timeball.ledger.log import Read, TiledLog
+from timeball.ledger.log import Read, TiledLog, prove_inclusion
 from timeball.ledger.logfiles import LogFiles
-from timeball.ledger.merkle import HASH_SIZE, hash_leaf, make_inclusion_proof, verify_inclusion
+from timeball.ledger.merkle import HASH_SIZE, hash_leaf, verify_inclusion
 from timeball.ledger.note import Verifier
 from timeball.ledger.tiles import WIDTH, Edge, TilePath, parse_bundle, write_bundle
 
@@ -191,7 +191,7 @@ def _compare_leaves(
 def _vouched(files: LogFiles, head: Checkpoint, index: int, leaf_hash: bytes) -> bool:
     log = TiledLog(files.peek, head.size)
     try:
-        verify_inclusion(leaf_hash, index, head.size, make_inclusion_proof(index, head.size, log.node), head.root)
+        verify_inclusion(leaf_hash, index, head.size, prove_inclusion(log, index), head.root)
     except LedgerError:
         return False
     return True

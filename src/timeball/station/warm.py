@@ -56,14 +56,17 @@ def warm_server() -> None:
 
 
 def warm_ledger() -> None:
-    """The digests of the ledger."""
-    from timeball.ledger.kernels import fold_pairs, hash_frames, hash_leaves
+    """The ledger's digests, and the judging of a bundle: of one that does not hold, which takes the same code."""
+    from timeball.ledger import kernels
+    from timeball.ledger.bundles import BundleJudge
 
     data, hashes = np.zeros(8, np.uint8), np.zeros((2, 32), np.uint8)
     starts = np.arange(2, dtype=np.int64)
-    hash_leaves(data, starts, starts, hashes)
-    hash_frames(data, starts, starts, hashes)
-    fold_pairs(hashes, hashes)
+    kernels.hash_leaves(data, starts, starts, hashes)
+    kernels.hash_frames(data, starts, starts, hashes)
+    kernels.fold_pairs(hashes, hashes)
+    if kernels.COMPILED:
+        BundleJudge(lambda *_: 0, None, True).judge_span(range(1))
 
 
 if __name__ == "__main__":
