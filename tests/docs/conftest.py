@@ -18,6 +18,8 @@ from timeball.ledger import canonical
 from timeball.ledger.cosignature import make_cosigner
 from timeball.station import paths
 from timeball.station.configuration.settings import Config
+from timeball.station.fold.memory import Memory, Witnessed
+from timeball.station.fold.timekeeping import STREAM
 from timeball.station.recording.ledger_reader import LedgerReader
 from timeball.station.supervision.history import build_history
 from timeball.station.supervision.supervisor import Supervisor, station_commands
@@ -27,7 +29,7 @@ Recorded = dict[tuple[str, str], list[Payload]]
 # Half a day is enough for a steer towards UTC (24 readings of it) and a snapshot, when both come more often than usual.
 SMALL: dict[str, dict[str, object]] = {
     "history": {"days": 0.6},
-    "ensemble": {"snapshot_every": 6},
+    "ensemble": {"snapshot_every": 6, "rules_version": 2},
     "simulation": {"utc_every_s": 1800.0},
     "ntp": {"listen": ["127.0.0.1:1"]},
     # a witness that is not there, so that the quorum is missing
@@ -36,6 +38,7 @@ SMALL: dict[str, dict[str, object]] = {
 WITNESS = make_cosigner("witness.example.org/w1", bytes(32)).verifier.vkey
 POLICY = f"witness w1 {WITNESS} http://127.0.0.1:1\nquorum w1\n"
 LIVE = {
+    ("config", "upgrade"),
     ("witness", "witnessing"),
     ("served", "served"),
     ("lease", "lease"),
@@ -62,7 +65,9 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder, policy = tmp_path_factory.mktemp("small") / "state", tmp_path_factory.mktemp("policy") / "policy"
     policy.write_text(POLICY)
     config = msgspec.convert({**SMALL, "ledger": {**SMALL["ledger"], "policy": str(policy)}}, Config)
-    build_history(folder, config, lambda _fraction, _words: None)
+    # a past by the first rules, so that the station has an upgrade to record
+    older = msgspec.structs.replace(config, ensemble=msgspec.structs.replace(config.ensemble, rules_version=1))
+    build_history(folder, older, lambda _fraction, _words: None)
     paths.run_dir(folder).mkdir(parents=True, exist_ok=True)
     paths.config_file(folder).write_bytes(config.to_json())
     Supervisor(folder, {}, lambda _event: None)._write_processes()
@@ -101,7 +106,11 @@ def read(folder: Path) -> Recorded:
 
 @pytest.fixture(scope="session")
 def recorded(state: Path) -> Recorded:
-    return read(state)
+    found = read(state)
+    # what only a snapshot of a later day would show
+    memory = Memory(witness=Witnessed("missing", 1), upgrade=2)
+    found[STREAM, "snapshot"].append({"memory": memory.to_payload()})
+    return found
 
 
 def field_paths(value: object, opaque: set[str], path: str = "") -> set[str]:

@@ -15,6 +15,7 @@ from timeball.station.observer import WORDS
 
 TYPES = (
     "config",
+    "upgrade",
     "key",
     "readings",
     "scale",

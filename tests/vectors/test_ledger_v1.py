@@ -17,8 +17,9 @@ from timeball.station.configuration.settings import Ledger
 from timeball.station.fold.batches import comparison_batch
 from timeball.station.fold.follow import Follower
 from timeball.station.fold.replay import ReplayError, replay
+from timeball.station.fold.rules import RulesUnknown
 from timeball.station.fold.timekeeping import COLLECTOR, CONFIG, STREAM, Decision
-from timeball.station.fold.upgrades import config_records
+from timeball.station.fold.upgrades import config_records, unheeded
 from timeball.station.recording.ledger_reader import LedgerReader
 
 ARCHIVE = Path(__file__).with_name("ledger-v1") / "ledger.tar.xz"
@@ -129,6 +130,21 @@ def test_an_upgrade_is_a_recorded_decision_and_holds_from_there(
     report = replay(state)
     assert (report.agreed, report.cannot_check) == (DECIDED, [])
     assert report.pending == len(decided(state))
+
+
+def test_a_policy_that_old_rules_do_not_ask_about_is_told(items: Sequence[Item]) -> None:
+    recorded = canonical.encode(items[0].payload)
+    assert unheeded(configured(items), recorded)
+    assert not unheeded(configured(items, rules_version=2), recorded)
+    assert not unheeded(configured(items), None), "a new ledger has the newest rules"
+    assert not unheeded(Config(), recorded), "there is no policy"
+
+
+def test_rules_of_tomorrow_keep_the_station_from_starting(items: Sequence[Item]) -> None:
+    newer = canonical.encode({**items[0].payload, "rules": {"version": 3}})
+    with pytest.raises(RulesUnknown, match="rules of version 3, this software knows 1 and 2"):
+        config_records(configured(items), newer)
+    assert [one.type for one in config_records(configured(items, rules_version=2), newer)] == ["upgrade", "config"]
 
 
 def test_what_is_recorded_is_not_recorded_again(items: Sequence[Item]) -> None:

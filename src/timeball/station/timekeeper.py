@@ -18,7 +18,7 @@ from timeball.station import paths
 from timeball.station.fold.follow import Follower
 from timeball.station.fold.rules import RulesUnknown
 from timeball.station.fold.timekeeping import CONFIG, STREAM, Decision
-from timeball.station.fold.upgrades import config_records
+from timeball.station.fold.upgrades import config_records, unheeded
 from timeball.station.hosttime import hostclocks
 from timeball.station.hosttime.realtime import station_leaps
 from timeball.station.hosttime.timeofday import TimeOfDayUnknown, agreed_tai_ns, sources_of
@@ -74,6 +74,8 @@ class Timekeeper:
             due = config_records(self.config, last.payload if last is not None else None)
         except RulesUnknown as unknown:
             raise CannotStartError(str(unknown)) from unknown
+        if unheeded(self.config, last.payload if last is not None else None):
+            self.process.log.warning("the rules of version 1 hold: steers do not wait for the witnesses of the policy")
         for record in due:
             said = Say(self.process, CONFIG, record.type, record.version).now(record.payload, patience_s=30.0)
             if not said and last is None:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import timeball
 from timeball.ledger import canonical
 from timeball.station.configuration.settings import Config
-from timeball.station.fold.rules import KNOWN, NEWEST, RulesUnknown, config_payload, version_of
+from timeball.station.fold.rules import KNOWN, NEWEST, RulesUnknown, config_payload, rules_of, version_of
 
 Payload = dict[str, Any]
 
@@ -42,6 +42,12 @@ def config_records(config: Config, recorded: bytes | None) -> list[ConfigRecord]
     if payload != last:
         records.append(ConfigRecord("config", version, payload))
     return records
+
+
+def unheeded(config: Config, recorded: bytes | None) -> bool:
+    """Whether a policy of witnesses is named that the rules do not ask about; raises as `config_records`."""
+    before = version_of(canonical.decode(recorded)) if recorded is not None else None
+    return bool(config.ledger.policy) and not rules_of(config, rules_version(config, before)).witnessed
 
 
 def rules_version(config: Config, recorded: Any) -> int:
