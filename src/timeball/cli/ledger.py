@@ -11,6 +11,7 @@ SUBCOMMANDS: Table = {
     "mirror": "Follow another log: fetch, check and keep what is new.",
     "erase": "Erase payloads; the tree stays whole.",
     "archive": "Move old payloads to cold storage (Parquet).",
+    "backup": "Copy a state folder while its station runs.",
     "restore": "Make a state folder from a backup or a mirror, and ask the witnesses.",
 }
 
@@ -24,4 +25,4 @@ class LedgerGroup(LazyGroup):
 
 @click.group("ledger", cls=LedgerGroup)
 def command() -> None:
-    """Serve, mirror, archive, restore and erase from a ledger."""
+    """Serve, mirror, archive, back up, restore and erase from a ledger."""
