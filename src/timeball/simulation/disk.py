@@ -9,8 +9,10 @@ data for good although processes still see it, as Linux page writeback does. Not
 from __future__ import annotations
 
 import errno
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Self
 
 import numpy as np
 
@@ -32,12 +34,14 @@ class SimulatedDisk:
     """`faults` maps the number of a changing step (from 0) to how it breaks and with which errno.
 
     `capacity` bounds the bytes that processes see (None: no bound). `observe` is called after every changing step.
+    `broken` counts what was broken: operation, path, how. It goes on over crashes.
     """
 
     faults: dict[int, Fault] = field(default_factory=dict)
     capacity: int | None = None
     observe: Callable[[SimulatedDisk], None] | None = None
     steps: int = 0
+    broken: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     _seen: dict[str, _File] = field(default_factory=dict)
     _durable: dict[str, _File] = field(default_factory=dict)
     _names: list[tuple[str, str, _File | None]] = field(default_factory=list)
@@ -56,7 +60,7 @@ class SimulatedDisk:
             for start in range(0, len(data), _PAGE):
                 self._write_page(file, offset + start, bytes(data[start : start + _PAGE]))
 
-        self._step(act)
+        self._step("write", path, act)
 
     def truncate(self, path: str, size: int) -> None:
         """Set the length."""
@@ -66,7 +70,7 @@ class SimulatedDisk:
             _resize(file.seen, size)
             file.unsynced.append((size, None))
 
-        self._step(act)
+        self._step("truncate", path, act)
 
     def sync(self, path: str) -> None:
         """Make content durable; when this fails unstored, the unsynced writes will never be."""
@@ -77,7 +81,7 @@ class SimulatedDisk:
                 _apply(file.durable, offset, data)
             file.unsynced.clear()
 
-        self._step(act, file.unsynced.clear)
+        self._step("sync", path, act, file.unsynced.clear)
 
     def sync_all(self, files: Sequence[str], folders: Sequence[str]) -> None:
         """One after the other: each is a step of its own."""
@@ -94,7 +98,7 @@ class SimulatedDisk:
             self._seen[new] = file
             self._names.append((old, new, file))
 
-        self._step(act)
+        self._step("rename", new, act)
 
     def unlink(self, path: str) -> None:
         """Remove a file."""
@@ -103,7 +107,7 @@ class SimulatedDisk:
             if self._seen.pop(path, None) is not None:
                 self._names.append((path, "", None))
 
-        self._step(act)
+        self._step("unlink", path, act)
 
     def remove_dir(self, path: str) -> None:
         """Directories exist by their files."""
@@ -128,7 +132,7 @@ class SimulatedDisk:
                     rest.append(change)
             self._names[:] = rest
 
-        self._step(act)
+        self._step("sync_dir", path, act)
 
     def lock(self, path: str) -> None:
         """One holder until close or crash."""
@@ -140,7 +144,7 @@ class SimulatedDisk:
         """Release the lock."""
         self._locked = False
 
-    def crash(self, rng: np.random.Generator, kept: float) -> SimulatedDisk:
+    def crash(self, rng: np.random.Generator, kept: float) -> Self:
         """The disk after a power cut: durable, and of the rest each change with probability `kept`. Faults are over."""
         for change in self._names:
             if rng.random() < kept:
@@ -149,7 +153,7 @@ class SimulatedDisk:
             for offset, data in file.unsynced:
                 if rng.random() < kept:
                     _apply(file.durable, offset, data)
-        after = SimulatedDisk(capacity=self.capacity, observe=self.observe)
+        after = type(self)(capacity=self.capacity, observe=self.observe, broken=self.broken)
         for path, file in self._durable.items():
             after._seen[path] = after._durable[path] = _File(bytearray(file.durable), bytearray(file.durable))
         return after
@@ -181,7 +185,7 @@ class SimulatedDisk:
         if file is not None:
             self._durable[new] = file
 
-    def _step(self, act: Callable[[], None], lose: Callable[[], None] | None = None) -> None:
+    def _step(self, operation: str, path: str, act: Callable[[], None], lose: Callable[[], None] | None = None) -> None:
         fault = self.faults.get(self.steps)
         self.steps += 1
         if fault is None or fault[0] == STORED:
@@ -191,6 +195,7 @@ class SimulatedDisk:
         if self.observe is not None:
             self.observe(self)
         if fault is not None:
+            self.broken[operation, path, fault[0]] += 1
             raise OSError(fault[1], f"{fault[0]} (step {self.steps - 1})")
 
 

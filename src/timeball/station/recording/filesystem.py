@@ -74,6 +74,7 @@ class OSFileSystem:
     def __init__(self, root: Path) -> None:
         self._root = str(root)
         self._open: dict[str, int] = {}
+        self._made: set[str] = set()
         self._lock: int | None = None
         self._workers: ThreadPoolExecutor | None = None
 
@@ -121,6 +122,7 @@ class OSFileSystem:
 
     def remove_dir(self, path: str) -> None:
         """See FileSystem."""
+        self._made.discard(path)
         with contextlib.suppress(OSError):
             os.rmdir(self._full(path))
 
@@ -133,13 +135,15 @@ class OSFileSystem:
 
     def make_dirs(self, path: str) -> None:
         """See FileSystem."""
-        if not path or os.path.isdir(self._full(path)):
+        # one that an earlier life made may be there and yet not be durable
+        if not path or path in self._made:
             return
         parent = os.path.dirname(path)
         self.make_dirs(parent)
         with contextlib.suppress(FileExistsError):
             os.mkdir(self._full(path), 0o755)
         self.sync_dir(parent)
+        self._made.add(path)
 
     def sync_dir(self, path: str) -> None:
         """See FileSystem."""

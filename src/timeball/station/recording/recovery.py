@@ -121,6 +121,32 @@ def pending_groups(groups: Sequence[Group], frontier: Frontier) -> list[Group]:
     return [group for group in groups if group.first >= size]
 
 
+def remove_uncovered(fs: FileSystem, size: int, end: int) -> None:
+    """Remove, durably, the partial tiles that an interrupted integration left beyond a head of `size` entries.
+
+    They may be torn, and once a wider head stands nothing would tell them from evidence. No integration went beyond
+    `end` entries, those that the journal holds. Raises OSError; no head may be signed before this is done.
+    """
+    level = 0
+    while end >> (8 * level):
+        covered = size >> (8 * level)
+        for tile in range(covered // WIDTH, (end >> (8 * level)) // WIDTH + 1):
+            for kind in [ENTRIES, "0"] if level == 0 else [str(level)]:
+                _remove_wider(fs, f"{LEDGER}/tile/{kind}/{index_path(tile)}.p", covered - tile * WIDTH)
+        level += 1
+
+
+def _remove_wider(fs: FileSystem, folder: str, width: int) -> None:
+    names = fs.list(folder)
+    wider = [name for name in names if name.isdecimal() and int(name) > width]
+    for name in wider:
+        fs.unlink(f"{folder}/{name}")
+    if wider:
+        fs.sync_dir(folder)
+    if names == wider:
+        fs.remove_dir(folder)
+
+
 def sweep_partial_tiles(fs: FileSystem, frontier: Frontier) -> None:
     """Remove the partial tiles of which the complete tile exists, left by an interrupted life; raises OSError.
 

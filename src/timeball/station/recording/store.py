@@ -48,6 +48,7 @@ from timeball.station.recording.recovery import (
     open_frontier,
     pending_groups,
     read_head,
+    remove_uncovered,
     sweep_folder,
     sweep_partial_tiles,
 )
@@ -95,6 +96,7 @@ class Store:
         self._stalled: LedgerFull | None = None
         # frames read back at open may never have reached the disk itself: once integrated they must go
         self._cut_due = True
+        self._settled = False
         self._known_dirs: set[str] = set()
         try:
             self._fs.lock(LOCK)
@@ -190,6 +192,7 @@ class Store:
         frontier = plan.frontier if plan else self._frontier
         head = Checkpoint(self.origin, frontier.edge.size, frontier.edge.root())
         try:
+            self._settle(head.size)
             if plan:
                 self._write(plan)
                 replace(self._fs, CHECKPOINT, sign_checkpoint(head, [self._signer]))
@@ -290,6 +293,13 @@ class Store:
             index += run.count
 
     # -- integrating
+
+    def _settle(self, end: int) -> None:
+        """Once a life, before anything rests on the head found at open: that may be seen and yet not be durable."""
+        if not self._settled:
+            self._fs.sync_dir(LEDGER)
+            remove_uncovered(self._fs, self._head.size, end)
+            self._settled = True
 
     def _write(self, plan: Integration) -> None:
         folders = {path.rpartition("/")[0] for path, _, _ in plan.writes}
