@@ -295,3 +295,45 @@ def test_a_policy_of_another_log_is_refused(state: Path) -> None:
         verify_proof(made.data, vkey=other)
     assert issubclass(PolicyError, LedgerError)
     assert GENESIS < T0
+
+
+def test_an_erased_payload_is_said_to_be_missing(tmp_path: Path) -> None:
+    """The readings under the scale are gone: the statement stands, and says that they are not here."""
+    build_life(tmp_path)
+    honest = make_proof(FolderSource(tmp_path), utc(30.0), LEAPS).verified.statement
+    with Store(tmp_path) as store:
+        store.erase(honest["readings"]["index"])
+        store.integrate()
+    said = make_proof(FolderSource(tmp_path), utc(30.0), LEAPS).verified.statement
+    assert said["readings"]["missing"] is True
+    assert {name: said[name] for name in said if name != "readings"} == {
+        name: honest[name] for name in honest if name != "readings"
+    }
+    with Store(tmp_path) as store:
+        store.erase(honest["served"]["index"])
+        store.integrate()
+    with pytest.raises(NothingServedError, match="was erased"):
+        make_proof(FolderSource(tmp_path), utc(30.0), LEAPS)
+
+
+def test_an_approval_has_its_place_already(state: Path) -> None:
+    """Any entry may be carried in the role of an approval: it is proven like the others, and named in the statement."""
+    from dataclasses import replace
+
+    from timeball.ledger.checkpoint import open_checkpoint
+    from timeball.ledger.note import parse_vkey
+    from timeball.station.proving.extra import Extra, write_extra
+    from timeball.station.proving.gather import View
+    from timeball.station.proving.moment import read_moment
+    from timeball.station.proving.statement import make_statement
+
+    made = make_proof(FolderSource(state), utc(30.0), LEAPS)
+    key = (state / "ledger/log.vkey").read_text().strip()
+    view = View(FolderSource(state), open_checkpoint(made.verified.proof.checkpoint, parse_vkey(key)))
+    extra = made.verified.extra
+    approval = view.item("approval", 2)
+    items = {one.role: one for one in extra.entries}
+    statement = make_statement(read_moment(extra.moment, extra.leap_seconds), items, [approval])
+    whole = Extra(extra.format, extra.log, extra.moment, extra.leap_seconds, (*extra.entries, approval), (), statement)
+    said = verify_proof(replace(made.verified.proof, extra=write_extra(whole)).encode(), vkey=key).statement
+    assert [one["index"] for one in said["approvals"]] == [2]
