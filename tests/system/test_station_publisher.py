@@ -114,6 +114,12 @@ def test_quorum_met_missing_and_met_again(tmp_path: Path) -> None:
 
         kill(it.station.processes()["publisher"])
         it.wait_cosigned_by("w1", "w3")
+        publisher = it.station.processes()["publisher"]
+        it.station.stop(signal.SIGKILL)  # the supervisor alone
+        it.station.start()
+        it.wait_cosigned_by("w1", "w3")
+        wait_for(lambda: it.station.processes()["supervisor"] == it.station.popen.pid, "not supervised again")
+        assert it.station.processes()["publisher"] == publisher, "the publisher was not adopted"
         wait_for(lambda: not it.status()["alarms"], "an alarm is left")
         rows = {row["name"]: row for row in it.status()["witnessing"]["witnesses"]}
         assert rows["w1"]["size"] > missing["size"]
@@ -122,4 +128,16 @@ def test_quorum_met_missing_and_met_again(tmp_path: Path) -> None:
         assert it.station.in_sync()
     verified = it.station.verify()
     assert verified.returncode == 0, verified.stderr
+    replayed = it.station.replay()
+    assert replayed.returncode == 0, replayed.stderr
     assert json.loads(paths.processes_file(it.station.state).read_text())
+
+
+def test_a_policy_that_cannot_be_met_ends_the_start_with_one_sentence(tmp_path: Path) -> None:
+    policy = tmp_path / "policy"
+    policy.write_text("witness w1 nonsense http://127.0.0.1:1\nquorum w1\n")
+    station = Station(tmp_path, f'{QUICK}\n[ledger]\npolicy = "{policy}"\n')
+    done = station.timeball("run", "--config", str(station.config), "--state", str(station.state))
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"Error: ledger.policy: {policy}: policy, line 1: ")
+    assert not station.state.exists()

@@ -25,7 +25,6 @@ from timeball.ledger.policy import Policy, parse_policy
 from timeball.ledger.witnessing import AddCheckpoint
 from timeball.simulation.disk import SimulatedDisk
 from timeball.station.configuration.settings import Config
-from timeball.station.publisher import by_url, read_policy
 from timeball.station.reporting.witnesses import witnessing_alarms, witnessing_part, witnessing_words
 from timeball.station.supervision.process import CannotStartError
 from timeball.station.supervision.supervisor import station_commands
@@ -35,6 +34,7 @@ from timeball.station.witnessing.errors import WitnessRefused, WitnessUnreachabl
 from timeball.station.witnessing.heads import Heads
 from timeball.station.witnessing.keys import load_cosigners, make_cosigners
 from timeball.station.witnessing.locallog import SignedHead
+from timeball.station.witnessing.policyfile import by_url, read_policy
 from timeball.station.witnessing.standing import quorum_words, state_of, table, why_of
 
 LOG = make_signer("timeball.example/tb", bytes(range(32)))

@@ -13,14 +13,13 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from timeball.ledger import canonical
 from timeball.ledger.errors import LedgerError
 from timeball.ledger.note import NoteKey
-from timeball.ledger.policy import Policy, PolicyWitness, parse_policy
+from timeball.ledger.quorum import Policy
 from timeball.station import paths
 from timeball.station.recording.ledger_reader import LedgerReader
 from timeball.station.recording.newest import newest_entry
@@ -31,6 +30,7 @@ from timeball.station.witnessing.board import Board
 from timeball.station.witnessing.client import WitnessClient
 from timeball.station.witnessing.errors import ForkFound, WitnessError
 from timeball.station.witnessing.locallog import LocalLog, SignedHead
+from timeball.station.witnessing.policyfile import by_url, read_policy
 from timeball.station.witnessing.standing import COSIGNED, quorum_words, state_of, table, why_of
 from timeball.station.witnessing.submitting import Submitter
 
@@ -149,31 +149,6 @@ class Publisher:
                 write_atomically(path, fork.note, durable=True)
         except OSError as error:
             self.process.log.error("the evidence of a fork could not be kept: %s", error)
-
-
-def read_policy(path: str) -> Policy:
-    """Read a policy whose quorum can be reached over its URLs; raises CannotStartError with one sentence."""
-    try:
-        policy = parse_policy(Path(path).read_text("utf-8"))
-        by_url_names = [witness.name for found in by_url(policy).values() for witness in found]
-        for url in by_url(policy):
-            WitnessClient(url)
-    except OSError as error:
-        raise CannotStartError(f"ledger.policy: cannot read {path}: {error.strerror or error}") from error
-    except (LedgerError, ValueError) as error:
-        raise CannotStartError(f"ledger.policy: {path}: {error}") from error
-    if not policy.satisfied(by_url_names):
-        raise CannotStartError(f"ledger.policy: {path}: the witnesses that have a URL cannot make the quorum")
-    return policy
-
-
-def by_url(policy: Policy) -> Mapping[str, list[PolicyWitness]]:
-    """The witnesses that can be asked, by URL: one daemon may hold a key of each kind."""
-    found: dict[str, list[PolicyWitness]] = {}
-    for witness in policy.witnesses.values():
-        if witness.url is not None:
-            found.setdefault(witness.url, []).append(witness)
-    return found
 
 
 def _cosigned_size(state: Path, policy: Policy, key: NoteKey) -> int:

@@ -29,6 +29,8 @@ def run_station(state: Path, config: Config, report: Report, progress: Progress)
     """
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
+    if config.ledger.policy:
+        _check_policy(config.ledger.policy)
     with StateLock(state):
         run_dir(state).mkdir(mode=0o700, parents=True, exist_ok=True)
         with Supervisor(state, station_commands(state, config), report) as supervisor:
@@ -45,6 +47,13 @@ def run_station(state: Path, config: Config, report: Report, progress: Progress)
 def addresses(config: Config) -> dict[str, Any]:
     """Where a station answers."""
     return {"ntp": list(config.ntp.listen), "console": f"http://{config.console.listen}"}
+
+
+def _check_policy(path: str) -> None:
+    """Refuse a policy at once, not after the laboratory's past has been computed."""
+    from timeball.station.witnessing.policyfile import read_policy
+
+    read_policy(path)
 
 
 def _is_effective(state: Path, config: Config) -> bool:
