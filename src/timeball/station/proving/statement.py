@@ -2,7 +2,8 @@
 
 It believes that the entries are genuine and in their roles (`evidence` checks that) and says what they say: UTC −
 served, its uncertainty and bound, whether sync was claimed, and on which decisions that rests. All numbers are decimal
-strings, as in the ledger; `nan` and `inf` mean unknown.
+strings, as in the ledger; `nan` and `inf` mean unknown. What it says of a file of format v1 is fixed: files are kept
+for years, so a change of any word or figure is a new format, and this one is verified as before.
 """
 
 from __future__ import annotations
