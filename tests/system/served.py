@@ -62,7 +62,7 @@ def files_served(folder: Path, alter: Alter | None = None) -> Iterator[str]:
     """A static web server over `folder`; gives its URL. `alter` is given each path and its bytes."""
     handler = type("Handler", (_Files,), {"alter": staticmethod(alter) if alter else None})
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=str(folder)))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"
