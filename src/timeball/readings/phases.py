@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -46,7 +47,7 @@ def phase_table(readings: Readings, reference: str | None = None, clocks: Sequen
     rounding. Readings whose x is not finite are left out; of a pair measured twice in an epoch the first counts.
     Raises ``ReadingsError`` for unknown names.
     """
-    columns = tuple(clocks) if clocks is not None else tuple(name for name in readings.clocks if not is_scale(name))
+    columns = tuple(clocks) if clocks is not None else _members(readings.clocks)
     unknown = [name for name in (*columns, *filter(None, [reference])) if name not in readings.clocks]
     if unknown:
         raise ReadingsError(f"no such clock in these readings: {', '.join(unknown)}")
@@ -72,15 +73,19 @@ def star_table(clocks: tuple[str, ...], hub: int, spokes: IndexArray, epochs: Ep
     whole = np.full((len(epochs), len(clocks)), np.nan)
     whole[:, spokes] = x
     whole[:, hub] = 0.0
-    return _against_pivot(epochs, clocks, tuple(name for name in clocks if not is_scale(name)), whole, None)
+    return _against_pivot(epochs, clocks, _members(clocks), whole, None)
+
+
+@lru_cache(maxsize=64)
+def _members(clocks: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for name in clocks if not is_scale(name))
 
 
 def _against_pivot(
     epochs: EpochArray, clocks: tuple[str, ...], columns: tuple[str, ...], whole: FloatArray, reference: str | None
 ) -> PhaseTable:
     """Take the wanted columns of phases per epoch against the reference, or what stands in for it."""
-    wanted = np.array([clocks.index(name) for name in columns], dtype=np.intp)
-    x = whole if columns == clocks else whole[:, wanted]
+    x = whole if columns == clocks else whole[:, [clocks.index(name) for name in columns]]
     if reference is None:
         reference = _fullest(columns, x)
     measured = whole[:, clocks.index(reference)] if reference else np.full(len(epochs), np.nan)
