@@ -18,7 +18,7 @@ from timeball.ledger.merkle import (
     make_subtree_proof,
     perfect_subtrees,
 )
-from timeball.ledger.tiles import WIDTH, Edge, TilePath, parse_bundle, split_tile, tile_root, tile_width
+from timeball.ledger.tiles import WIDTH, Edge, TilePath, parse_bundle, split_tile, subtree_root, tile_root, tile_width
 
 Read = Callable[[str], bytes | None]
 _CACHED_TILES = 64
@@ -80,10 +80,8 @@ class TiledLog:
         data = self.read_tile(path)
         if len(data) != HASH_SIZE * path.width:
             raise EvidenceError(str(path), f"a tile of width {path.width} does not have {len(data)} bytes")
-        # only the hashes below this node are taken out of the tile
         first = HASH_SIZE * position
-        row = split_tile(data[first : first + (HASH_SIZE << rest)], 1 << rest)
-        return tile_root(row)
+        return subtree_root(data[first : first + (HASH_SIZE << rest)])
 
     def root(self) -> bytes:
         """Root of the tree, from the widest nodes there are."""

@@ -11,6 +11,7 @@ import re
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 
 from timeball.ledger.errors import TileError
 from timeball.ledger.merkle import HASH_SIZE, fold_right, hash_children, perfect_subtrees
@@ -73,6 +74,14 @@ def tile_root(hashes: Sequence[bytes]) -> bytes:
     while len(row) > 1:
         row = [hash_children(row[i], row[i + 1]) for i in range(0, len(row), 2)]
     return row[0]
+
+
+def subtree_root(data: bytes) -> bytes:
+    """Root of a perfect subtree from the bytes of its hashes, as they stand in a tile: 1, 2, 4, … 256 of them."""
+    while len(data) > HASH_SIZE:
+        pairs = range(0, len(data), 2 * HASH_SIZE)
+        data = b"".join([sha256(b"\x01" + data[at : at + 2 * HASH_SIZE]).digest() for at in pairs])
+    return data
 
 
 def split_tile(data: bytes, width: int) -> list[bytes]:
