@@ -27,7 +27,7 @@ from timeball.station.witnessing.client import origin_hash
 from timeball.station.witnessing.daemon import Part
 
 FOLDER = "audit"
-EVERY_S = 5.0
+EVERY_S = 2.0
 _HEADERS = {"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
 
 
