@@ -1,4 +1,4 @@
-"""The ledger: durable appends beside SQLite and beside bare writes, bulk recording, verification."""
+"""The ledger: durable appends beside SQLite and beside bare writes, bulk recording, verification, proofs."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench import Figure, medians
+from bench import Figure, Skip, medians
+from bench.ledger_verifying import proof_figures, verification_figures
 from timeball.ledger import canonical
-from timeball.station.recording.logfolder import LogFolder, verify_folder
 from timeball.station.recording.store import EntryBatch, NewEntry, Store
 
 ROOM = "ledger"
@@ -20,17 +20,17 @@ BATCH = 1000
 PAYLOAD = canonical.encode({"fill": "x" * 289})
 HISTORY = 3000
 LARGE = canonical.encode({"fill": "x" * 30_000})
-VERIFIED = 50_000
 
 
-def figures() -> Iterator[Figure]:
-    """Appends (every batch durable before it counts), then the bulk build of a history, then verification."""
+def figures() -> Iterator[Figure | Skip]:
+    """Appends (every batch durable before it counts), the bulk build of a history, verification, and proofs."""
     # on the disk of the project: what is measured is its sync
     with tempfile.TemporaryDirectory(dir=Path(__file__).resolve().parent.parent / ".venv") as folder:
         root = Path(folder)
         yield from _appends(root)
         yield _bulk(root / "bulk")
-        yield _verification(root / "verified")
+        yield from verification_figures(root)
+        yield from proof_figures(root)
 
 
 def _appends(root: Path) -> Iterator[Figure]:
@@ -94,14 +94,3 @@ def _bulk(state: Path) -> Figure:
         store.integrate()
         seconds = time.perf_counter() - start
     return Figure("3000 entries of 30 kB, to the signed head", ROOM, seconds, "s", target="< 3 s", ok=seconds < 3)
-
-
-def _verification(state: Path) -> Figure:
-    with Store(state) as store:
-        store.append_many([NewEntry("bench", number, "bench", 1, PAYLOAD) for number in range(1, VERIFIED + 1)], 0)
-    folder = LogFolder.find(state)
-    assert folder is not None
-    start = time.perf_counter()
-    report = verify_folder(folder, None)
-    rate = report.head.size / (time.perf_counter() - start)
-    return Figure("verification, payloads included", ROOM, rate, "entries/s", target="> 10000/s", ok=rate > 10_000)
