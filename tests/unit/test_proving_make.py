@@ -16,6 +16,7 @@ from timeball.cli.verify import command as verify_command
 from timeball.instants import InstantError, LeapTable
 from timeball.ledger.cosignature import add_cosignatures, cosign, make_cosigner
 from timeball.ledger.errors import LedgerError, PolicyError
+from timeball.ledger.note import make_signer
 from timeball.ledger.policy import parse_policy
 from timeball.ledger.proof import parse_tlog_proof, verify_tlog_proof
 from timeball.station.proving.errors import NothingServedError, StatementError, UnreachableError
@@ -206,6 +207,13 @@ def test_a_cosigned_head_is_preferred_and_the_policy_judges_it(state: Path, tmp_
     verified = verify_proof(made.data, parse_policy(text))
     assert verified.head.witnesses == {"a": 1_800_100_000, "b": 1_800_100_001}
     assert verified.head.trust == "policy"
+    # a station's own policy names its witnesses and no log: the key comes beside it
+    nameless = parse_policy("\n".join(line for line in text.split("\n") if not line.startswith("log ")))
+    assert verify_proof(made.data, nameless, verified.head.vkey).head.witnesses == verified.head.witnesses
+    with pytest.raises(LedgerError):
+        verify_proof(made.data, nameless)
+    with pytest.raises(LedgerError):
+        verify_proof(made.data, parse_policy(text), make_signer("other.example/log", bytes(32)).verifier.vkey)
     alone = make_proof(FolderSource(state), utc(30.0), LEAPS)
     with pytest.raises(LedgerError, match="quorum"):
         verify_proof(alone.data, parse_policy(text))
@@ -286,8 +294,6 @@ def test_exit_codes(state: Path, tmp_path: Path) -> None:
 
 def test_a_policy_of_another_log_is_refused(state: Path) -> None:
     made = make_proof(FolderSource(state), utc(30.0), LEAPS)
-    from timeball.ledger.note import make_signer
-
     other = make_signer("other.example/log", bytes(32)).verifier.vkey
     with pytest.raises(LedgerError):
         verify_proof(made.data, parse_policy(f"log {other}\nquorum none\n"))

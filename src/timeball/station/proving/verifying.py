@@ -48,8 +48,9 @@ class Verified:
 def verify_proof(data: bytes, policy: Policy | None = None, vkey: str | None = None) -> Verified:
     """Verify a `.tlog-proof` file of served time; raises LedgerError, most often `StatementError`.
 
-    policy: who must have signed and cosigned. vkey: the log's key alone. With neither, the key in the file is believed,
-    which shows only that the file agrees with itself; `Verified.head.trust` says so.
+    policy: who must have signed and cosigned. vkey: the log's key alone; with a policy, the key that the log must have,
+    which the policy then need not name. With neither, the key in the file is believed, which shows only that the file
+    agrees with itself; `Verified.head.trust` says so.
     """
     proof = _part("proof", lambda: parse_tlog_proof(data))
     if proof.extra is None:
@@ -72,7 +73,9 @@ def open_head(note: bytes, named: str, policy: Policy | None, vkey: str | None) 
     named: the key that the file itself names, believed when neither policy nor key is given.
     """
     if policy is not None:
-        cosigned = policy.check(note)
+        cosigned = policy.check(note, [] if vkey is None else [parse_log_vkey(vkey)])
+        if vkey is not None and cosigned.log.vkey != vkey.strip():
+            raise StatementError("checkpoint", "it is signed by a log of the policy, but not with the key given")
         return Head(cosigned.checkpoint, cosigned.log.vkey, POLICY, dict(cosigned.times))
     log = parse_log_vkey(named if vkey is None else vkey)
     return Head(open_checkpoint(note, log), log.vkey, FILE if vkey is None else GIVEN)
