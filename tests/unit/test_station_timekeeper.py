@@ -239,6 +239,58 @@ def test_a_changed_configuration_is_recorded_before_anything_is_decided_by_it(ru
     assert entries_of(run(config=changed))[-1].type != "config", "it is recorded once"
 
 
+def with_ensemble(config: Config, **settings: Any) -> Config:
+    return msgspec.structs.replace(config, ensemble=msgspec.structs.replace(config.ensemble, **settings))
+
+
+def of_config(state: Path) -> list[tuple[str, int]]:
+    return [(item.type, item.version) for item in entries_of(state) if item.stream == "config"]
+
+
+def test_a_live_station_waits_for_witnesses_where_its_computed_past_did_not(
+    run: Run, tmp_path: Path, monkeypatch
+) -> None:
+    """The past was decided without them and replays; its last readings are decided anew, live, and steer nothing."""
+    policy = msgspec.structs.replace(parse_config(SMALL).ledger, policy="witnesses.policy")
+    config = msgspec.structs.replace(CONFIG, ledger=policy)
+    monkeypatch.setattr("ledgers.parse_config", lambda _text: config)
+    past = entries_of(build_small(tmp_path / "past"))
+    assert [item.payload["rules"]["witnessed"] for item in past if item.type == "config"] == [False]
+    assert any(item.payload["commands"] for item in past if item.type == "steer")
+    last = max(index for index, item in enumerate(past) if item.type == "readings")
+    state = run([*past[:last], host(tmp_path / "past")], config)
+    assert of_config(state) == [("config", 2), ("config", 2)]
+    assert entries_of(state)[-1].type != "steer"
+    assert replay(state).cannot_check == []
+    upto = entries_of(state)
+    run([], config)
+    assert of_config(state) == [("config", 2), ("config", 2)], "it is recorded once"
+    with Store(state) as store:
+        seq = store.next_seq(COLLECTOR)
+        store.append_many([NewEntry(COLLECTOR, seq, "readings", 1, canonical.encode(past[last].payload))], NOW)
+        store.integrate()
+    run([], config)
+    [steer] = [item.payload for item in entries_of(state)[len(upto) :] if item.type == "steer"]
+    assert steer["commands"] == []
+    assert "no quorum of witnesses has cosigned yet" in steer["why"]
+    assert replay(state).pending == 0
+
+
+def test_an_upgrade_of_the_rules_is_ordered_and_recorded_once(run: Run, past, items, caplog) -> None:
+    older = with_ensemble(CONFIG, rules_version=1)
+    state = run([host(past)], older)
+    assert of_config(state) == [("config", 1)]
+    run([], CONFIG)
+    assert of_config(state) == [("config", 1)] * 2, "newer software keeps the rules it finds"
+    newer = with_ensemble(CONFIG, rules_version=2)
+    for _ in range(2):
+        run([], newer)
+        assert of_config(state) == [("config", 1), ("config", 1), ("upgrade", 1), ("config", 2)]
+    assert "the rules change from version 1 to 2" in caplog.text
+    [upgrade] = [item.payload for item in entries_of(state) if item.type == "upgrade"]
+    assert (upgrade["from"], upgrade["to"]) == (1, 2)
+
+
 def test_without_a_configuration_nothing_is_decided(run: Run, monkeypatch) -> None:
     monkeypatch.setattr(Recorder, "trouble", LedgerFull("full"))
     monkeypatch.setattr(timekeeper.Say, "now", lambda *_arguments, **_named: False)
