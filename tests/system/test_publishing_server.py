@@ -220,6 +220,7 @@ def test_any_static_server_serves_a_log_that_verifies(
     assert f"{COUNT} payloads were withheld" in capsys.readouterr().out
     key = (state / "ledger/log.vkey").read_text().strip()
     assert root.run(["verify", str(tmp_path / "mirror"), "--key", key]) == 0
+    assert f"0 erased, {COUNT} withheld from whoever fetched this copy" in capsys.readouterr().out
 
 
 def test_the_command_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -99,6 +99,7 @@ def _sentences(document: dict[str, object]) -> Iterator[str]:
     if not document["payloads"]:
         yield "  payloads    not here: digests not checked"
         return
-    yield f"  payloads    {document['payload_bytes']} bytes match their digests, {document['erased']} erased"
+    withheld = f", {document['withheld']} withheld from whoever fetched this copy" if document["withheld"] else ""
+    yield f"  payloads    {document['payload_bytes']} bytes match their digests, {document['erased']} erased{withheld}"
     unnamed = document["unattested_batches"]
     yield f"  batches     {document['batches']} signatures verify, {unnamed} of them by keys the log does not name"

@@ -132,6 +132,7 @@ def describe(folder: LogFolder, report: Report, vkey: str | None, since: Path | 
         "streams": None if contents is None else contents.streams,
         "payload_bytes": 0 if contents is None else contents.payload_bytes,
         "erased": 0 if contents is None else len(contents.erased),
+        "withheld": 0 if contents is None else contents.withheld,
         "batches": 0 if contents is None else contents.batches,
         "unattested_batches": 0 if contents is None else contents.unattested_batches,
     }
