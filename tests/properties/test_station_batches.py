@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from timeball.ledger import canonical
-from timeball.ledger.errors import BatchError
+from timeball.ledger.batch import CONTEXT, read_signed, sign_batch
+from timeball.ledger.errors import BatchError, CanonicalError
+from timeball.ledger.note import make_signer
 from timeball.readings import Readings, phase_table
 from timeball.station.fold.batches import comparison_batch, parse_batch, read_plain
 from timeball.station.fold.tables import readings_of, table_of
+from timeball.station.fold.timekeeping import COLLECTOR, Timekeeping
 from timeball.station.instruments.base import Sample
 from timeball.station.instruments.collecting import batch_of
 
@@ -166,3 +170,53 @@ def test_a_malformed_batch_is_refused_whole(wrong: dict[str, Any]) -> None:
 def test_a_column_that_is_missing_is_named(missing: str) -> None:
     with pytest.raises(BatchError, match=missing):
         parse_batch({name: value for name, value in GOOD.items() if name != missing})
+
+
+KEY, OTHER = make_signer("timeball.test/collector", bytes(range(32))), make_signer("timeball.test/other", bytes(32))
+at_places = st.tuples(st.integers(0, 10**6), st.integers(1, 255))
+
+
+@settings(max_examples=40)
+@given(tables, at_places)
+def test_signed_bytes_are_believed_as_signed_objects_are(
+    table: dict[tuple[int, int, int], tuple[int, int | None]], at: tuple[int, int]
+) -> None:
+    """The short way believes what `verify_batch` believes and nothing else, wherever a byte is changed."""
+    batch = comparison_batch(readings(table))
+    payload = canonical.encode(sign_batch(batch, KEY))
+    assert read_signed(payload, KEY.verifier) == canonical.encode(batch)
+    assert read_signed(payload, OTHER.verifier) is None
+    place = at[0] % len(payload)
+    changed = payload[:place] + bytes([payload[place] ^ at[1]]) + payload[place + 1 :]
+    assert read_signed(changed, KEY.verifier) is None
+    assert read_signed(payload + b" ", KEY.verifier) is None
+    assert read_signed(payload[:-1], KEY.verifier) is None
+
+
+@given(st.binary(max_size=200) | st.just(b"null"))
+def test_bytes_that_are_no_batch_are_none(data: bytes) -> None:
+    assert read_signed(data, KEY.verifier) is None
+    assert read_plain(data) is None
+
+
+def keeper() -> Timekeeping:
+    found = Timekeeping()
+    found.take(0, COLLECTOR, "key", {"name": COLLECTOR, "vkey": KEY.verifier.vkey})
+    return found
+
+
+def test_what_is_signed_and_not_canonical_is_refused() -> None:
+    loose = canonical.encode(GOOD).replace(b'"epochs"', b' "epochs"')
+    signature = base64.b64encode(KEY.sign(CONTEXT + loose)).decode()
+    payload = b'{"batch":%b,"key":"%b","signature":"%b"}' % (loose, KEY.verifier.vkey.encode(), signature.encode())
+    assert read_signed(payload, KEY.verifier) == loose, "signed it is"
+    with pytest.raises(CanonicalError):
+        keeper().verified_bytes(payload)
+
+
+def test_a_batch_of_another_form_is_read_the_long_way() -> None:
+    more = {**GOOD, "station": "TB"}
+    assert keeper().verified_bytes(canonical.encode(sign_batch(more, KEY))) == more
+    assert keeper().verified_bytes(canonical.encode(sign_batch(GOOD, KEY))) == parse_batch(GOOD)
+    with pytest.raises(BatchError, match="claims key"):
+        keeper().verified_bytes(canonical.encode(sign_batch(GOOD, OTHER)))
