@@ -20,7 +20,10 @@ from timeball.station import paths
 from timeball.station.configuration.settings import Config
 from timeball.station.fold.memory import Memory, Witnessed
 from timeball.station.fold.timekeeping import STREAM
+from timeball.station.keeping.erasing import erase_entries
+from timeball.station.keeping.place import write_place
 from timeball.station.recording.ledger_reader import LedgerReader
+from timeball.station.recording.store import NewEntry, Store
 from timeball.station.supervision.history import build_history
 from timeball.station.supervision.supervisor import Supervisor, station_commands
 
@@ -40,6 +43,7 @@ POLICY = f"witness w1 {WITNESS} http://127.0.0.1:1\nquorum w1\n"
 LIVE = {
     ("config", "upgrade"),
     ("witness", "witnessing"),
+    ("recorder", "restore"),
     ("served", "served"),
     ("lease", "lease"),
     ("observer", "verdict"),
@@ -72,6 +76,8 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
     paths.config_file(folder).write_bytes(config.to_json())
     Supervisor(folder, {}, lambda _event: None)._write_processes()
     assert json.loads(paths.processes_file(folder).read_bytes())
+    # as if it had been restored without its witnesses
+    write_place(folder, unwitnessed=True)
     with living(folder, "recorder", "collector", "timekeeper", "observer", "publisher") as tell:
         deadline = time.monotonic() + PATIENCE_S
         while not set(read(folder)) >= LIVE:
@@ -105,8 +111,12 @@ def read(folder: Path) -> Recorded:
 
 
 @pytest.fixture(scope="session")
-def recorded(state: Path) -> Recorded:
+def recorded(state: Path, tmp_path_factory: pytest.TempPathFactory) -> Recorded:
     found = read(state)
+    with Store(tmp_path_factory.mktemp("erased") / "state") as store:
+        store.append_many([NewEntry("lease", 1, "lease", 1, b"{}")], 1)
+        _, payload = store.read(erase_entries(store, [0], "asked for", 2))
+        found["erasure", "erasure"].append(canonical.decode(payload or b""))
     # what only a snapshot of a later day would show
     memory = Memory(witness=Witnessed("missing", 1), upgrade=2)
     found[STREAM, "snapshot"].append({"memory": memory.to_payload()})

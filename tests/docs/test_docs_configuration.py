@@ -13,7 +13,7 @@ from timeball.station.configuration.configdoc import describe
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-FILES = (".json", ".tails", ".py", ".md", ".record", ".log", ".lock")
+FILES = (".json", ".tails", ".py", ".md", ".record", ".log", ".lock", ".place", ".keeping")
 OTHER_KEYS = ("status.md", "ledger-entries.md", "clock-page.md")
 """Pages whose dotted words are keys of something else."""
 

@@ -26,6 +26,8 @@ TYPES = (
     "lease",
     "served",
     "witnessing",
+    "restore",
+    "erasure",
 )
 # Objects whose keys are clocks, epochs or settings.
 OPAQUE = {
@@ -35,6 +37,7 @@ OPAQUE = {
     "rules.at1.tau_min_s_by_clock",
     "rules.at1.drift_by_clock",
     "reasons",
+    "witnesses",
 }
 Recorded = dict[tuple[str, str], list[dict[str, Any]]]
 Fields = Callable[[list[dict[str, Any]], set[str]], set[str]]

@@ -19,8 +19,8 @@ from threading import Event
 
 import msgspec
 
-from timeball.ledger import canonical
-from timeball.ledger.errors import CanonicalError, PolicyError
+from timeball.ledger.errors import PolicyError
+from timeball.ledger.note import parse_skey
 from timeball.station.hosttime.realtime import station_leaps
 from timeball.station.keeping.erasing import erase_entries, finish_erasures
 from timeball.station.keeping.errors import WitnessesSilentError, WouldForkError
@@ -34,6 +34,8 @@ from timeball.station.recording.errors import (
     StoreError,
     StoreLockedError,
 )
+from timeball.station.recording.keys import key_path
+from timeball.station.recording.payloadcheck import find_refused
 from timeball.station.recording.recorder_wire import (
     Answer,
     Append,
@@ -207,12 +209,11 @@ class Recorder:
 
 
 def _check_payloads(append: Append) -> Refused | None:
-    for item in append.entries:
-        try:
-            canonical.decode(bytes(item.payload))
-        except CanonicalError as error:
-            return Refused("entry", f"payload of sequence number {item.seq}: {error}")
-    return None
+    found = find_refused([bytes(item.payload) for item in append.entries])
+    if found is None:
+        return None
+    position, error = found
+    return Refused("entry", f"payload of sequence number {append.entries[position].seq}: {error}")
 
 
 def _refuse(error: StoreError) -> Answer:
@@ -239,6 +240,13 @@ def work(process: Process) -> None:
 
 
 def _guard(process: Process) -> RestoreGuard:
+    """The restore rule for this folder; raises CannotStartError for a log of another origin than the configured one."""
+    key, origin = key_path(process.state, "log"), process.config.station.origin
+    if key.exists() and (ours := parse_skey(key.read_text("ascii")).name) != origin:
+        raise CannotStartError(
+            f"the log here is {ours}, and station.origin is {origin}: two stations have two origins, and an origin "
+            "cannot be changed; begin the other station in an empty state folder"
+        )
     try:
         return RestoreGuard(process.state, load_policy(process.config.ledger.policy))
     except (PolicyError, OSError) as error:
