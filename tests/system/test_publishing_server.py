@@ -229,3 +229,21 @@ def test_the_command_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFi
     with files_served(tmp_path) as url:
         assert root.run(["ledger", "serve", "--state", str(tmp_path), "--listen", urlsplit(url).netloc]) == 2
     assert "cannot listen" in capsys.readouterr().err
+
+
+def test_what_was_moved_to_cold_storage_is_served_from_there(tmp_path: Path) -> None:
+    state, cold = tmp_path / "state", tmp_path / "cold"
+    with Store(state) as store:
+        made = [NewEntry("collector", n, "readings", 1, canonical.encode({"n": n})) for n in range(1, 600)]
+        store.append_many(made, 5)
+        store.integrate()
+    before = [(state / "payloads" / name).read_bytes() for name in ("000", "001")]
+    archived = root.run(["ledger", "archive", "--state", str(state), "--to", str(cold), "--before", "2026-01-01"])
+    assert archived == 0
+    assert not (state / "payloads" / "000").exists(), "control: it was moved"
+    with timeball_serves(state) as url:
+        assert [ask(url, f"/payloads/{name}")[1] for name in ("000", "001")] == before
+        assert root.run(["ledger", "mirror", url, str(tmp_path / "mirror")]) == 0
+        cold.rename(tmp_path / "away")
+        assert ask(url, "/payloads/000")[0].status == 503, "not 404: a mirror would take it for withheld"
+    assert root.run(["verify", str(tmp_path / "mirror")]) == 0

@@ -20,6 +20,7 @@ from starlette.routing import BaseRoute, Route
 from timeball.ledger.errors import LedgerError, TileError
 from timeball.ledger.tiles import index_path, parse_index_path, parse_tile_path
 from timeball.station.configuration.settings import Reader
+from timeball.station.keeping.errors import ColdStorageError
 from timeball.station.publishing.access import Access, Caller, TokenRefused, withhold
 from timeball.station.publishing.files import KEY, NEWEST, LedgerFiles, Served
 
@@ -82,6 +83,9 @@ class _Pages:
         except TokenRefused as error:
             log.warning("payloads refused to %s: %s", who, error)
             return PlainTextResponse(f"{error}\n", 401, {"WWW-Authenticate": "Bearer", "Cache-Control": "no-store"})
+        except ColdStorageError as error:
+            log.error("payloads/%s: %s", index_path(number), error)
+            return PlainTextResponse("cold storage cannot be read; ask again\n", 503, {"Cache-Control": "no-store"})
         except LedgerError:
             found = None
         if found is None:

@@ -16,6 +16,7 @@ from timeball.ledger.errors import LedgerError
 from timeball.ledger.log import TiledLog
 from timeball.ledger.note import parse_note
 from timeball.ledger.tiles import TilePath, index_path, parse_bundle, split_tile, tile_width, write_bundle
+from timeball.station.keeping.cold import open_cold
 
 COSIGNED = "checkpoint.cosigned"
 NEWEST = "checkpoint"
@@ -79,14 +80,24 @@ class LedgerFiles:
             return None
 
     def payloads(self, number: int) -> tuple[list[bytes], Served] | None:
-        """The entries of bundle `number` under the newest head, and its payload file, which may hold more frames."""
+        """The entries of bundle `number` under the newest head, and its payload file, which may hold more frames.
+
+        Bundles that were moved away come from cold storage; raises ColdStorageError when that cannot be read.
+        """
         head = self.newest()
         width = 0 if head is None else tile_width(0, number, head.size)
         bundle = self.tile(TilePath(None, number, width)) if width else None
         found = None if bundle is None else self._read(("payloads", *index_path(number).split("/")))
+        if bundle is not None and found is None:
+            found = self._from_cold(number)
         if bundle is None or found is None:
             return None
         return parse_bundle(bundle.data, width), found
+
+    def _from_cold(self, number: int) -> Served | None:
+        cold = open_cold(self._state / "payloads")
+        data = None if cold is None else cold.read_bundle(number)
+        return None if data is None else Served(data, 0.0)
 
     def _read(self, parts: tuple[str, ...]) -> Served | None:
         try:
