@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from ledgers import GENESIS, build_small
+from ledgers import GENESIS, build_small, entries_of
 from proofs import LEAPS, T0, Life, S, build_life, utc
 
 from timeball.cli import root
@@ -343,3 +343,21 @@ def test_an_approval_has_its_place_already(state: Path) -> None:
     whole = Extra(extra.format, extra.log, extra.moment, extra.leap_seconds, (*extra.entries, approval), (), statement)
     said = verify_proof(replace(made.verified.proof, extra=write_extra(whole)).encode(), vkey=key).statement
     assert [one["index"] for one in said["approvals"]] == [2]
+
+
+def test_whether_the_heads_were_cosigned_is_told_where_there_is_a_policy(tmp_path: Path) -> None:
+    build_small(tmp_path)
+    said = {"state": "missing", "size": 7, "since": str(T0), "why": "no quorum"}
+    with Store(tmp_path) as store:
+        life = Life(store)
+        config = next(item for item in entries_of(tmp_path) if item.type == "config").payload
+        life.say(-5.0, "witness", "witnessing", said)
+        life.serve(0.0)
+        store.integrate()
+        assert make_proof(FolderSource(tmp_path), utc(5.0), LEAPS).verified.statement["witnessing"] is None
+        config["config"]["ledger"]["policy"] = "policy"
+        life.say(60.0, "config", "config", config)
+        life.serve(61.0)
+        store.integrate()
+    brief = make_proof(FolderSource(tmp_path), utc(65.0), LEAPS).verified.statement["witnessing"]
+    assert {name: brief[name] for name in said} == said

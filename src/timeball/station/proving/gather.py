@@ -118,8 +118,9 @@ def gather(view: View, tai_ns: int) -> dict[str, int]:
         roles.CONFIG: view.last(roles.CONFIG, served),
         roles.SCALE: view.last(roles.SCALE, served),
         roles.STEER: view.last(roles.STEER, served),
-        roles.WITNESSING: view.last(roles.WITNESSING, here),
     }
+    if _has_witnesses(view, found[roles.CONFIG]):
+        found[roles.WITNESSING] = view.last(roles.WITNESSING, here)
     for role in (roles.LEASE, roles.OBSERVER_LEASE, roles.VERDICT):
         found[role] = index = view.last(role, here)
         found[f"{role}-next"] = view.next(role, here - 1 if index is None else index)
@@ -144,6 +145,15 @@ def _served_before(view: View, here: int, tai_ns: int) -> int:
             f"no statement of the station surrounds the moment: the last one is {age_s:.0f} s older (entry {index})"
         )
     return index
+
+
+def _has_witnesses(view: View, config: int | None) -> bool:
+    """Whether the configuration names a policy; without one nobody speaks of cosignatures, and none is looked for."""
+    payload = None if config is None else view.payload(config)
+    try:
+        return payload is None or bool(payload["config"]["ledger"]["policy"])
+    except (KeyError, TypeError):
+        return False
 
 
 def _reference(view: View, index: int) -> int:
