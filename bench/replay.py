@@ -36,7 +36,7 @@ from timeball.station.fold.timekeeping import COLLECTOR, CONFIG, STREAM, Timekee
 from timeball.station.recording.store import NewEntry, Store
 from timeball.steering.stepper import StepperCommand
 
-ROOM = "replay"
+ROOM = "ledger"
 SEED = 40
 CLOCKS = 40
 HOURS = 8760

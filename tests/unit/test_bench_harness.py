@@ -68,6 +68,17 @@ def test_report_and_exit_code_of_figures_that_meet_their_targets(
     assert "not measured: other: its data is [not] here" in shown
 
 
+def test_a_room_has_every_module_that_is_of_it(
+    harness: ModuleType, plant: Callable[..., ModuleType], tmp_path: Path
+) -> None:
+    report = tmp_path / "report.json"
+    planted = plant(fine=FINE, slow=SLOW, deep='ROOM = "fine"\n' + FINE.replace("speed", "depth"))
+    assert harness.main(["--room", "fine"], planted, report) == 0
+    assert {figure["name"] for figure in json.loads(report.read_text())} == {"speed", "depth"}
+    assert harness.main(["--room", "deep"], planted, report) == 0
+    assert [figure["name"] for figure in json.loads(report.read_text())] == ["depth"]
+
+
 def test_a_missed_target_is_exit_3_and_stands_in_the_report(
     harness: ModuleType, plant: Callable[..., ModuleType], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
