@@ -13,6 +13,7 @@ const LAMP_WORDS = { green: "in limits", yellow: "was out, is back", red: "out o
 
 const LAMP_RULES = {
   valid: (valid) => (valid === undefined || valid === null ? "grey" : valid ? "green" : "red"),
+  cosigned: (state) => (state === "cosigned" ? "green" : state === "missing" ? "red" : "grey"),
   output: (output) => {
     if (output?.residual_s == null || output?.limit_s == null) return "grey";
     return Math.abs(output.residual_s) <= output.limit_s ? "green" : "red";
