@@ -15,7 +15,7 @@ from timeball.cli.progress import progress_bar
 @click.option("--state", type=click.Path(path_type=Path), help="state folder; default: the user's XDG state folder")
 @click.option("--to", "folder", type=click.Path(file_okay=False, path_type=Path), required=True, help="cold storage")
 @click.option("--before", metavar="TIME", help="what was recorded before this UTC time, as 2026-11-22 or with a time")
-@click.option("--keep-days", type=click.FloatRange(min=0), help="what is older than so many days")
+@click.option("--keep-days", type=click.FloatRange(0, 36500), help="what is older than so many days")
 @click.option("--json", "as_json", is_flag=True, help="print one JSON document")
 def command(state: Path | None, folder: Path, before: str | None, keep_days: float | None, as_json: bool) -> None:
     """Move payloads into cold storage: readings as a table of numbers, everything else beside it.

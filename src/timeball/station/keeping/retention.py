@@ -17,6 +17,7 @@ from timeball.station.recording.ledger_reader import LedgerReader
 
 VKEY = "log.vkey"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_UTC_BEGINS = datetime(1972, 1, 1, tzinfo=UTC)
 
 
 def archive_state(state: Path, folder: Path, before: datetime, progress: Progress | None = None) -> Archived:
@@ -48,5 +49,7 @@ def claim_folder(state: Path, folder: Path) -> None:
 
 
 def tai_ns(utc: datetime) -> int:
-    """A UTC time as ns of TAI since 1970-01-01 00:00:00 TAI."""
+    """A UTC time as ns of TAI since 1970-01-01 00:00:00 TAI; 0 before UTC as it is now began, when nothing was kept."""
+    if utc < _UTC_BEGINS:
+        return 0
     return tai_of_utc((utc - _EPOCH) // timedelta(microseconds=1) * 1000, load_leap_table())
