@@ -8,12 +8,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from timeball.ledger import canonical
 from timeball.ledger.canonical import MAX_INTEGER
 from timeball.ledger.entry import make_envelope, write_envelope
+from timeball.ledger.errors import CanonicalError
 from timeball.ledger.merkle import hash_leaf
 from timeball.ledger.payload import parse_frame, write_frame
 from timeball.ledger.tiles import Edge, TilePath, parse_bundle
@@ -21,6 +24,7 @@ from timeball.station.recording.errors import StoreDamagedError
 from timeball.station.recording.group import SALT_BYTES, Group, Run, make_block, make_group
 from timeball.station.recording.integration import Frontier, extend_edge, payload_path, plan_integration
 from timeball.station.recording.journal import scan_journal, write_group_head
+from timeball.station.recording.payloadcheck import find_refused
 
 NAMES = st.from_regex(r"[a-z][a-z0-9_.:/-]{0,63}", fullmatch=True)
 COUNTS = st.integers(1, MAX_INTEGER - 100)
@@ -176,3 +180,26 @@ def test_the_bytes_are_the_same_without_the_jit() -> None:
         answers.append(ran.stdout)
     assert answers[0] == answers[1]
     assert "ledger/tile/entries/001.p/49" in answers[0]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("ab\n", max_size=3), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def decides(payload: bytes) -> str | None:
+    try:
+        canonical.decode(payload)
+    except CanonicalError as error:
+        return str(error)
+    return None
+
+
+@given(st.lists(st.binary(max_size=12) | JSON.map(msgspec.json.encode), max_size=6))
+def test_the_first_payload_that_is_not_canonical_is_named(payloads: list[bytes]) -> None:
+    reasons = [decides(payload) for payload in payloads]
+    bad = [(number, reason) for number, reason in enumerate(reasons) if reason is not None]
+    found = find_refused(payloads)
+    assert (found and (found[0], str(found[1]))) == (bad[0] if bad else None)

@@ -18,6 +18,7 @@ def main() -> None:
     warm_deviations()
     warm_server()
     warm_ledger()
+    warm_recording()
 
 
 def warm_fold() -> None:
@@ -67,6 +68,20 @@ def warm_ledger() -> None:
     kernels.fold_pairs(hashes, hashes)
     if kernels.COMPILED:
         BundleJudge(lambda *_: 0, None, True).judge_span(range(1))
+
+
+def warm_recording() -> None:
+    """A group of entries from the recorder's check to their tiles, new and as it is read back from a journal."""
+    from timeball.station.recording.group import Run, make_block, make_group
+    from timeball.station.recording.integration import Frontier, plan_integration
+    from timeball.station.recording.journal import scan_journal, write_group_head
+    from timeball.station.recording.payloadcheck import find_refused
+
+    payloads = [b"{}"]
+    find_refused(payloads)
+    made = make_group(0, [Run("warm", 1, 1, "warm", 1, None, 0)], payloads, bytes)
+    for group in [made, *scan_journal(write_group_head(made, 0) + made.frames.tobytes())[0]]:
+        plan_integration(Frontier(), make_block([group]))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Compiled loops of recording: payload frames, the bounds of frames, and envelopes, many at once.
+"""Compiled loops of recording: payload frames, the bounds of frames, envelopes, and canonical JSON, many at once.
 
 The bytes are those of `ledger.payload.write_frame` and `ledger.entry.write_envelope`; a property test says so, with
 the JIT and without. Arrays in, arrays out; digests come from `ledger.kernels`.
@@ -12,6 +12,8 @@ from typing import cast
 import numpy as np
 from numba import config, njit, types
 from numpy.typing import NDArray
+
+from timeball.ledger.kernels import REFUSED, STACK_SHAPE, scan_canonical
 
 Bytes = NDArray[np.uint8]
 Integers = NDArray[np.int64]
@@ -140,3 +142,13 @@ def write_leaves(digests: Bytes, runs: Integers, templates: Bytes, out: Bytes, s
             out[begin - 1] = (at - begin) & 255
             entry += 1
     starts[entry] = at
+
+
+@njit(cache=True, nogil=True)
+def find_uncanonical(data: Bytes, bounds: Integers, first: int) -> int:
+    """Which payload, from number `first` on, the scanner refuses; −1 when none. `bounds` int64[n + 1] of n payloads."""
+    stack = np.empty(STACK_SHAPE, np.int64)
+    for number in range(first, bounds.size - 1):
+        if scan_canonical(data, bounds[number], bounds[number + 1], stack) == REFUSED:
+            return number
+    return -1
