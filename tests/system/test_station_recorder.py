@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from stations import wait_for
 
 from timeball.ledger.errors import CanonicalError
 from timeball.station.configuration.settings import Config
@@ -152,6 +153,9 @@ def test_killed_while_appending(tmp_path: Path) -> None:
             with lock, kept.open("a") as file:
                 file.write(json.dumps([stream, seq, index]) + "\n")
 
+    def acknowledged_bytes() -> int:
+        return kept.stat().st_size if kept.exists() else 0
+
     lock = threading.Lock()
     process = start(state)
     threads = [threading.Thread(target=append, args=(stream,)) for stream in ("collector", "timekeeper", "observer")]
@@ -159,7 +163,10 @@ def test_killed_while_appending(tmp_path: Path) -> None:
         thread.start()
     try:
         for _ in range(8):
-            time.sleep(rng.uniform(0.4, 1.2))
+            # while it works: starting takes longer on a busy machine than any moment chosen here
+            before = acknowledged_bytes()
+            wait_for(lambda before=before: acknowledged_bytes() > before, "nothing was acknowledged", PATIENCE_S)
+            time.sleep(rng.uniform(0.0, 0.7))
             process.send_signal(signal.SIGKILL)
             process.wait()
             process = start(state)
