@@ -10,10 +10,12 @@ import base64
 from dataclasses import dataclass
 from typing import Any
 
-from timeball.ledger import canonical
-from timeball.ledger.errors import LedgerError
+import msgspec
 
-Row = list[Any]
+# Not `ledger.canonical`: its checks are not needed for bytes that are compared, here or with their digest.
+_ENCODER = msgspec.json.Encoder(order="sorted")
+_DECODER = msgspec.json.Decoder()
+_ODD = (msgspec.MsgspecError, LookupError, TypeError, ValueError, OverflowError, AttributeError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +38,16 @@ class Rows:
 def split_readings(payload: bytes) -> Rows | None:
     """The rows of a recorded batch; None when its bytes could not be rebuilt from rows."""
     try:
-        rows = _split(canonical.decode(payload))
+        rows = _split(_DECODER.decode(payload))
         return rows if rows.epoch and join_readings(rows) == payload else None
-    except (LedgerError, KeyError, TypeError, ValueError, OverflowError, AttributeError):
+    except _ODD:
         return None
 
 
 def join_readings(rows: Rows) -> bytes:
     """The canonical bytes of the payload that the rows came from."""
     n = rows.pairs
-    payload = canonical.decode(rows.template)
+    payload = _DECODER.decode(rows.template)
     batch = payload["batch"]
     batch["epochs"] = [str(epoch) for epoch in rows.epoch[::n]]
     batch["pairs"] = [[a, b] for a, b in zip(rows.a[:n], rows.b[:n], strict=True)]
@@ -53,7 +55,7 @@ def join_readings(rows: Rows) -> bytes:
     texts = [_text(x) for x in rows.x_fs]
     batch["x_fs"] = [texts[start : start + n] for start in range(0, len(texts), n)]
     payload["signature"] = base64.b64encode(rows.signature).decode("ascii")
-    return canonical.encode(payload)
+    return _ENCODER.encode(payload)
 
 
 def _split(payload: dict[str, Any]) -> Rows:
@@ -62,8 +64,10 @@ def _split(payload: dict[str, Any]) -> Rows:
     n, m = len(pairs), len(epochs)
     if len(table) != m or len(u_fs) != n or any(len(row) != n for row in table):
         raise ValueError("columns that do not belong together")
+    if not all(isinstance(name, str) for pair in pairs for name in pair):
+        raise TypeError("a clock's name is text")
     return Rows(
-        canonical.encode({**{name: value for name, value in payload.items() if name != "signature"}, "batch": batch}),
+        _ENCODER.encode({**{name: value for name, value in payload.items() if name != "signature"}, "batch": batch}),
         base64.b64decode(payload["signature"], validate=True),
         n,
         [_int64(epoch) for epoch in epochs for _ in range(n)],

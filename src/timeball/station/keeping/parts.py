@@ -12,7 +12,10 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from timeball.ledger.entry import parse_envelope
+from timeball.ledger.errors import TileError
 from timeball.ledger.payload import HEADER, parse_frame, write_frame
 from timeball.ledger.tiles import WIDTH
 from timeball.station.keeping.columns import Rows, join_readings, split_readings
@@ -26,6 +29,7 @@ GROUP_BUNDLES = 16
 GROUP_BYTES = 2 << 20
 _REMEMBERED_GROUPS = 4
 _LEVEL = 9
+_ODD = (OSError, ValueError, TypeError, LookupError, AttributeError, OverflowError)
 _NAMES = ("type", "by", "batch", "rows", "pairs")
 _ROW_COLUMNS = ("entry", "epoch", "a", "b", "x_fs", "u_fs")
 _ENTRY_COLUMNS = ("index", "time", "type", "by", "salt", "erased", "payload", "batch", "signature", "rows", "pairs")
@@ -165,7 +169,7 @@ class PartReader:
             rows = self._readings.read_row_groups(touched).to_pydict() if touched else {n: [] for n in _ROW_COLUMNS}
             for index, frame in zip(entries["index"], _frames(entries, rows), strict=True):
                 bundles.setdefault(index // WIDTH, []).append(frame)
-        except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
+        except (pa.ArrowException, msgspec.MsgspecError, TileError, *_ODD) as error:
             raise ColdStorageError(self._name, f"cannot be read: {error}") from error
         return {number: b"".join(frames) for number, frames in bundles.items() if len(frames) == WIDTH}
 

@@ -14,6 +14,7 @@ from timeball.station.keeping.lock import keeping_lock
 from timeball.station.recording.filesystem import OSFileSystem
 from timeball.station.recording.integration import PAYLOADS
 from timeball.station.recording.ledger_reader import LedgerReader
+from timeball.station.supervision.files import sync_folder
 
 VKEY = "log.vkey"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -27,6 +28,7 @@ def archive_state(state: Path, folder: Path, before: datetime, progress: Progres
     """
     with keeping_lock(state):
         folder.mkdir(parents=True, exist_ok=True)
+        sync_folder(folder.parent)
         claim_folder(state, folder)
         reader = LedgerReader(state)
         end = bundles_before(reader, tai_ns(before))
