@@ -38,7 +38,7 @@ SMALL: dict[str, dict[str, object]] = {
     # a witness that is not there, so that the quorum is missing
     "ledger": {"publish_every_s": 0.5, "cosign_within_s": 1.0},
 }
-WITNESS = make_cosigner("witness.example.org/w1", bytes(32)).verifier.vkey
+WITNESS = make_cosigner("witness.example/w1", bytes(32)).verifier.vkey
 POLICY = f"witness w1 {WITNESS} http://127.0.0.1:1\nquorum w1\n"
 LIVE = {
     ("config", "upgrade"),

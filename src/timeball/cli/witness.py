@@ -29,7 +29,7 @@ KINDS: dict[str, tuple[Kind, ...]] = {
 @click.command("witness")
 @click.option("--state", type=click.Path(path_type=Path), required=True, help="The witness's own folder: keys, heads.")
 @click.option("--listen", default=DEFAULT_LISTEN, show_default=True, metavar="HOST:PORT", help="Where it answers.")
-@click.option("--name", metavar="NAME", help="Name of its keys, such as witness.example.org/w1; for the first use.")
+@click.option("--name", metavar="NAME", help="Name of its keys, such as witness.example/w1; for the first use.")
 @click.option("--kind", type=click.Choice(list(KINDS)), help="Kind of keys, for the first use; default: ed25519.")
 @click.option("--log", "vkeys", multiple=True, metavar="VKEY", help="A log whose heads it cosigns; repeatable.")
 @click.option("--policy", type=click.Path(path_type=Path), help="Also the logs of a tlog-policy file.")
