@@ -146,3 +146,18 @@ def test_network_trouble_is_waited_out(tmp_path: Path) -> None:
     assert told[-1].added == 20
     assert root.run(["ledger", "mirror", "http://127.0.0.1:1", str(tmp_path / "mirror")]) == 2
     assert root.run(["ledger", "mirror", "ftp://nowhere", str(tmp_path / "mirror")]) == 1
+
+
+def test_what_a_power_cut_left_is_fetched_again(tmp_path: Path) -> None:
+    """Files beyond the stored head whose bytes were never synced: empty, torn, or another's."""
+    state, folder = tmp_path / "state", tmp_path / "mirror"
+    append(state, 1, 700)
+    served = published(state, tmp_path / "served")
+    for name in ("ledger/tile/0/001", "ledger/tile/entries/001", "payloads/001"):
+        for left in (b"", (served / name.removeprefix("ledger/")).read_bytes()[:-7], b"x" * 8192):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(left)
+            with files_served(served) as url:
+                assert Mirror(Source(url), folder).update().added == 700
+            assert root.run(["verify", str(folder)]) == 0
+            (folder / "ledger/checkpoint").unlink()

@@ -49,6 +49,8 @@ def _whole_frames(leaves: Sequence[bytes], held: bytes) -> dict[int, bytes]:
 def erasures_in(leaves: Sequence[bytes], payloads: bytes) -> set[int]:
     """Indices that the erasure entries among `leaves` name."""
     indices: set[int] = set()
+    if not any(ERASURE.encode() in leaf for leaf in leaves):
+        return indices
     offset = 0
     for leaf in leaves:
         frame = parse_frame(payloads, offset)

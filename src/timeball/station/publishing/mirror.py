@@ -137,8 +137,9 @@ class Mirror:
             with suppress(EvidenceError):
                 data, withheld = check_payloads(number, leaves, held)
         if withheld:
-            served, _ = check_payloads(number, leaves, self._source.payloads(index_path(number)))
-            data, withheld = check_payloads(number, leaves, merge_frames(leaves, held or b"", served))
+            data, withheld = check_payloads(number, leaves, self._source.payloads(index_path(number)))
+            if held is not None:
+                data, withheld = check_payloads(number, leaves, merge_frames(leaves, held, data))
             self._files.write_payloads(number, data)
         erased.update(erasures_in(leaves, data))
         return withheld
