@@ -250,6 +250,23 @@ def test_keys_and_evidence_are_looked_at_before_anything_is_written(state: Path,
     assert not restored.exists()
 
 
+def test_what_a_stopped_recorder_had_acknowledged_comes_along(state: Path, tmp_path: Path) -> None:
+    """The power failed after the journal was synced and before the next head; the disk is moved to another machine."""
+    store = Store(state)
+    store.append_many(entries(701, 705), 2)
+    lost = shutil.copytree(state, tmp_path / "lost")
+    store.close()
+    head = read_head(lost, load_or_create_key(lost, "log").verifier)
+    assert head.size == 700
+    restore(plan(lost, head), tmp_path / "restored")
+    with Store(tmp_path / "restored") as store:
+        assert store.size == 705
+    (lost / "journal").write_bytes((lost / "journal").read_bytes()[:-1])
+    restore(plan(lost, head), tmp_path / "torn")
+    with Store(tmp_path / "torn") as store:
+        assert store.size == 700
+
+
 def test_an_archived_ledger_is_backed_up_beside_its_archive(state: Path, tmp_path: Path) -> None:
     backup, cold = tmp_path / "backup", tmp_path / "cold"
     back_up(state, backup, keys=True)

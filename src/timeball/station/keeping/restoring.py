@@ -26,7 +26,9 @@ from timeball.station.keeping.copying import Progress, copy_ledger, root_at
 from timeball.station.keeping.errors import RestoreError, WitnessesSilentError, WouldForkError
 from timeball.station.keeping.guard import NEW_PLACE_TIMEOUT_S, Ask
 from timeball.station.keeping.place import write_place
+from timeball.station.recording.errors import StoreDamagedError
 from timeball.station.recording.integration import PAYLOADS
+from timeball.station.recording.journal import JOURNAL, scan_journal
 from timeball.station.recording.keys import keep_secret, key_path
 from timeball.station.recording.logfolder import LogFolder, verify_folder
 from timeball.station.supervision.files import sync_folder, write_atomically
@@ -124,10 +126,27 @@ def _copy(plan: Plan, fresh: Path, origin: Path, signer: Signer, progress: Progr
     if fresh.exists():
         shutil.rmtree(fresh)
     fresh.mkdir(mode=0o700, parents=True)
-    copy_ledger(origin, fresh, signer.verifier, progress)
+    head = copy_ledger(origin, fresh, signer.verifier, progress)
+    copy_journal(origin, fresh, head.size)
     copy_lasting(plan.source, fresh)
     for path in sorted((plan.keys or plan.source / KEYS).glob("*.key")):
         keep_secret(key_path(fresh, path.stem), path.read_text("ascii").removesuffix("\n"))
+
+
+def copy_journal(source: Path, target: Path, size: int) -> bool:
+    """Take along what a stopped recorder had acknowledged beyond its head of `size` entries; false when nothing fits.
+
+    A journal copied from a running station may begin beyond the head, or be torn: it is left, the backup ends before.
+    """
+    try:
+        data = (source / JOURNAL).read_bytes()
+        groups, _ = scan_journal(data)
+    except (FileNotFoundError, StoreDamagedError):
+        return False
+    if not any(group.first == size for group in groups):
+        return False
+    write_atomically(target / JOURNAL, data, durable=True)
+    return True
 
 
 def _finish(fresh: Path, state: Path, *, unwitnessed: bool) -> None:
