@@ -36,7 +36,7 @@ class Chain:
     def __init__(self, seed: int, disk: type[SimulatedDisk] = SimulatedDisk, store: type[Store] = Store) -> None:
         self.rng = np.random.default_rng(seed)
         self.witness = Witness()
-        self.clients = Clients(self.rng, longest=60)
+        self.clients = Clients(self.rng, longest=60, largest_batch=2)
         self.kind = store
         self.disk = disk(observe=self.witness)
         self.time_ns = 0
