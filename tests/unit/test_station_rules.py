@@ -150,10 +150,17 @@ def test_rules_of_version_1_have_no_word_of_witnesses(config: Config) -> None:
     assert not rules_of(config, 1).witnessed
     with pytest.raises(RulesUnknown, match="no rules of version 1: field `witnessed`"):
         rules_from_payload({**payload, "rules": {**payload["rules"], "witnessed": False}})
-    later = config_payload(config, 2)["rules"]
-    del later["witnessed"]
-    with pytest.raises(RulesUnknown, match="no rules of version 2: field `witnessed`"):
-        rules_from_payload({"rules": later})
+    for name in ("witnessed", "ahead_s"):
+        later = config_payload(config, 2)["rules"]
+        del later[name]
+        with pytest.raises(RulesUnknown, match=f"no rules of version 2: field `{name}`"):
+            rules_from_payload({"rules": later})
+
+
+def test_recorded_files_may_be_of_any_time() -> None:
+    assert rules_of(Config()).ahead_s == 60.0
+    assert rules_of(Config(), 1).ahead_s is None
+    assert rules_of(parse_config(MIXED)).ahead_s is None
 
 
 def test_witnesses_are_waited_for_when_a_policy_names_them_and_time_is_live() -> None:

@@ -18,9 +18,10 @@ from timeball.station.configuration.settings import Config, Output, Steering
 
 NEWEST = 2
 KNOWN = (1, 2)
-SINCE = {"witnessed": 2}
+SINCE = {"witnessed": 2, "ahead_s": 2}
 """Members that rules have from a version on; what each version means is in docs/adr/0013."""
 AT1_VERSION = 1
+AHEAD_S = 60.0
 DEFAULT_TAU_MIN_S = 86400.0
 
 
@@ -32,6 +33,8 @@ class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What decides: the algorithm's parameters, the steering law with its envelope, how often a snapshot is taken.
 
     witnessed: nothing is steered unless the witnesses cosign (from version 2 on).
+    ahead_s: no epoch may be later than its entry by more, or it would stall the scale until then (from version 2 on);
+    None where recorded files are replayed, whose epochs are of any time.
     """
 
     at1: AT1Parameters
@@ -41,6 +44,7 @@ class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     snapshot_every: int
     version: int = NEWEST
     witnessed: bool = False
+    ahead_s: float | None = None
 
     @property
     def measured(self) -> frozenset[str]:
@@ -70,6 +74,7 @@ def rules_of(config: Config, version: int = NEWEST, *, live: bool = True) -> Rul
         config.ensemble.snapshot_every,
         version,
         witnessed=live and version >= SINCE["witnessed"] and bool(config.ledger.policy),
+        ahead_s=AHEAD_S if version >= SINCE["ahead_s"] and not config.replayed else None,
     )
 
 

@@ -41,9 +41,6 @@ INPUTS = {
 DECISIONS = {"scale": (1,), "steer": (1,), "snapshot": (1, 2)}
 """What it decides, and the versions known; a snapshot has version 2 when it has members that version 1 has not."""
 VERSION = 1
-AHEAD_SINCE = 2
-AHEAD_NS = 60 * 10**9
-"""From this version of the rules on no epoch may be later than its entry by more: it would stall the scale."""
 Payload = dict[str, Any]
 
 
@@ -134,8 +131,8 @@ class Timekeeping:
         if self.rules is None or kind_of(batch) != COMPARISON:
             return []
         table = table_of(batch)
-        if time_ns is not None and self.rules.version >= AHEAD_SINCE:
-            _refuse_ahead(table, time_ns)
+        if time_ns is not None and self.rules.ahead_s is not None:
+            _refuse_ahead(table, time_ns, self.rules.ahead_s)
         table = later_than(table, self.at1.epoch)
         self.memory.through = index
         if not len(table.epochs):
@@ -199,10 +196,10 @@ class Timekeeping:
         return msgspec.structs.replace(decision, payload=payload, version=self.memory.version)
 
 
-def _refuse_ahead(table: PhaseTable, time_ns: int) -> None:
+def _refuse_ahead(table: PhaseTable, time_ns: int, ahead_s: float) -> None:
     """Raise `BatchError` when an epoch had not come yet when the entry was recorded."""
     newest = int(table.epochs.max()) if len(table.epochs) else time_ns
-    if newest > time_ns + AHEAD_NS:
+    if newest - time_ns > ahead_s * 1e9:
         raise BatchError(
             f"epoch {newest} ns of TAI is {(newest - time_ns) / 1e9:.0f} s later than the entry that reports it"
         )
