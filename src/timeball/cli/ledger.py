@@ -12,7 +12,7 @@ SUBCOMMANDS: Table = {
     "erase": "Erase payloads; the tree stays whole.",
     "archive": "Move old payloads to cold storage (Parquet).",
     "backup": "Copy a state folder while its station runs.",
-    "restore": "Make a state folder from a backup or a mirror, and ask the witnesses.",
+    "restore": "Make a state folder from a backup or a mirror.",
 }
 
 

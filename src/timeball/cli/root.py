@@ -27,7 +27,7 @@ SUBCOMMANDS: Table = {
     "verify": "Verify a ledger offline: signatures, tree, payloads, rollback.",
     "replay": "Recompute scale and steers from a ledger and compare.",
     "prove": "Write one file that proves what was served at a moment.",
-    "witness": "Run a witness: cosign the heads of other logs, audit what they say.",
+    "witness": "Cosign the heads of other logs; audit what they say.",
     "ledger": "Serve, mirror, archive, restore and erase from a ledger.",
     "check": "Check a configuration file and explain what is wrong.",
 }
