@@ -15,7 +15,8 @@ $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Timeball needs Python 3.11 or newer: make PYTHON=python3.12 run")'
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.run: requirements.lock pyproject.toml | $(BIN)/python
+KERNELS := $(wildcard src/timeball/*/kernels.py src/timeball/*/*/kernels.py)
+$(VENV)/.run: requirements.lock pyproject.toml $(KERNELS) | $(BIN)/python
 	$(PIP) install --quiet --require-hashes --requirement requirements.lock
 	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@echo "compiling the kernels once ..."

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 DEFAULT_LISTEN = "127.0.0.1:8478"
 
 
+# long enough for a large bundle on a slow line
+CONNECTION_S = 300.0
+
+
 @click.command("serve")
 @click.option("--state", type=click.Path(path_type=Path), required=True, help="the state folder, or a mirror")
 @click.option("--listen", default=DEFAULT_LISTEN, show_default=True, metavar="HOST:PORT", help="where it answers")
@@ -32,8 +36,8 @@ def command(state: Path, listen: str, config: Path | None, as_json: bool) -> Non
     Payloads of types that decide time are public; the others are given to readers that the configuration names.
     """
     from timeball.station.publishing.app import create_app
-    from timeball.station.publishing.serving import listen_on, serve
     from timeball.station.supervision.process import start_log
+    from timeball.station.web import listen_on, serve
 
     if not state.is_dir():
         raise CannotReachError(f"{state}: no such folder")
@@ -49,7 +53,7 @@ def command(state: Path, listen: str, config: Path | None, as_json: bool) -> Non
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     click.echo(json.dumps({"event": "listening", "url": url}) if as_json else f"ledger  {url}")
     sys.stdout.flush()
-    serve(app, listener)
+    serve(app, listener, CONNECTION_S)
 
 
 def _readers(state: Path, config: Path | None) -> tuple[Reader, ...]:

@@ -67,7 +67,8 @@ def _run(
     state: Path, listen: str, cosigners: list[Cosigner], logs: list[NoteKey], parts: list[MakePart], as_json: bool
 ) -> None:
     from timeball.station.supervision.process import start_log
-    from timeball.station.witnessing.daemon import listen_on, open_heads, serve
+    from timeball.station.web import listen_on
+    from timeball.station.witnessing.daemon import open_heads, serve
 
     start_log("witness")
     try:
