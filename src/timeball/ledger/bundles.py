@@ -18,7 +18,7 @@ from timeball.ledger.kernels import BUNDLE
 from timeball.ledger.log import Read
 from timeball.ledger.tiles import ENTRIES, index_path
 
-SPAN = 16
+SPAN = 64
 MISSING = -1
 Buffer = NDArray[np.uint8]
 # Fills a buffer with the file at a path and gives the file's size: MISSING when there is none; when it is more than the
@@ -121,12 +121,11 @@ class BundleJudge:
         if not self._has_envelopes:
             return JudgedBundle(root, 2, bytes_read)
         first, last, streams, types, waiting, erased, withheld = tables.facts[: kernels.NAMES].tolist()
-        names = tables.facts[kernels.NAMES :][: kernels.NAME_COLUMNS * (streams + types)].tolist()
-        texts = [
-            entries[at : at + length].tobytes().decode("ascii")
-            for at, length in zip(names[:: kernels.NAME_COLUMNS], names[1 :: kernels.NAME_COLUMNS], strict=True)
+        names = tables.facts[kernels.NAMES : kernels.NAMES + kernels.NAME_COLUMNS * (streams + types)]
+        numbers = [
+            (str(entries[at : at + length].data, "ascii"), one, other)
+            for at, length, one, other in names.reshape(-1, kernels.NAME_COLUMNS).tolist()
         ]
-        numbers = list(zip(texts, names[2 :: kernels.NAME_COLUMNS], names[3 :: kernels.NAME_COLUMNS], strict=True))
         judged = tables.judged
         return JudgedBundle(
             root,
