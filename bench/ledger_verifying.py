@@ -19,7 +19,7 @@ from pathlib import Path
 from bench.figure import Figure, Skip
 from bench.gochecker import MISSING, build_checker, can_build, run_checker
 from bench.ledger_logs import entry_of, write_log, write_tiles
-from bench.measure import Work, medians
+from bench.measure import Work, medians, peak_kib
 from timeball.ledger import canonical
 from timeball.ledger.checkpoint import open_checkpoint
 from timeball.ledger.log import TiledLog, prove_consistency, prove_inclusion
@@ -152,9 +152,7 @@ def _main(work: str, state: Path) -> None:
         size = int(state.name.removeprefix("tiles-"))
         for index in _asked(size):
             _prove(state, index)
-    # not getrusage: its peak is handed down from the process that started this one
-    status = Path("/proc/self/status").read_text()
-    print(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:")))
+    print(peak_kib())
 
 
 if __name__ == "__main__":

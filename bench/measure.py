@@ -8,6 +8,7 @@ import statistics
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 Work = Callable[[], object]
 
@@ -47,3 +48,9 @@ def install_debian(command: str, package: str) -> bool:
     for step in (["update"], ["install", "--yes", "--no-install-recommends", package]):
         subprocess.run(["apt-get", "-qq", *step], env=environment, stdout=subprocess.DEVNULL, check=False)
     return shutil.which(command) is not None
+
+
+def peak_kib() -> int:
+    """The most memory this process ever held (KiB); getrusage's peak is handed down from whoever started it."""
+    status = Path("/proc/self/status").read_text()
+    return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:")))

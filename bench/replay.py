@@ -6,7 +6,6 @@ is `timeball.station.fold.replay.replay` on the folder: signatures, digests, tre
 
 from __future__ import annotations
 
-import resource
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,7 @@ import msgspec
 import numpy as np
 
 from bench import Figure
+from bench.measure import peak_kib
 from timeball.ledger import canonical
 from timeball.ledger.batch import sign_batch
 from timeball.ledger.note import make_signer
@@ -86,7 +86,7 @@ def replayed(state: Path) -> Replayed:
     taken = time.perf_counter() - started
     if report.pending or report.unchecked or report.cannot_check:
         raise ValueError(f"not every decision agrees: {report}")
-    return Replayed(taken, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, report.entries)
+    return Replayed(taken, peak_kib() / 1024, report.entries)
 
 
 def build(state: Path, hours: int = HOURS) -> Path:

@@ -39,6 +39,13 @@ def say(fold: Fold, state: str, by: str = WITNESS, kind: str = "witnessing", ver
     fold.give(by, kind, {"state": state, "size": fold.index, "since": "0", "why": "a test"}, version)
 
 
+def live_cosigned(fold: Fold, hours: int) -> None:
+    """Hours in which the publisher says again and again that all is well."""
+    for _ in range(hours):
+        say(fold, "cosigned")
+        fold.live(1, thinned)
+
+
 def steer_of(fold: Fold) -> dict[str, Any]:
     """The steer of the next hour."""
     [steer] = of_type(fold.live(1, thinned), "steer")
@@ -50,12 +57,10 @@ def fold() -> Fold:
     """Two hours unwitnessed, then six cosigned, three missing, and one cosigned again."""
     fold = Fold(config=WITNESSED)
     fold.live(2, thinned)
-    say(fold, "cosigned")
-    fold.live(6, thinned)
+    live_cosigned(fold, 6)
     say(fold, "missing")
     fold.live(3, thinned)
-    say(fold, "cosigned")
-    fold.live(1, thinned)
+    live_cosigned(fold, 1)
     return fold
 
 
@@ -76,12 +81,22 @@ def test_the_scale_goes_on_whatever_the_witnesses_do(fold: Fold) -> None:
 
 def test_paper_is_not_steered_either() -> None:
     fold = Fold(config=WITNESSED)
-    say(fold, "cosigned")
-    fold.live(23, thinned)
+    live_cosigned(fold, 23)
     say(fold, "missing")
     assert not any(steer["paper"] for steer in of_type(fold.live(3, thinned), "steer"))
     say(fold, "cosigned")
     assert steer_of(fold)["paper"], "it was due, and waited"
+
+
+def test_a_publisher_that_fell_silent_is_believed_for_two_hours() -> None:
+    """Root who stops the publisher stops it from saying that cosignatures are missing, and the steers with it."""
+    fold = Fold(config=WITNESSED)
+    say(fold, "cosigned")
+    steers = of_type(fold.live(4, thinned), "steer")
+    assert [bool(steer["commands"]) for steer in steers] == [True, True, False, False]
+    assert "nothing was heard of the witnesses for 7200 s" in steers[2]["why"]
+    say(fold, "cosigned")
+    assert steer_of(fold)["commands"]
 
 
 def test_without_a_policy_nobody_is_waited_for() -> None:

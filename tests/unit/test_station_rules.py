@@ -126,7 +126,7 @@ def test_rules_of_another_version_are_refused(version: Any) -> None:
         {"at1": {"memory_s": "nan"}},
         {"steering": {"max_rate": "-1.0"}},
         {"output": None},
-        {"witnessed": "perhaps"},
+        {"witnessed_within_s": "perhaps"},
     ],
 )
 def test_what_is_no_rule_is_refused_as_such(wrong: dict[str, Any]) -> None:
@@ -145,12 +145,12 @@ def test_another_algorithm_is_refused() -> None:
 def test_rules_of_version_1_have_no_word_of_witnesses(config: Config) -> None:
     config = msgspec.structs.replace(config, ledger=Ledger(policy="witnesses.policy"))
     payload = config_payload(config, 1)
-    assert "witnessed" not in payload["rules"]
+    assert "witnessed_within_s" not in payload["rules"]
     assert rules_from_payload(payload) == rules_of(config, 1)
-    assert not rules_of(config, 1).witnessed
-    with pytest.raises(RulesUnknown, match="no rules of version 1: field `witnessed`"):
-        rules_from_payload({**payload, "rules": {**payload["rules"], "witnessed": False}})
-    for name in ("witnessed", "ahead_s"):
+    assert rules_of(config, 1).witnessed_within_s is None
+    with pytest.raises(RulesUnknown, match="no rules of version 1: field `witnessed_within_s`"):
+        rules_from_payload({**payload, "rules": {**payload["rules"], "witnessed_within_s": None}})
+    for name in ("witnessed_within_s", "ahead_s"):
         later = config_payload(config, 2)["rules"]
         del later[name]
         with pytest.raises(RulesUnknown, match=f"no rules of version 2: field `{name}`"):
@@ -165,9 +165,9 @@ def test_recorded_files_may_be_of_any_time() -> None:
 
 def test_witnesses_are_waited_for_when_a_policy_names_them_and_time_is_live() -> None:
     named = Config(ledger=Ledger(policy="witnesses.policy"))
-    assert rules_of(named).witnessed
-    assert not rules_of(named, live=False).witnessed
-    assert not rules_of(Config()).witnessed
+    assert rules_of(named).witnessed_within_s == 7200.0
+    assert rules_of(named, live=False).witnessed_within_s is None
+    assert rules_of(Config()).witnessed_within_s is None
 
 
 @pytest.mark.parametrize("payload", [{}, {"rules": None}, {"rules": []}, [], "rules", None])

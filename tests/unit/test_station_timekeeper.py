@@ -255,7 +255,7 @@ def test_a_live_station_waits_for_witnesses_where_its_computed_past_did_not(
     config = msgspec.structs.replace(CONFIG, ledger=policy)
     monkeypatch.setattr("ledgers.parse_config", lambda _text: config)
     past = entries_of(build_small(tmp_path / "past"))
-    assert [item.payload["rules"]["witnessed"] for item in past if item.type == "config"] == [False]
+    assert [item.payload["rules"]["witnessed_within_s"] for item in past if item.type == "config"] == [None]
     assert any(item.payload["commands"] for item in past if item.type == "steer")
     last = max(index for index, item in enumerate(past) if item.type == "readings")
     state = run([*past[:last], host(tmp_path / "past")], config)

@@ -38,6 +38,8 @@ STREAM, KIND = "witness", "witnessing"
 TURN_S = 0.25
 FIRST_RETRY_S = 0.5
 TIMEOUT_S = 10.0
+# the fold believes the last statement for two hours (rules.witnessed_within_s)
+REPEAT_S = 1800.0
 
 
 class Publisher:
@@ -54,6 +56,7 @@ class Publisher:
         self._offered: SignedHead | None = None
         self._due = float("-inf")
         self._shown = b""
+        self._said_at = time.monotonic()
 
     def run(self) -> None:
         """Publish until told to stop."""
@@ -70,7 +73,7 @@ class Publisher:
         self.board.close()
 
     def turn(self, now: float) -> None:
-        """Offer a new head when it is due, keep what has its quorum, record a change of state."""
+        """Offer a new head when it is due, keep what has its quorum, record what is to be said of the state."""
         head = self.log.newest()
         if head is None or head.size == 0:
             return
@@ -119,14 +122,15 @@ class Publisher:
     def _record(self, head: SignedHead, now: float) -> None:
         states, limit_s = self.board.states(), self.settings.cosign_within_s
         state = state_of(states, self.board.age(head.size, now), limit_s, quorum_met=self.quorum_met)
-        if state is None or state == self.recorded:
+        if state is None or (state == self.recorded and now - self._said_at < REPEAT_S):
             return
         why, size = why_of(states, self.policy, state, limit_s), self.board.cosigned_size
         oldest = min(size, head.size - 1) if state != COSIGNED else size - 1
         since = next(iter(self.reader.envelopes(oldest, oldest + 1)))[1].time_ns
         if self.say.now({"state": state, "size": size, "since": str(since), "why": why}):
-            self.recorded = state
-            self.process.log.warning("%s: %s", state, why)
+            if state != self.recorded:
+                self.process.log.warning("%s: %s", state, why)
+            self.recorded, self._said_at = state, now
 
     def _show(self, now: float) -> None:
         """Write the table for the status, when it has changed."""

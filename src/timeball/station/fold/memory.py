@@ -42,10 +42,11 @@ class UTCPoint(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Witnessed(msgspec.Struct, frozen=True):
-    """What the witness stream last said: `cosigned` or `missing`, and in which entry."""
+    """What the witness stream last said: `cosigned` or `missing`, in which entry, and when (that entry's TAI ns)."""
 
     state: str
     entry: int
+    time: int | None = None
 
 
 class Memory(msgspec.Struct):
@@ -96,6 +97,8 @@ class Memory(msgspec.Struct):
         """The memory as a snapshot carries it."""
         payload = big_epochs(without_floats(msgspec.to_builtins(self)), "steered", "tracked")
         payload["paper"] = paper_payload(self.paper)
+        if self.witness is not None:
+            payload["witness"] = big_epochs(payload["witness"], "time")
         payload["points"] = [[str(point.epoch), repr(point.x_s)] for point in self.points]
         # a snapshot of version 1 has neither
         return {name: value for name, value in payload.items() if value is not None or name not in LATER}

@@ -18,10 +18,12 @@ from timeball.station.configuration.settings import Config, Output, Steering
 
 NEWEST = 2
 KNOWN = (1, 2)
-SINCE = {"witnessed": 2, "ahead_s": 2}
+SINCE = {"witnessed_within_s": 2, "ahead_s": 2}
 """Members that rules have from a version on; what each version means is in docs/adr/0013."""
 AT1_VERSION = 1
 AHEAD_S = 60.0
+WITNESSED_WITHIN_S = 7200.0
+"""The publisher repeats its statement four times as often."""
 DEFAULT_TAU_MIN_S = 86400.0
 
 
@@ -32,7 +34,8 @@ class RulesUnknown(ValueError):
 class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What decides: the algorithm's parameters, the steering law with its envelope, how often a snapshot is taken.
 
-    witnessed: nothing is steered unless the witnesses cosign (from version 2 on).
+    witnessed_within_s: nothing is steered unless the newest statement of the witness stream says that they cosign, and
+    is not older than this; None where nobody is asked (from version 2 on).
     ahead_s: no epoch may be later than its entry by more, or it would stall the scale until then (from version 2 on);
     None where recorded files are replayed, whose epochs are of any time.
     """
@@ -43,7 +46,7 @@ class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     interval_s: float
     snapshot_every: int
     version: int = NEWEST
-    witnessed: bool = False
+    witnessed_within_s: float | None = None
     ahead_s: float | None = None
 
     @property
@@ -58,6 +61,7 @@ def rules_of(config: Config, version: int = NEWEST, *, live: bool = True) -> Rul
     A past that is computed (not `live`) was never witnessed, so its rules do not ask for it.
     """
     never = tuple(clock.name for clock in config.clock if clock.zero_weight)
+    asked = live and version >= SINCE["witnessed_within_s"] and bool(config.ledger.policy)
     at1 = AT1Parameters(
         memory_s=config.ensemble.memory_s,
         interval_s=config.ensemble.interval_s,
@@ -73,7 +77,7 @@ def rules_of(config: Config, version: int = NEWEST, *, live: bool = True) -> Rul
         config.ensemble.interval_s,
         config.ensemble.snapshot_every,
         version,
-        witnessed=live and version >= SINCE["witnessed"] and bool(config.ledger.policy),
+        witnessed_within_s=WITNESSED_WITHIN_S if asked else None,
         ahead_s=AHEAD_S if version >= SINCE["ahead_s"] and not config.replayed else None,
     )
 

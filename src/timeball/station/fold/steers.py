@@ -25,14 +25,17 @@ NS_PER_DAY = 86400e9
 Payload = dict[str, Any]
 
 
-def steer(rules: Rules, memory: Memory, index: int, steps: AT1Steps) -> Payload | None:
-    """The payload of a `steer` entry that follows from the readings in entry `index`; None when nothing is due."""
+def steer(rules: Rules, memory: Memory, index: int, steps: AT1Steps, time_ns: int | None = None) -> Payload | None:
+    """The payload of a `steer` entry that follows from the readings in entry `index`, recorded at `time_ns` (TAI).
+
+    None when nothing is due.
+    """
     law, now = rules.steering, int(steps.epochs[-1])
     if not law.enabled or memory.paper is None or not _due(memory.tracked, now, law.tracking_interval_s):
         return None
     change = now + int(rules.interval_s * 1e9)
     payload: Payload = {"readings": index, "epoch": str(now), "paper": None, "estimate": None, "commands": []}
-    against = _unwitnessed(rules, memory)
+    against = _unwitnessed(rules, memory, time_ns)
     if against:
         memory.tracked = now
         return {**payload, "why": against}
@@ -48,13 +51,19 @@ def steer(rules: Rules, memory: Memory, index: int, steps: AT1Steps) -> Payload 
     return {**payload, "why": "; ".join(words)}
 
 
-def _unwitnessed(rules: Rules, memory: Memory) -> str:
+def _unwitnessed(rules: Rules, memory: Memory, time_ns: int | None) -> str:
     """Why nothing may be steered while nobody outside holds the ledger to its word; empty when somebody does."""
-    if not rules.witnessed or (memory.witness is not None and memory.witness.state == COSIGNED):
+    within_s, said = rules.witnessed_within_s, memory.witness
+    if within_s is None:
         return ""
-    if memory.witness is None:
+    if said is None:
         return "no steer: no quorum of witnesses has cosigned yet"
-    return f"no steer: the cosignatures of the witnesses are missing since entry {memory.witness.entry}"
+    if said.state != COSIGNED:
+        return f"no steer: the cosignatures of the witnesses are missing since entry {said.entry}"
+    if time_ns is not None and said.time is not None and time_ns - said.time > within_s * 1e9:
+        # whoever says that they cosign may have been stopped, and can then no longer say that they do not
+        return f"no steer: nothing was heard of the witnesses for {within_s:g} s, since entry {said.entry}"
+    return ""
 
 
 def _propose(law: Steering, memory: Memory, now: int) -> SteerProposal:

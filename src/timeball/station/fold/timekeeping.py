@@ -95,7 +95,7 @@ class Timekeeping:
         elif kind == "key" and by == COLLECTOR:
             self._take_key(payload)
         elif kind == "witnessing" and by == WITNESS:
-            self._take_witnessing(index, payload)
+            self._take_witnessing(index, payload, time_ns)
         elif kind == "readings" and by == COLLECTOR:
             return self.take_readings(index, self.verified(payload), time_ns)
         return []
@@ -139,7 +139,7 @@ class Timekeeping:
             return []
         self.at1, steps = advance(self.at1, self.rules.at1, only(table, self.rules.measured))
         decisions = [self._decision("scale", scale_payload(self.rules, self.memory, index, steps, table))]
-        steered = steer(self.rules, self.memory, index, steps)
+        steered = steer(self.rules, self.memory, index, steps, time_ns)
         if steered is not None:
             decisions.append(self._decision("steer", steered))
         self.memory.scales += 1
@@ -171,11 +171,11 @@ class Timekeeping:
             raise BatchError(f"upgrade from {said[0]} to {said[1]}, but rules of version {self.rules.version} hold")
         self.memory.upgrade = said[1] if type(said[1]) is int else None
 
-    def _take_witnessing(self, index: int, payload: Payload) -> None:
+    def _take_witnessing(self, index: int, payload: Payload, time_ns: int | None) -> None:
         state = payload.get("state") if isinstance(payload, dict) else None
         if state not in WITNESS_STATES:
             raise BatchError(f"witnessing: the state is {state!r}, not {' or '.join(WITNESS_STATES)}")
-        self.memory.witness = Witnessed(str(state), index)
+        self.memory.witness = Witnessed(str(state), index, time_ns)
 
     def _take_key(self, payload: Payload) -> None:
         """The collector's stream names the key it signs with; a payload that names none changes nothing."""

@@ -47,7 +47,7 @@ def config_records(config: Config, recorded: bytes | None) -> list[ConfigRecord]
 def unheeded(config: Config, recorded: bytes | None) -> bool:
     """Whether a policy of witnesses is named that the rules do not ask about; raises as `config_records`."""
     before = version_of(canonical.decode(recorded)) if recorded is not None else None
-    return bool(config.ledger.policy) and not rules_of(config, rules_version(config, before)).witnessed
+    return bool(config.ledger.policy) and rules_of(config, rules_version(config, before)).witnessed_within_s is None
 
 
 def rules_version(config: Config, recorded: Any) -> int:
