@@ -11,7 +11,7 @@ from ledger_lives import Clients, Witness, open_store, verify_whole
 
 from timeball.simulation.disk import NOT_STORED, STORED, SimulatedDisk
 from timeball.station.recording.errors import LedgerFull
-from timeball.station.recording.store import NewEntry, Store
+from timeball.station.recording.store import EntryBatch, NewEntry, Store
 
 
 def work(store: Store, clients: Clients, rng: np.random.Generator, turns: int) -> None:
@@ -97,6 +97,53 @@ def test_every_single_step_broken_then_power_cut(how: str, kept: float) -> None:
         verify_whole(disk)
         step += 1
     assert step > 60, "the steps were not counted"
+
+
+class Killed(BaseException):
+    """SIGKILL: no handler of the store runs."""
+
+
+def kill_after(disk: SimulatedDisk, step: int) -> None:
+    def observe(seen: SimulatedDisk) -> None:
+        if seen.steps > step:
+            raise Killed
+
+    disk.observe = observe
+
+
+@pytest.mark.parametrize("synced", ["killed before", "failed"])
+@pytest.mark.parametrize("kept", [0.0, 0.5])
+def test_a_group_that_was_never_durable_leaves_nothing_behind(synced: str, kept: float) -> None:
+    """Killed before the journal's sync or after it failed; the next life integrates; the power fails in between."""
+    step = 0
+    while True:
+        rng = np.random.default_rng(step)
+        disk = SimulatedDisk()
+        store = open_store(disk, rng)
+        long = EntryBatch("collector", 1, "readings", 1, [b'{"bytes":"%s"}' % (b"7" * 40)] * 300)
+        if synced == "failed":
+            disk.faults = {disk.steps + 2: (NOT_STORED, errno.EIO)}
+            assert isinstance(store.append_groups([long], 0)[0], LedgerFull)
+        else:
+            kill_after(disk, disk.steps + 1)
+            with pytest.raises(Killed):
+                store.append_groups([long], 0)
+        disk.close()
+        kill_after(disk, disk.steps + step)
+        try:
+            assert open_store(disk, rng).size in (0, 300)
+            break  # no step is left to be killed after
+        except Killed:
+            pass
+        disk.observe = None
+        disk = disk.crash(rng, kept)
+        store = open_store(disk, rng)
+        first = store.next_seq("collector")
+        store.append_many(EntryBatch("collector", first, "readings", 1, [b"{}"] * (513 - first)), 0)
+        store.integrate()
+        verify_whole(disk)
+        step += 1
+    assert step > 20, "the steps were not counted"
 
 
 def test_the_simulated_disk_does_forget() -> None:

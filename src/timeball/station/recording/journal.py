@@ -58,6 +58,7 @@ class Journal:
         self._fs = fs
         self._length = 0
         self._suspect = False
+        self._found = b""
 
     @property
     def length(self) -> int:
@@ -65,8 +66,10 @@ class Journal:
         return self._length
 
     def open(self) -> list[Group]:
-        """Read the groups that survived. Their integration is durable by itself; the journal is to be cut after it."""
-        groups, self._length = scan_journal(self._fs.read(JOURNAL) or b"")
+        """Read the groups that survived. Seen is not durable: until `mend` nothing may rest on them."""
+        data = self._fs.read(JOURNAL) or b""
+        groups, self._length = scan_journal(data)
+        self._found = data[: self._length]
         self._suspect = True
         return groups
 
@@ -84,17 +87,21 @@ class Journal:
     def cut(self) -> None:
         """Forget all groups: they are integrated and covered by a durable checkpoint."""
         self._length = 0
+        self._found = b""
         self._suspect = True
         self.mend()
 
     def mend(self) -> None:
-        """Cut away what a failed write may have left; raises OSError when that fails too."""
+        """Cut away what a failed write may have left, and make durable what was found; raises OSError."""
         if self._suspect:
             self._fs.truncate(JOURNAL, self._length)
+            if self._found:
+                # written again: a sync that failed in an earlier life may have left it in memory, and called it clean
+                self._fs.write_at(JOURNAL, 0, self._found)
             self._fs.sync(JOURNAL)
             # the file may be new, and its name is as worth keeping as its content
             self._fs.sync_dir("")
-            self._suspect = False
+            self._found, self._suspect = b"", False
 
 
 def _write_run(run: Run) -> bytes:

@@ -192,11 +192,12 @@ class Store:
         frontier = plan.frontier if plan else self._frontier
         head = Checkpoint(self.origin, frontier.edge.size, frontier.edge.root())
         try:
+            # first: no file may hold entries that a power cut could still take out of the journal
+            self._journal.mend()
             self._settle(head.size)
             if plan:
                 self._write(plan)
                 replace(self._fs, CHECKPOINT, sign_checkpoint(head, [self._signer]))
-            self._journal.mend()
         except OSError as error:
             raise self._stall(error) from error
         completed = self._frontier.partial_tiles()
