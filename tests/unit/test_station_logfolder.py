@@ -46,19 +46,32 @@ def test_a_folder_of_partial_tiles_that_is_removed_meanwhile(folder: LogFolder) 
     assert {first, *names} <= {"tile/0/x001/235.p/7", "tile/0/x001/235.p/9", "tile/entries/000.p/1"}
 
 
-def test_files_into_buffers(folder: LogFolder) -> None:
-    whole = b"tile/0/x001/234"
-    for size in (0, 1, len(whole) - 1, len(whole)):
-        # a full buffer does not say that this was all
-        assert folder.fill("tile/0/x001/234", np.zeros(size, np.uint8)) > size
-    buffer = np.zeros(len(whole) + 1, np.uint8)
-    assert folder.fill("tile/0/x001/234", buffer) == len(whole)
-    assert buffer[:-1].tobytes() == whole
+@pytest.mark.parametrize("compiled", [True, False])
+def test_files_into_rows(folder: LogFolder, compiled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not compiled:
+        monkeypatch.setattr(logfolder, "COMPILED", False)
+    name = "tile/0/x001/234"
+    whole = name.encode()
+    names = [name, "tile/0/x001/233", name, "tile/0/x001", "checkpoint/below", "checkpoint"]
+    table = np.full((len(names), 3), 77, np.int64)
+    for length in (1, len(whole) - 1, len(whole) + 1, 4096):
+        rows = np.zeros((len(names) + 1, length), np.uint8)
+        folder.fill(names, rows, table[:, 1])
+        there, below = table[[0, 2], 1], table[5, 1]
+        # a row that is filled does not say that this was all
+        assert (there > length).all() if length <= len(whole) else (there == len(whole)).all()
+        assert below == len(b"checkpoint") if length > len(b"checkpoint") else below > length
+        assert table[[1, 3, 4], 1].tolist() == [MISSING] * 3
+        if length > len(whole):
+            assert rows[0, : len(whole)].tobytes() == rows[2, : len(whole)].tobytes() == whole
+        assert not rows[1].any()
+        assert not rows[len(names)].any()
+    assert (table[:, [0, 2]] == 77).all()
     for missing in ("tile/0/x001/233", "tile/0/x001", "checkpoint/below"):
-        assert folder.fill(missing, buffer) == MISSING
         assert folder.read(missing) is None
-    assert folder.read("tile/0/x001/234") == whole
-    assert LogFolder(folder.path, folder.log, None).fill_payloads("000", buffer) == MISSING
+    assert folder.read(name) == whole
+    LogFolder(folder.path, folder.log, None).fill_payloads(names, rows, table[:, 0])
+    assert (table[:, 0] == MISSING).all()
 
 
 def test_threads_keep_the_order_and_stay_near() -> None:

@@ -21,12 +21,15 @@ from timeball.ledger.tiles import ENTRIES, index_path
 SPAN = 64
 MISSING = -1
 Buffer = NDArray[np.uint8]
-# Fills a buffer with the file at a path and gives the file's size: MISSING when there is none; when it is more than the
-# buffer holds, what the buffer holds is worth nothing.
-Fill = Callable[[str, Buffer], int]
-# Bytes, to begin with: of entries, of a tile and one byte more, of payloads
-_FIRST_BUFFERS = (1 << 16, BUNDLE * kernels.HASH_BYTES + 1, 1 << 17)
-_NOTHING: Buffer = np.zeros(0, np.uint8)
+Sizes = NDArray[np.int64]
+# Fills row i of uint8[n, m] with the file at path i, and gives its size in sizes[i]: MISSING when there is none; when
+# it is above m, what the row holds is worth nothing. Rows are contiguous, sizes of any stride.
+Fill = Callable[[Sequence[str], Buffer, Sizes], None]
+# Bytes of a row, to begin with: of entries, of a tile and one byte more, of payloads
+_FIRST_ROWS = (1 << 16, BUNDLE * kernels.HASH_BYTES + 1, 1 << 17)
+# Rows that are longer are read one bundle at a time, not a span: memory stays flat
+_LONG_ROW = 1 << 20
+_ENTRIES, _TILE, _PAYLOADS = range(3)
 
 
 @dataclass(slots=True)
@@ -57,25 +60,26 @@ class JudgedBundle:
 
 
 class _Tables:
-    """The arrays that a bundle is read and judged in; one thread's, used for one bundle after the other."""
+    """The arrays that `count` bundles are read and judged in; one thread's, used for one span after the other."""
 
-    def __init__(self) -> None:
-        self.entries, self.tile, self.payloads = (np.empty(size, np.uint8) for size in _FIRST_BUFFERS)
+    def __init__(self, count: int) -> None:
+        self.files = [np.empty((count, length), np.uint8) for length in _FIRST_ROWS]
+        self.sizes = np.zeros((count, 3), np.int64)
         self.hashes = np.empty((BUNDLE, kernels.HASH_BYTES), np.uint8)
-        self.facts = np.empty(kernels.FACTS, np.int64)
-        self.judged = np.empty((BUNDLE, kernels.JUDGED_COLUMNS), np.int64)
+        self.facts = np.empty((count, kernels.FACTS), np.int64)
+        self.judged = np.empty((count, BUNDLE, kernels.JUDGED_COLUMNS), np.int64)
+        self.roots = np.empty((count, kernels.HASH_BYTES), np.uint8)
 
 
 def fill_by(read: Read) -> Fill:
     """A `Fill` where there is only a `Read`."""
 
-    def fill(path: str, buffer: Buffer) -> int:
-        data = read(path)
-        if data is None:
-            return MISSING
-        if len(data) <= buffer.size:
-            buffer[: len(data)] = np.frombuffer(data, np.uint8)
-        return len(data)
+    def fill(paths: Sequence[str], rows: Buffer, sizes: Sizes) -> None:
+        for i, path in enumerate(paths):
+            data = read(path)
+            sizes[i] = MISSING if data is None else len(data)
+            if data is not None and len(data) <= rows.shape[1]:
+                rows[i, : len(data)] = np.frombuffer(data, np.uint8)
 
     return fill
 
@@ -87,50 +91,75 @@ class BundleJudge:
         self._log = log
         self._payloads = payloads if has_envelopes else None
         self._has_envelopes = has_envelopes
-        self._spare: list[_Tables] = []
+        self._spare: dict[int, list[_Tables]] = {SPAN: [], 1: []}
 
     def judge_span(self, numbers: range) -> list[JudgedBundle | None]:
-        """Judge some bundles, in order."""
-        tables = self._spare.pop() if self._spare else _Tables()
-        found = [self._judge(number, tables) for number in numbers]
-        self._spare.append(tables)
-        return found
+        """Judge some bundles in a row, in order; ValueError for more than SPAN of them."""
+        if len(numbers) > SPAN:
+            raise ValueError(f"a span has at most {SPAN} bundles, not {len(numbers)}")
+        spare = self._spare[SPAN if len(numbers) > 1 else 1]
+        tables = spare.pop() if spare else _Tables(SPAN if len(numbers) > 1 else 1)
+        try:
+            if not self._read(numbers, tables):
+                return [judged for number in numbers for judged in self.judge_span(range(number, number + 1))]
+            count = len(numbers)
+            kernels.judge_bundles(
+                numbers.start * BUNDLE,
+                tables.files[_ENTRIES],
+                tables.files[_TILE],
+                tables.files[_PAYLOADS],
+                tables.sizes[:count],
+                self._has_envelopes,
+                self._payloads is not None,
+                tables.hashes,
+                tables.facts,
+                tables.judged,
+                tables.roots,
+            )
+            facts = tables.facts[:count, : kernels.NAMES].tolist()
+            return [
+                None if facts[i][0] == kernels.REFUSED else self._describe(number * BUNDLE, tables, i, facts[i])
+                for i, number in enumerate(numbers)
+            ]
+        finally:
+            spare.append(tables)
 
-    def _judge(self, number: int, tables: _Tables) -> JudgedBundle | None:
-        path = index_path(number)
-        tables.entries, entries = _read_whole(self._log, f"tile/{ENTRIES}/{path}", tables.entries)
-        tables.tile, tile = _read_whole(self._log, f"tile/0/{path}", tables.tile)
-        payloads = _NOTHING
-        if self._payloads is not None:
-            tables.payloads, payloads = _read_whole(self._payloads, path, tables.payloads)
-        sound = kernels.judge_bundle(
-            number * BUNDLE,
-            entries,
-            tile,
-            payloads,
-            self._has_envelopes,
-            self._payloads is not None,
-            tables.hashes,
-            tables.facts,
-            tables.judged,
-        )
-        return self._describe(number * BUNDLE, entries, entries.size + tile.size, payloads, tables) if sound else None
-
-    def _describe(self, base: int, entries: Buffer, bytes_read: int, payloads: Buffer, tables: _Tables) -> JudgedBundle:
-        root = tables.hashes[0].tobytes()
-        if not self._has_envelopes:
-            return JudgedBundle(root, 2, bytes_read)
-        first, last, streams, types, waiting, erased, withheld = tables.facts[: kernels.NAMES].tolist()
-        names = tables.facts[kernels.NAMES : kernels.NAMES + kernels.NAME_COLUMNS * (streams + types)]
-        numbers = [
-            (str(entries[at : at + length].data, "ascii"), one, other)
-            for at, length, one, other in names.reshape(-1, kernels.NAME_COLUMNS).tolist()
+    def _read(self, numbers: range, tables: _Tables) -> bool:
+        """Read the files of some bundles; False when they are too long to be read together."""
+        names = [index_path(number) for number in numbers]
+        wanted = [
+            (_ENTRIES, self._log, [f"tile/{ENTRIES}/{name}" for name in names]),
+            (_TILE, self._log, [f"tile/0/{name}" for name in names]),
         ]
-        judged = tables.judged
+        tables.sizes[:, _PAYLOADS] = 0
+        if self._payloads is not None:
+            wanted.append((_PAYLOADS, self._payloads, names))
+        for kind, fill, paths in wanted:
+            sizes = tables.sizes[: len(paths), kind]
+            fill(paths, tables.files[kind], sizes)
+            while kind != _TILE and (longest := int(sizes.max())) > tables.files[kind].shape[1]:
+                if longest > _LONG_ROW and len(paths) > 1:
+                    return False
+                tables.files[kind] = np.empty((len(tables.files[kind]), longest + longest // 4), np.uint8)
+                fill(paths, tables.files[kind], sizes)
+        return True
+
+    def _describe(self, base: int, tables: _Tables, row: int, facts: list[int]) -> JudgedBundle:
+        root = tables.roots[row].tobytes()
+        length, tile, payload_bytes = tables.sizes[row].tolist()
+        if not self._has_envelopes:
+            return JudgedBundle(root, 2, length + tile)
+        entries, payloads, judged = tables.files[_ENTRIES][row], tables.files[_PAYLOADS][row], tables.judged[row]
+        first, last, streams, types, waiting, erased, withheld = facts
+        names = tables.facts[row, kernels.NAMES : kernels.NAMES + kernels.NAME_COLUMNS * (streams + types)]
+        numbers = [
+            (str(entries[at : at + size].data, "ascii"), one, other)
+            for at, size, one, other in names.reshape(-1, kernels.NAME_COLUMNS).tolist()
+        ]
         return JudgedBundle(
             root,
             2,
-            bytes_read,
+            length + tile,
             first,
             last,
             numbers[:streams],
@@ -143,15 +172,5 @@ class BundleJudge:
             ]
             if waiting
             else (),
-            payloads.size,
+            payload_bytes,
         )
-
-
-def _read_whole(fill: Fill, path: str, buffer: Buffer) -> tuple[Buffer, Buffer]:
-    """The buffer, a larger one where the file asked for it, and the part of it that the file fills: none if missing."""
-    size = fill(path, buffer)
-    while size > buffer.size:
-        buffer = np.empty(size + size // 4, np.uint8)
-        size = fill(path, buffer)
-    # a missing file is as good as an empty one: neither is a sound bundle, and neither has the length of a tile
-    return buffer, buffer[: max(size, 0)]

@@ -717,3 +717,44 @@ def judge_bundle(
             digest_node(scratch, hashes, 2 * i, hashes, i)
         width //= 2
     return True
+
+
+@njit(cache=True, nogil=True)
+def judge_bundles(
+    first: int,
+    entries: Bytes,
+    tiles: Bytes,
+    payloads: Bytes,
+    sizes: Integers,
+    has_envelopes: bool,
+    has_payloads: bool,
+    hashes: Bytes,
+    facts: Integers,
+    judged: Integers,
+    roots: Bytes,
+) -> None:
+    """Judge n complete bundles in a row, the first of which begins with entry `first`; as `judge_bundle`.
+
+    Row i of `entries`, `tiles` and `payloads` (uint8[n, …]) is the front of a file, whose size is in row i of `sizes`
+    (int64[n, 3]): negative when it is missing, above the row's length when it does not fit. Facts and what is judged
+    are stacked; a bundle that does not hold has −1 as its first fact. Row i of uint8[n, 32] `roots` receives its root.
+    """
+    for i in range(sizes.shape[0]):
+        facts[i, 0] = REFUSED
+        a, b, c = sizes[i, 0], sizes[i, 1], sizes[i, 2]
+        if not (0 <= a <= entries.shape[1] and 0 <= b <= tiles.shape[1] and 0 <= c <= payloads.shape[1]):
+            continue
+        if judge_bundle(
+            first + i * BUNDLE,
+            entries[i][:a],
+            tiles[i][:b],
+            payloads[i][:c],
+            has_envelopes,
+            has_payloads,
+            hashes,
+            facts[i],
+            judged[i],
+        ):
+            roots[i] = hashes[0]
+        else:
+            facts[i, 0] = REFUSED

@@ -6,6 +6,9 @@ no socket and writes nothing but numba's cache.
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import numpy as np
 
 HOURS = 48
@@ -59,7 +62,7 @@ def warm_server() -> None:
 def warm_ledger() -> None:
     """The ledger's digests, and the judging of a bundle: of one that does not hold, which takes the same code."""
     from timeball.ledger import kernels
-    from timeball.ledger.bundles import BundleJudge
+    from timeball.ledger.bundles import BundleJudge, fill_by
 
     data, hashes = np.zeros(8, np.uint8), np.zeros((2, 32), np.uint8)
     starts = np.arange(2, dtype=np.int64)
@@ -67,16 +70,18 @@ def warm_ledger() -> None:
     kernels.hash_frames(data, starts, starts, hashes)
     kernels.fold_pairs(hashes, hashes)
     if kernels.COMPILED:
-        BundleJudge(lambda *_: 0, None, True).judge_span(range(1))
+        BundleJudge(fill_by(lambda _: b""), None, True).judge_span(range(1))
 
 
 def warm_recording() -> None:
-    """A group of entries from the recorder's check to their tiles, new and as it is read back from a journal."""
+    """Files read at once; a group of entries from the recorder's check to their tiles, new and as it is read back from a journal."""
     from timeball.station.recording.group import Run, make_block, make_group
     from timeball.station.recording.integration import Frontier, plan_integration
     from timeball.station.recording.journal import scan_journal, write_group_head
+    from timeball.station.recording.logfolder import fill_files
     from timeball.station.recording.payloadcheck import find_refused
 
+    fill_files(Path(os.devnull).parent, ["null"], np.zeros((1, 1), np.uint8), np.zeros((1, 3), np.int64)[:, 0])
     payloads = [b"{}"]
     find_refused(payloads)
     made = make_group(0, [Run("warm", 1, 1, "warm", 1, None, 0)], payloads, bytes)

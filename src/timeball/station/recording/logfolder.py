@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
-from timeball.ledger.bundles import MISSING, Buffer
+import numpy as np
+
+from timeball.ledger.bundles import MISSING, Buffer, Sizes, fill_by
 from timeball.ledger.checkpoint import Checkpoint, open_checkpoint
 from timeball.ledger.errors import EvidenceError, LedgerError
+from timeball.ledger.kernels import COMPILED
 from timeball.ledger.log import MissingTileError
 from timeball.ledger.note import Verifier, parse_vkey
 from timeball.ledger.verify import Progress, Report, verify_log
 from timeball.station.keeping.cold import PayloadBundles
+from timeball.station.recording.kernels import read_files
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -65,13 +69,16 @@ class LogFolder:
     def _bundles(self) -> PayloadBundles | None:
         return None if self.payloads is None else PayloadBundles(self.payloads)
 
-    def fill(self, path: str, buffer: Buffer) -> int:
-        """A file of the log, into a buffer (see `ledger.bundles.Fill`)."""
-        return _fill(f"{self.log}/{path}", buffer)
+    def fill(self, paths: Sequence[str], rows: Buffer, sizes: Sizes) -> None:
+        """Files of the log, into the rows of a buffer (see `ledger.bundles.Fill`)."""
+        fill_files(self.log, paths, rows, sizes)
 
-    def fill_payloads(self, path: str, buffer: Buffer) -> int:
-        """A payload bundle, into a buffer."""
-        return MISSING if self.payloads is None else _fill(f"{self.payloads}/{path}", buffer)
+    def fill_payloads(self, paths: Sequence[str], rows: Buffer, sizes: Sizes) -> None:
+        """Payload bundles, into the rows of a buffer; those in cold storage count as missing."""
+        if self.payloads is None:
+            sizes[:] = MISSING
+        else:
+            fill_files(self.payloads, paths, rows, sizes)
 
     def partial_tiles(self) -> Iterator[str]:
         """Paths of the partial tiles below the log, as they lie there."""
@@ -198,17 +205,11 @@ def _read(path: str) -> bytes | None:
         os.close(descriptor)
 
 
-def _fill(path: str, buffer: Buffer) -> int:
-    # the plain calls, and no memory taken for each file: both are a good part of what a fast verification spends
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except (FileNotFoundError, NotADirectoryError):
-        return MISSING
-    try:
-        size = os.readv(descriptor, [buffer.data])
-        # a full buffer may be all of the file or the front of it: more than it holds is what to ask for again
-        return size if size < buffer.size else max(os.fstat(descriptor).st_size, size + 1)
-    except IsADirectoryError:
-        return MISSING
-    finally:
-        os.close(descriptor)
+def fill_files(folder: Path, paths: Sequence[str], rows: Buffer, sizes: Sizes) -> None:
+    """Read files below a folder into the rows of a buffer; without Python's own lock where loops are compiled."""
+    if not COMPILED:
+        fill_by(lambda path: _read(f"{folder}/{path}"))(paths, rows, sizes)
+        return
+    names = [os.fsencode(f"{folder}/{path}") for path in paths]
+    starts = np.cumsum([0, *(len(name) + 1 for name in names)])[:-1]
+    read_files(np.frombuffer(b"\0".join(names) + b"\0", np.uint8), starts, rows, sizes)
