@@ -33,6 +33,12 @@ def is_envelope(leaf: bytes) -> bool:
     return True
 
 
+def erased_by(payload: Any) -> list[int]:
+    """The entries that the payload of an erasure names; none where it is not what it should be."""
+    named = payload.get("indices") if isinstance(payload, dict) else None
+    return [index for index in named if type(index) is int and index >= 0] if isinstance(named, list) else []
+
+
 @dataclass
 class Contents:
     """Checks entries in order and counts what they are. `payloads` gives payload bundles, None when not at hand."""
@@ -136,8 +142,8 @@ class Contents:
         if envelope.type == KEY:
             key = parse_vkey(str(payload["vkey"]) if isinstance(payload, dict) and "vkey" in payload else "")
             self.keys[key.vkey] = key
-        elif envelope.type == ERASURE and isinstance(payload, dict):
-            self.erasures.update(index for index in payload.get("indices", []) if isinstance(index, int))
+        elif envelope.type == ERASURE:
+            self.erasures.update(erased_by(payload))
         elif is_batch(payload):
             self._judge_batch(payload)
 

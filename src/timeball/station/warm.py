@@ -74,7 +74,7 @@ def warm_ledger() -> None:
 
 
 def warm_recording() -> None:
-    """Files read at once; a group of entries from the recorder's check to their tiles, new and as it is read back from a journal."""
+    """Files read at once; a group of entries from the check to their tiles, new and as read back from a journal."""
     from timeball.station.recording.group import Run, make_block, make_group
     from timeball.station.recording.integration import Frontier, plan_integration
     from timeball.station.recording.journal import scan_journal, write_group_head

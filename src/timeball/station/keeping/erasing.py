@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from timeball.ledger import canonical
-from timeball.ledger.contents import ERASURE, KEY
-from timeball.ledger.errors import LedgerError
+from timeball.ledger.contents import ERASURE, KEY, erased_by
+from timeball.ledger.errors import CanonicalError, LedgerError
 from timeball.station.keeping.cold import cold_folder
 from timeball.station.keeping.lock import keeping_lock
 from timeball.station.recording.errors import EntryRefusedError, StoreFailedError
@@ -40,7 +40,7 @@ def erase_entries(
     is finished.
     """
     asked = sorted(set(indices))
-    payload = canonical.encode({"indices": asked, "reason": _checked_reason(reason)})
+    payload = _payload(asked, reason)
     with keeping_lock(state):
         done = _finish(store, state)
         if done is not None and store.read(done)[1] == payload:
@@ -63,7 +63,9 @@ def _finish(store: Store, state: Path | None) -> int | None:
         return None
     envelope, payload = store.read(last)
     if envelope.type == ERASURE and payload is not None:
-        _overwrite(store, canonical.decode(payload)["indices"], state)
+        # whoever reaches the recorder may have written it: what could not have been asked for is nobody's order
+        named = [index for index in erased_by(canonical.decode(payload)) if index < last]
+        _overwrite(store, [index for index in named if store.read(index)[0].type not in KEPT], state)
     return last
 
 
@@ -82,10 +84,13 @@ def _overwrite(store: Store, indices: list[int], state: Path | None) -> None:
         raise StoreFailedError(f"what is in cold storage is not erased yet: {error}") from error
 
 
-def _checked_reason(reason: str) -> str:
+def _payload(indices: list[int], reason: str) -> bytes:
     if not reason.strip() or len(reason) > LONGEST_REASON:
         raise EntryRefusedError(f"an erasure needs a reason of at most {LONGEST_REASON} characters")
-    return reason
+    try:
+        return canonical.encode({"indices": indices, "reason": reason})
+    except CanonicalError as error:
+        raise EntryRefusedError(f"there is no such entry: {error}") from error
 
 
 def _check_entries(store: Store, indices: Sequence[int], force: bool) -> None:
