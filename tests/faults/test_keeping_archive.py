@@ -112,3 +112,30 @@ def test_every_step_of_an_erasure_in_cold_storage_broken(how: str, kept: float) 
         assert ColdStorage(cold).read_bundle(0) == bundles[0]
         step += 1
     assert step > 10
+
+
+def test_what_is_archived_was_under_a_durable_head() -> None:
+    """A head seen and not yet durable is taken back by a power cut; the payloads below it must be there then."""
+    rng, disk = np.random.default_rng(1), SimulatedDisk()
+    store = Store(Path("/nonexistent"), disk, signer=SIGNER, entropy=rng.bytes)
+    store.append_many([NewEntry("collector", n, "visit", 1, b"{}") for n in range(1, 251)], 1)
+    store.integrate()
+    store.append_many([NewEntry("collector", n, "visit", 1, b"{}") for n in range(251, 261)], 1)
+
+    class Killed(BaseException):
+        pass
+
+    def observe(seen: SimulatedDisk) -> None:
+        if b"\n260\n" in (seen.read("ledger/checkpoint") or b""):
+            raise Killed
+
+    disk.observe = observe
+    with pytest.raises(Killed):
+        store.integrate()
+    disk.close()
+    disk.observe, files = None, disk.files()
+    leaves = TiledLog(lambda path: files.get(f"ledger/{path}"), 260).bundle
+    Archive(disk, SimulatedDisk(), "/cold", leaves).run(1)
+    assert disk.read(payload_path(0)) is None
+    disk = disk.crash(rng, 0.0)
+    assert Store(Path("/nonexistent"), disk, signer=SIGNER, entropy=rng.bytes).size == 260

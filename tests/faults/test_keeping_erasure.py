@@ -162,6 +162,22 @@ def test_what_decides_time_is_not_erased_lightly() -> None:
             erase_entries(store, [never], REASON, 2, force=True)
     with pytest.raises(EntryRefusedError, match="there is no entry 99"):
         erase_entries(store, [99], REASON, 2)
+    with pytest.raises(EntryRefusedError, match="there is no such entry"):
+        erase_entries(store, [2**60], REASON, 2)
     for reason in ("", "x" * 501):
         with pytest.raises(EntryRefusedError, match="a reason"):
             erase_entries(store, [1], reason, 2, force=True)
+
+
+@pytest.mark.parametrize("said", [b"{}", b"[]", b'{"indices":7}', b'{"indices":"0"}', b'{"indices":[0,99999999,-1]}'])
+def test_attack_an_erasure_that_nobody_could_have_asked_for_stops_no_start(said: bytes) -> None:
+    """Any client can append to any stream: what stands there at the next start must not kill it, nor be obeyed."""
+    rng, disk = np.random.default_rng(5), SimulatedDisk()
+    store = open_store(disk, rng)
+    key = canonical.encode({"name": "a", "purpose": "b", "vkey": SIGNER.verifier.vkey})
+    store.append_many([NewEntry("x", 1, "key", 1, key), NewEntry("erasure", 1, "erasure", 1, said)], 1)
+    assert finish_erasures(store) == 1
+    assert store.read(0)[1] == key
+    store.append_many([NewEntry("x", 2, "visit", 1, b"{}")], 2)
+    assert erase_entries(store, [2], REASON, 3) == 3
+    assert erased(disk) == {2}

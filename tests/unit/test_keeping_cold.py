@@ -18,9 +18,11 @@ from timeball.ledger import canonical
 from timeball.ledger.batch import sign_batch
 from timeball.ledger.errors import EvidenceError
 from timeball.ledger.note import make_signer
+from timeball.ledger.payload import erase_frames
 from timeball.station.keeping.archiving import Archive, Archived, bundles_before, erase_cold, leaves_of
 from timeball.station.keeping.cold import COLD, ColdStorage, read_payload_bundle
 from timeball.station.keeping.columns import join_readings, split_readings
+from timeball.station.keeping.erasing import erase_entries
 from timeball.station.keeping.errors import ColdStorageError
 from timeball.station.recording.filesystem import OSFileSystem
 from timeball.station.recording.ledger_reader import LedgerReader
@@ -187,6 +189,43 @@ def test_erasing_in_cold_storage(state: Path) -> None:
     rows = pq.read_table(state.parent / "cold" / names[1]).column("entry").to_pylist()
     assert 6 not in rows
     assert 9 in rows
+
+
+class Stopped(BaseException):
+    """The archive run is killed."""
+
+
+class KilledAfterAPart(OSFileSystem):
+    """A cold storage whose first whole part is the last thing that happens."""
+
+    def rename(self, old: str, new: str) -> None:
+        super().rename(old, new)
+        if new.endswith(".entries.parquet"):
+            raise Stopped(new)
+
+
+def test_an_erasure_finds_the_copy_that_a_killed_run_left(state: Path) -> None:
+    """The part is there and nothing is removed yet: both copies lose the payload, and the next run goes on."""
+    folder, reader = state.parent / "cold", LedgerReader(state)
+    folder.mkdir()
+    with pytest.raises(Stopped):
+        Archive(OSFileSystem(state), KilledAfterAPart(folder), str(folder), leaves_of(reader)).run(3)
+    assert len(list(folder.iterdir())) == 2
+    with Store(state) as store:
+        assert store.read(6)[1] is not None
+        erase_entries(store, [6], "why", 10_000, force=True, state=state)
+    cold = ColdStorage(OSFileSystem(folder)).read_bundle(0)
+    assert cold == (state / "payloads" / "000").read_bytes()
+    assert erase_frames(cold, [6]) == cold
+    assert archive(state).present == 3
+    verify_folder(LogFolder.find(state), None)
+
+
+def test_nothing_that_an_erasure_left_half_written_stays_beside_the_ledger(state: Path) -> None:
+    """It holds the other payloads of its bundle; who erases one of those later looks in cold storage alone."""
+    (state / "payloads" / "001.tmp").write_bytes((state / "payloads" / "001").read_bytes())
+    archive(state)
+    assert [name for name in bundles(state) if "tmp" in name] == []
 
 
 numbers = st.integers(-(2**70), 2**70).map(str) | st.sampled_from(["-0", "+1", "01", "", "1_0", " 1", "1e3", "٣"])

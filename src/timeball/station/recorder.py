@@ -19,7 +19,7 @@ from threading import Event
 
 import msgspec
 
-from timeball.ledger.errors import PolicyError
+from timeball.ledger.errors import LedgerError, PolicyError
 from timeball.ledger.note import parse_skey
 from timeball.station.hosttime.realtime import station_leaps
 from timeball.station.keeping.erasing import erase_entries, finish_erasures
@@ -177,6 +177,8 @@ class Recorder:
             return Recorded([entry])
         except StoreError as error:
             return _refuse(error)
+        except (LedgerError, OSError) as error:
+            return Refused("full", f"the erasure is not done: {error}")
 
     def _welcome(self) -> None:
         with contextlib.suppress(OSError):
@@ -233,7 +235,7 @@ def work(process: Process) -> None:
         guard.settle(store, clock())
         try:
             finish_erasures(store, process.state)
-        except StoreError as error:
+        except (StoreError, LedgerError, OSError) as error:
             process.log.warning("an erasure is not finished, and will be at the next start or erasure: %s", error)
         Recorder(store, listener, clock, config.ledger.checkpoint_interval_s, process.state).serve(process.stop)
         recorder_socket(process.state).unlink(missing_ok=True)

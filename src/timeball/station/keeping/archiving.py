@@ -1,9 +1,10 @@
 """Retention: payload bundles older than a time go from beside the ledger into cold storage; the tree stays.
 
-The order is the invariant. A part is written and synced; it is read back, and every bundle rebuilt from it must be the
-bytes beside the ledger, each payload matching its digest under the signed head; the ledger says where cold storage is;
-only then are the files beside it removed. So whatever fails, each payload is in one place at least, and running it
-again goes on. Only whole bundles move. Nothing is ever deleted from cold storage here, except what was erased.
+The order is the invariant. The ledger says where cold storage is, so that an erasure finds every copy; a part is
+written and synced; it is read back, and every bundle rebuilt from it must be the bytes beside the ledger, each payload
+matching its digest under the signed head; only then are the files beside it removed. So whatever fails, each payload is
+in one place at least, and running it again goes on. Only whole bundles move. Nothing is ever deleted from cold storage
+here, except what was erased.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from timeball.station.keeping.cold import COLD, ENTRIES, READINGS, ColdStorage, 
 from timeball.station.keeping.errors import ColdStorageError
 from timeball.station.keeping.parts import PartWriter, arrow
 from timeball.station.recording.filesystem import FileSystem, replace
-from timeball.station.recording.integration import PAYLOADS, payload_path
+from timeball.station.recording.integration import LEDGER, PAYLOADS, payload_path
 from timeball.station.recording.ledger_reader import LedgerReader
 
 PART_BYTES = 64 << 20
@@ -52,8 +53,12 @@ class Archive:
 
     def run(self, end: int, progress: Progress | None = None) -> Archived:
         """Move the bundles below `end` that are still beside the ledger; raises ColdStorageError and OSError."""
+        # the head that `end` was taken from may be seen and yet not be durable: below it no payloads may be missing
+        self._state.sync_dir(LEDGER)
         sweep(self._cold)
         ranges = list(self._missing(end))
+        if end:
+            self._point()
         for number in range(end):
             if not any(first <= number <= last for first, last in ranges):
                 self._remove_archived(number)
@@ -81,7 +86,6 @@ class Archive:
         data = self._state.read(payload_path(number))
         if data is not None:
             self._expect(number, data, self._storage.read_bundle(number))
-            self._point()
             self._remove([number])
             self.done.present += 1
 
@@ -97,7 +101,6 @@ class Archive:
         size = write_part(self._cold, part, writer)
         for each in range(first, number + 1):
             self._expect(each, self._beside(each), self._storage.read_bundle(each))
-        self._point()
         self._remove(range(first, number + 1))
         self.done.bundles += number - first + 1
         self.done.bytes_before += before
@@ -131,6 +134,8 @@ class Archive:
         paths = [payload_path(number) for number in numbers]
         for path in paths:
             self._state.unlink(path)
+            # an erasure that broke off may have left one, and the next would look for its payloads elsewhere
+            self._state.unlink(f"{path}.tmp")
         for folder in sorted({path.rpartition("/")[0] for path in paths}):
             self._state.sync_dir(folder)
 

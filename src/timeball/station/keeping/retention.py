@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,7 +15,6 @@ from timeball.station.keeping.lock import keeping_lock
 from timeball.station.recording.filesystem import OSFileSystem
 from timeball.station.recording.integration import PAYLOADS
 from timeball.station.recording.ledger_reader import LedgerReader
-from timeball.station.supervision.files import sync_folder
 
 VKEY = "log.vkey"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -28,7 +28,8 @@ def archive_state(state: Path, folder: Path, before: datetime, progress: Progres
     """
     with keeping_lock(state):
         folder.mkdir(parents=True, exist_ok=True)
-        sync_folder(folder.parent)
+        # the names of all folders on the way to it
+        os.sync()
         claim_folder(state, folder)
         reader = LedgerReader(state)
         end = bundles_before(reader, tai_ns(before))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from timeball.ledger import canonical
-from timeball.ledger.contents import ERASURE
+from timeball.ledger.contents import ERASURE, erased_by
 from timeball.ledger.entry import parse_envelope, verify_payload
 from timeball.ledger.errors import LedgerError
 from timeball.ledger.payload import erase_frame, parse_frame
@@ -55,12 +55,8 @@ def erasures_in(leaves: Sequence[bytes], payloads: bytes) -> set[int]:
     for leaf in leaves:
         frame = parse_frame(payloads, offset)
         offset = frame.end
-        if frame.payload is None or parse_envelope(leaf).type != ERASURE:
-            continue
-        said = canonical.decode(frame.payload)
-        named = said.get("indices") if isinstance(said, dict) else None
-        if isinstance(named, list):
-            indices.update(index for index in named if isinstance(index, int))
+        if frame.payload is not None and parse_envelope(leaf).type == ERASURE:
+            indices.update(erased_by(canonical.decode(frame.payload)))
     return indices
 
 

@@ -212,7 +212,9 @@ class Store:
             group = self._pending[bisect_right(self._pending, index, key=lambda group: group.first) - 1]
             return group.envelope(index - group.first), group.payload(index - group.first)
         bundle, position = divmod(index, WIDTH)
-        payload = self._payload_frame(bundle, position).payload if self.holds_payloads(index) else None
+        # one look: an archive run may move the file away between two
+        frames = self._fs.read(payload_path(bundle))
+        payload = None if frames is None else _frame(frames, position).payload
         return parse_envelope(self._log().bundle(bundle)[position]), payload
 
     def last_index(self, stream: str) -> int:
@@ -338,12 +340,12 @@ class Store:
     def _log(self) -> TiledLog:
         return TiledLog(lambda path: self._fs.read(f"{LEDGER}/{path}"), self._head.size)
 
-    def _payload_frame(self, bundle: int, position: int) -> Frame:
-        data = self._fs.read(payload_path(bundle)) or b""
-        frame = parse_frame(data)
-        for _ in range(position):
-            frame = parse_frame(data, frame.end)
-        return frame
+
+def _frame(bundle: bytes, position: int) -> Frame:
+    frame = parse_frame(bundle)
+    for _ in range(position):
+        frame = parse_frame(bundle, frame.end)
+    return frame
 
 
 def _log_key(state_dir: Path, origin: str) -> Signer:
