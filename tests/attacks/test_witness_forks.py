@@ -185,7 +185,7 @@ class Liar(http.server.BaseHTTPRequestHandler):
         self.answer(409, b"999999\n", "text/x.tlog.size")
 
     def do_GET(self) -> None:
-        self.answer(200 if self.shown else 404, self.shown, "text/plain")
+        self.answer(500 if self.shown == b"broken" else 200 if self.shown else 404, self.shown, "text/plain")
 
     def answer(self, status: int, body: bytes, kind: str) -> None:
         self.send_response(status)
@@ -207,7 +207,7 @@ def lying(shown: bytes) -> Iterator[str]:
         server.shutdown()
 
 
-@pytest.mark.parametrize("shown", ["nothing", "a stranger's head", "our own head"])
+@pytest.mark.parametrize("shown", ["nothing", "a broken page", "a stranger's head", "our own head"])
 def test_a_lying_witness_is_no_fork(tmp_path: Path, shown: str) -> None:
     """Who only says that there is a larger tree is one witness less, and no reason for an alarm of a fork."""
     state = write_log(tmp_path / "state", ["a", "b"])
@@ -216,8 +216,10 @@ def test_a_lying_witness_is_no_fork(tmp_path: Path, shown: str) -> None:
     known = PolicyWitness("w1", parse_cosigner_vkey(Witness(tmp_path, "witness.example.org/w1").keys[0]))
     head = LocalLog(state).newest()
     assert head is not None
-    with lying(b"" if shown == "nothing" else note) as url:
+    with lying({"nothing": b"", "a broken page": b"broken"}.get(shown, note)) as url:
+        submitter = Submitter(WitnessClient(url), [known], LocalLog(state))
         with pytest.raises(Exception) as refused:  # noqa: PT011 (which one is the point)
-            Submitter(WitnessClient(url), [known], LocalLog(state)).submit(head)
+            submitter.submit(head)
         assert not isinstance(refused.value, ForkFound)
         assert isinstance(refused.value, WitnessRefused) == (shown != "a stranger's head")
+        assert submitter.size == 0, "it is asked anew"

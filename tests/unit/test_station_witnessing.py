@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 import time
@@ -13,12 +14,13 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.applications import Starlette
 
 from timeball.cli.root import root
 from timeball.cli.root import run as run_command
 from timeball.ledger.checkpoint import Checkpoint, sign_checkpoint
 from timeball.ledger.cosignature import cosign, make_cosigner, parse_cosigner_vkey
-from timeball.ledger.errors import EvidenceError
+from timeball.ledger.errors import EvidenceError, Refusal
 from timeball.ledger.merkle import MerkleTree, hash_leaf, make_consistency_proof
 from timeball.ledger.note import make_signer
 from timeball.ledger.policy import Policy, parse_policy
@@ -28,6 +30,7 @@ from timeball.station.configuration.settings import Config
 from timeball.station.reporting.witnesses import witnessing_alarms, witnessing_part, witnessing_words
 from timeball.station.supervision.process import CannotStartError
 from timeball.station.supervision.supervisor import station_commands
+from timeball.station.web import make_server
 from timeball.station.witnessing.board import Board
 from timeball.station.witnessing.client import MAX_ANSWER_BYTES, WitnessClient, check_url, parse_cosignatures
 from timeball.station.witnessing.errors import WitnessRefused, WitnessUnreachable
@@ -383,3 +386,32 @@ def test_the_command_says_what_is_missing(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         assert run_command(["witness", "--state", state, "--log", LOG.verifier.vkey, "--listen", address]) == 2
+
+
+def test_a_head_that_cannot_be_cosigned_is_refused_in_words() -> None:
+    """Such as one with extension lines, which ML-DSA-44 does not cover."""
+    checkpoint = Checkpoint(LOG.name, 1, tree().root(1), ("more",))
+    quantum = make_cosigner("witness.example/q", bytes(32), "ml-dsa-44")
+    disk = SimulatedDisk()
+    heads = Heads(disk, [LOG.verifier], [COSIGNERS["w1"], quantum], lambda: 1)
+    with pytest.raises(Refusal, match="extension lines") as refused:
+        heads.add(AddCheckpoint(0, (), sign_checkpoint(checkpoint, [LOG])))
+    assert refused.value.status == 400
+    assert heads.newest(LOG.name) is None
+    heads.add(AddCheckpoint(0, (), grown(1)))
+
+
+def test_a_connection_that_has_ended_is_not_kept_in_memory() -> None:
+    async def ends() -> bool:
+        server = make_server(Starlette(), 300.0)
+        server.config.load()
+        protocol = server.config.http_protocol_class(server.config, server.server_state, {})  # type: ignore[call-arg]
+        with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()):
+            connection, _ = listener.accept()
+            transport, _ = await asyncio.get_running_loop().connect_accepted_socket(lambda: protocol, connection)
+            waiting = not protocol.end.cancelled()
+            transport.abort()
+            await asyncio.sleep(0.01)
+            return waiting and bool(protocol.end.cancelled())
+
+    assert asyncio.run(ends())

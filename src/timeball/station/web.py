@@ -36,7 +36,12 @@ def make_server(app: Starlette, connection_s: float) -> uvicorn.Server:
             super().connection_made(transport)
             # asyncio does this only for sockets made with their protocol named; without it each answer waits 40 ms
             transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self.loop.call_later(connection_s, transport.abort)
+            self.end = self.loop.call_later(connection_s, transport.abort)
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            # else each short connection would be held in memory for as long as a slow one may last
+            self.end.cancel()
+            super().connection_lost(exc)
 
     return uvicorn.Server(
         uvicorn.Config(

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from timeball.ledger.checkpoint import Checkpoint, parse_checkpoint_text
 from timeball.ledger.cosignature import Cosigner, CosignerKey, add_cosignatures, cosign
-from timeball.ledger.errors import EvidenceError, LedgerError, Refusal
+from timeball.ledger.errors import EvidenceError, LedgerError, NoteError, Refusal
 from timeball.ledger.note import NoteKey, open_note, parse_note, write_signature
 from timeball.ledger.witnessing import AddCheckpoint, judge
 from timeball.station.recording.filesystem import FileSystem, replace
@@ -85,8 +85,8 @@ class Heads:
                 raise
             # a clock that was set back must not say that we saw a larger tree earlier than a smaller one
             time_s = max(self._clock(), 0 if known is None else known.time_s, 1)
-            lines = [cosign(checkpoint.text, cosigner, time_s) for cosigner in self._cosigners]
-            head = Head(checkpoint, add_cosignatures(signed_by(request.note, keys), lines), time_s)
+            lines, note = self._cosigned(checkpoint, signed_by(request.note, keys), time_s)
+            head = Head(checkpoint, note, time_s)
             replace(self._fs, _path(checkpoint.origin), head.note)
             self._heads[checkpoint.origin] = head
             return lines
@@ -95,6 +95,14 @@ class Heads:
         """Give the folder back."""
         with self._turn:
             self._fs.close()
+
+    def _cosigned(self, checkpoint: Checkpoint, note: bytes, time_s: int) -> tuple[list[str], bytes]:
+        """Our signature lines and the note with them; raises Refusal 400 for a head that cannot carry them."""
+        try:
+            lines = [cosign(checkpoint.text, cosigner, time_s) for cosigner in self._cosigners]
+            return lines, add_cosignatures(note, lines)
+        except NoteError as error:
+            raise Refusal(400, f"this witness cannot cosign such a checkpoint: {error}\n") from error
 
     def _keep_fork(self, known: Head, other: bytes) -> None:
         """Keep two heads that the log signed and that cannot both be true: whoever holds them can convict the log."""

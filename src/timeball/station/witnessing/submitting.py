@@ -70,10 +70,10 @@ class Submitter:
 
     def _refused(self, head: SignedHead, refusal: WitnessRefused) -> WitnessError:
         """What a refusal means; gives the error to raise."""
+        self.size = 0  # asked anew next time, whatever it shows: a witness may have been given a new folder
         note = self._client.newest(head.checkpoint.origin)
         # read after the witness's, or a head that another process of ours has just submitted would look like a fork
         verifier, newest = self._log.verifier(), self._log.newest()
-        self.size = 0  # asked anew next time: a witness may have been given a new folder
         if note is None or verifier is None or newest is None:
             return refusal
         try:
