@@ -21,9 +21,11 @@ from timeball.ledger.cosignature import add_cosignatures, cosign, make_cosigner
 from timeball.ledger.errors import EvidenceError
 from timeball.ledger.log import TiledLog
 from timeball.ledger.note import parse_note, parse_vkey
+from timeball.ledger.policy import Policy, parse_policy
 from timeball.station.publishing.attested import Trust
 from timeball.station.publishing.errors import HeadContradiction
 from timeball.station.publishing.mirror import Mirror
+from timeball.station.publishing.mirrorfiles import MAX_EVIDENCE, MirrorFiles
 from timeball.station.publishing.source import Source
 from timeball.station.recording.store import NewEntry, Store
 
@@ -217,3 +219,40 @@ def test_contradiction_is_its_own_error(honest: tuple[Path, Path, Path], mirror:
     with files_served(make(THEN)) as url, pytest.raises(HeadContradiction) as caught:
         Mirror(Source(url), mirror).update()
     assert caught.value.evidence.is_dir()
+
+
+def test_a_head_of_another_log_of_the_policy_convicts_nobody(honest: tuple[Path, Path, Path], tmp_path: Path) -> None:
+    """The server shows one log and then another, both known: it lies, and neither log has contradicted itself."""
+    other = published(grow(tmp_path / "other", THEN), tmp_path / "other-served")
+    logs = [
+        parse_policy(f"log {(each / 'log.vkey').read_text().strip()}\nquorum none\n") for each in (honest[0], other)
+    ]
+    policy = Policy(tuple(log for each in logs for log in each.logs), {}, {})
+    shown = shutil.copytree(honest[0], tmp_path / "shown")
+    with files_served(shown) as url:
+        mirror = Mirror(Source(url), tmp_path / "mirror", Trust(None, policy))
+        mirror.update()
+        shutil.rmtree(shown)
+        other.rename(shown)
+        for each in (mirror, Mirror(Source(url), tmp_path / "mirror", Trust(None, policy))):
+            with pytest.raises(EvidenceError, match="it is a head of the log of"):
+                each.update()
+    assert not (tmp_path / "mirror/evidence").exists()
+
+
+def test_a_key_beside_a_policy_that_names_no_log(honest: tuple[Path, Path, Path], tmp_path: Path) -> None:
+    trust = Trust(parse_vkey((honest[0] / "log.vkey").read_text().strip()), parse_policy("quorum none\n"))
+    with files_served(honest[0]) as url:
+        for what in ("new", "same"):
+            assert Mirror(Source(url), tmp_path / "mirror", trust).update().what == what
+
+
+def test_evidence_is_bounded_and_completed(tmp_path: Path) -> None:
+    files = MirrorFiles(tmp_path)
+    files.keep_evidence("0", {"served": b"head"})
+    folder = files.keep_evidence("0", {"served": b"another", "held": b"ours"})
+    assert (folder / "served").read_bytes() == b"head", "what is kept is never written again"
+    assert (folder / "held").read_bytes() == b"ours", "what a crash left out is added"
+    for number in range(2 * MAX_EVIDENCE):
+        files.keep_evidence(str(number), {"served": b"head", "held": b"ours"})
+    assert len(list((tmp_path / "evidence").iterdir())) == MAX_EVIDENCE

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 import re
 from pathlib import Path
 
@@ -121,3 +123,21 @@ def test_a_mirror_follows_erasures_but_never_of_what_decides_time(state: Path) -
     erased = erase_frames(0, leaves, data, {0, 2, 300})
     assert seen(erased, 4)[:3] == [{"n": 1}, {"who": "Ada"}, None]
     assert len(erased) == len(data)
+
+
+def test_what_cannot_be_read_now_is_not_told_as_not_there(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mirror believes "not there" and keeps these payloads as withheld for ever; so a full table of files is said."""
+    files = LedgerFiles(state)
+    true_open = os.open
+
+    def full(path: str, flags: int, *, dir_fd: int | None = None) -> int:
+        if path == "000":
+            raise OSError(errno.EMFILE, "too many open files")
+        return true_open(path, flags, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "open", full)
+    with pytest.raises(OSError, match="too many open files"):
+        files.payloads(0)
+    monkeypatch.undo()
+    assert files.payloads(0) is not None
+    assert files.payloads(1) is None

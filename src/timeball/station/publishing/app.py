@@ -36,7 +36,7 @@ log = logging.getLogger("publishing")
 
 def create_app(state: Path, readers: Iterable[Reader] = ()) -> Starlette:
     """The application that serves the ledger of the state folder `state`."""
-    return Starlette(routes=ledger_routes(LedgerFiles(state), Access(readers)))
+    return Starlette(routes=ledger_routes(LedgerFiles(state), Access(readers)), exception_handlers={OSError: _busy})
 
 
 def ledger_routes(files: LedgerFiles, access: Access) -> list[BaseRoute]:
@@ -124,6 +124,11 @@ def _answer(request: Request, served: Served | None, kind: str, caching: str) ->
 def _matches(asked: str, etag: str) -> bool:
     """RFC 9110, 13.1.2: any of a list, compared weakly, or `*`."""
     return any(tag.strip().removeprefix("W/") in ("*", etag) for tag in asked.split(",")) if asked else False
+
+
+def _busy(request: Request, error: Exception) -> Response:
+    log.error("%s: %s", request.url.path, error)
+    return PlainTextResponse("this cannot be read now; ask again\n", 503, {"Cache-Control": "no-store"})
 
 
 def _missing() -> Response:

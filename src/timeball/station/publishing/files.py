@@ -5,6 +5,7 @@ Paths are parsed, never joined as they came. It does not verify: whoever fetches
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from contextlib import suppress
@@ -22,6 +23,8 @@ COSIGNED = "checkpoint.cosigned"
 NEWEST = "checkpoint"
 KEY = "log.vkey"
 MAX_HEAD_BYTES = 1_000_000
+# also a link (ELOOP) or a socket (ENXIO) in the place of a file
+_ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO})
 
 
 class Served(NamedTuple):
@@ -32,7 +35,10 @@ class Served(NamedTuple):
 
 
 class LedgerFiles:
-    """Reads below a state folder; every method gives None for what is not there."""
+    """Reads below a state folder; every method gives None for what is not there, and raises OSError otherwise.
+
+    A disk or a process that cannot read now must not look like a log that holds less: mirrors would believe it.
+    """
 
     def __init__(self, state: Path) -> None:
         self._state = state
@@ -102,7 +108,9 @@ class LedgerFiles:
     def _read(self, parts: tuple[str, ...]) -> Served | None:
         try:
             folder = os.open(self._state, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        except OSError:
+        except OSError as error:
+            if error.errno not in _ABSENT:
+                raise
             return None
         try:
             for part in parts[:-1]:
@@ -110,7 +118,9 @@ class LedgerFiles:
                 os.close(folder)
                 folder = inner
             descriptor = os.open(parts[-1], os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
-        except OSError:
+        except OSError as error:
+            if error.errno not in _ABSENT:
+                raise
             return None
         finally:
             os.close(folder)

@@ -16,7 +16,7 @@ from typing import Literal
 from timeball.ledger.checkpoint import Checkpoint, open_checkpoint
 from timeball.ledger.contents import is_envelope
 from timeball.ledger.cosignature import parse_log_vkey
-from timeball.ledger.errors import EvidenceError, LedgerError
+from timeball.ledger.errors import CanonicalError, EvidenceError, LedgerError
 from timeball.ledger.log import AttestedLog
 from timeball.ledger.note import NoteKey
 from timeball.ledger.tiles import WIDTH, TilePath, index_path, parse_bundle, tile_width
@@ -88,6 +88,8 @@ class Mirror:
             shown, key, times = self._trust.open(note)
         except LedgerError as error:
             raise EvidenceError("checkpoint", str(error)) from error
+        if self._trust.key is not None and self._trust.key != key:
+            raise EvidenceError("checkpoint", f"it is a head of the log of {key.vkey}, not of {self._trust.key.vkey}")
         old = self._head
         if old is not None and shown.size < old.size:
             self._expect_past(note, shown, old)
@@ -141,7 +143,8 @@ class Mirror:
             if held is not None:
                 data, withheld = check_payloads(number, leaves, merge_frames(leaves, held, data))
             self._files.write_payloads(number, data)
-        erased.update(erasures_in(leaves, data))
+        with suppress(CanonicalError):  # such an entry names nothing; whoever judges the contents convicts it
+            erased.update(erasures_in(leaves, data))
         return withheld
 
     def _follow_erasures(self, indices: set[int], size: int) -> None:
@@ -160,7 +163,7 @@ class Mirror:
         self._files.write(HEAD, note)
         self._files.sync()
         self._files.drop_partial(0 if self._head is None else self._head.size, head.size)
-        self._head = head
+        self._head, self._trust = head, Trust(key, self._trust.policy)
 
     def _expect_extends(self, note: bytes, shown: Checkpoint, old: Checkpoint) -> None:
         tiles = check_extends(self._source.read, old, shown)
@@ -189,7 +192,7 @@ class Mirror:
         key = _key(stored, KEY)
         if trust.key is not None and trust.key != key:
             raise EvidenceError(KEY, f"this folder mirrors the log of {key.vkey}, not of {trust.key.vkey}")
-        if trust.policy is not None and all(log.verifier != key for log in trust.policy.logs):
+        if trust.key is None and trust.policy is not None and all(log.verifier != key for log in trust.policy.logs):
             raise EvidenceError(KEY, f"this folder mirrors the log of {key.vkey}, which the policy does not name")
         return Trust(key, trust.policy)
 

@@ -16,6 +16,7 @@ from timeball.ledger.tiles import WIDTH, TilePath, index_path
 HEAD = "ledger/checkpoint"
 KEY = "ledger/log.vkey"
 EVIDENCE = "evidence"
+MAX_EVIDENCE = 64
 
 
 class MirrorFiles:
@@ -75,12 +76,18 @@ class MirrorFiles:
                     folder.rmdir()
 
     def keep_evidence(self, name: str, files: Mapping[str, bytes]) -> Path:
-        """Keep files under `evidence/NAME`, durably; what is kept there is never written again."""
-        folder = self.folder / EVIDENCE / name
-        if not folder.exists():
-            for file, data in files.items():
+        """Keep files under `evidence/NAME`, durably; what is kept there is never written again. Gives the folder.
+
+        A log's key can sign contradictions without end: beyond 64 of them nothing more is kept.
+        """
+        every = self.folder / EVIDENCE
+        folder = every / name
+        if not folder.exists() and every.is_dir() and len(list(every.iterdir())) >= MAX_EVIDENCE:
+            return every
+        for file, data in files.items():
+            if not (folder / file).exists():  # what a crash or a full disk left out before is added
                 self.write(f"{EVIDENCE}/{name}/{file}", data)
-            self.sync()
+        self.sync()
         return folder
 
     def _make(self, folder: Path) -> None:
