@@ -50,12 +50,14 @@ def honest(state: Path) -> Sequence[Item]:
     return tuple(entries_of(state))
 
 
-def audit(served: Path, folder: Path, change: Callable[[str, bytes], bytes | None] | None = None) -> Statement:
+def audit(
+    served: Path, folder: Path, change: Callable[[str, bytes], bytes | None] | None = None, now_s: float = 4e9
+) -> Statement:
     """One look of an auditor at what is served; its signed statement, read back."""
     log = (served / "log.vkey").read_text().strip()
     policy = parse_policy(f"log {log}\nwitness w1 {WITNESS.verifier.vkey}\nquorum none\n".encode())
     with files_served(served, change) as url:
-        auditor = Auditor(Source(url), folder, Trust(None, policy), AUDITOR, lambda: 7.0)
+        auditor = Auditor(Source(url), folder, Trust(None, policy), AUDITOR, lambda: now_s)
         auditor.step()
     note = auditor.newest()
     assert note is not None
@@ -207,6 +209,47 @@ def test_a_back_dated_entry_is_named(state: Path, honest: Sequence[Item], tmp_pa
             found = audit(after, folder, cosigned)
             assert (found.verdict, found.index) == (verdict, len(honest) if verdict == CONTRADICTION else None), name
             assert found.bounds == 1
+
+
+def test_a_witness_that_cosigns_with_a_time_of_the_future_convicts_nobody(
+    state: Path, honest: Sequence[Item], tmp_path: Path
+) -> None:
+    own, now_s = shutil.copytree(state, tmp_path / "state"), max(item.time_ns for item in honest) // 10**9
+
+    def cosigned(path: str, data: bytes) -> bytes:
+        if path != "checkpoint":
+            return data
+        return add_cosignatures(data, [cosign(parse_note(data).text, WITNESS, now_s + 2 * TOLERANCE_S)])
+
+    audit(published(own, tmp_path / "1"), tmp_path / "audit", cosigned, now_s)
+    with Store(own) as store:
+        lease = NewEntry("lease", 1, "lease", 1, canonical.encode({"lease": "observer"}))
+        store.append_many([lease], now_s * 10**9 + 999_999_999)
+        store.integrate()
+    found = audit(published(own, tmp_path / "2"), tmp_path / "audit", cosigned, now_s)
+    assert (found.verdict, found.bounds) == (AGREES, 0)
+
+
+def test_any_number_of_forks_is_one_contradiction(state: Path, honest: Sequence[Item], tmp_path: Path) -> None:
+    """Each would else leave files on the disk that the witness needs for its heads."""
+    log = (state / "ledger/log.vkey").read_text().strip()
+    policy = parse_policy(f"log {log}\nquorum none\n")
+    served = published(state, tmp_path / "served")
+    shown = []
+    for cut in (2, 3):
+        forged = tmp_path / f"forged{cut}"
+        (forged / "keys").mkdir(parents=True)
+        shutil.copy(state / "keys/log.key", forged / "keys")
+        shown.append(published(write_ledger(forged, honest[:-cut]), tmp_path / f"served{cut}"))
+    with files_served(served) as url:
+        auditor = Auditor(Source(url), tmp_path / "audit", Trust(None, policy), AUDITOR)
+        auditor.step()
+        for each in shown:
+            shutil.rmtree(served)
+            each.rename(served)
+            auditor.step()
+    assert len(list((tmp_path / "audit/log/evidence").iterdir())) == 2, "control: two forks were shown"
+    assert len(auditor.contradictions()) == 1
 
 
 def test_a_restart_says_the_same_again(state: Path, tmp_path: Path) -> None:

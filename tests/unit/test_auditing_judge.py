@@ -146,3 +146,12 @@ def test_no_payload_ends_the_auditor(honest: Sequence[Item], payload: Any) -> No
     for stream, kind in {(item.stream, item.type) for item in honest} | {("witness", "witnessing"), ("x", "erasure")}:
         statement = judged(entries([*honest, Item(stream, kind, payload)]))
         assert statement.text
+
+
+def test_a_payload_that_is_not_canonical_is_a_contradiction_and_is_not_passed_over(honest: Sequence[Item]) -> None:
+    """Its digest holds, so whoever holds the log's key recorded it."""
+    made = entries([*honest, Item("lease", "lease", {"lease": "observer"})])
+    assert judged(made).verdict == AGREES, "control"
+    made[-1] = Entry(made[-1].index, made[-1].envelope, b'{"lease": "observer"}')
+    found = judged(made)
+    assert (found.verdict, found.index) == (CONTRADICTION, len(honest))

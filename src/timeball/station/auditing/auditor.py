@@ -20,7 +20,7 @@ from pathlib import Path
 
 from timeball.ledger.errors import LedgerError
 from timeball.ledger.note import Signer
-from timeball.station.auditing.judging import Judge
+from timeball.station.auditing.judging import TOLERANCE_S, Judge
 from timeball.station.auditing.statement import CONTRADICTION, Statement, open_statement, sign_statement
 from timeball.station.publishing.attested import Trust
 from timeball.station.publishing.errors import HeadContradiction, SourceDenied, SourceUnreachable
@@ -49,7 +49,7 @@ class Auditor:
         (folder / CONTRADICTIONS).mkdir(parents=True, exist_ok=True)
         self._mirror = Mirror(source, folder / "log", trust)
         self._judge = Judge(_lines(folder / ACCEPTED))
-        self._heads: dict[int, int] = {}
+        self._newest_seen = -1
         for line in _lines(folder / HEADS):
             size, _, time_s = line.partition(" ")
             # the end of the file may be torn
@@ -65,7 +65,8 @@ class Auditor:
         try:
             update = self._mirror.update()
         except HeadContradiction as found:
-            self._fork = found.reason
+            # the first one says it; a log's key can sign any number of them
+            self._fork = self._fork or found.reason
         else:
             self._note_head(update)
         head = self._mirror.head
@@ -87,9 +88,10 @@ class Auditor:
         while not stop.is_set():
             try:
                 self.step()
-            except (SourceUnreachable, SourceDenied, LedgerError, OSError) as trouble:
+            except Exception as trouble:
+                expected = isinstance(trouble, (SourceUnreachable, SourceDenied, LedgerError, OSError))
                 if str(trouble) != last:
-                    log.warning("%s", trouble)
+                    log.warning("%s", trouble, exc_info=not expected)
                 last = str(trouble)
                 stop.wait(pause_s)
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
@@ -110,10 +112,14 @@ class Auditor:
         return _read(self.folder / CONTRADICTIONS / name) if name in self.contradictions() else None
 
     def _note_head(self, update: Update) -> None:
-        """Remember when a head was cosigned; the earliest of its cosignatures binds, whoever was late."""
-        if update.head is None or update.what == "older" or not update.times or update.shown in self._heads:
+        """Remember when a head was cosigned; the earliest of its cosignatures binds, whoever was late.
+
+        A time of the future binds nothing: one witness that lies about it shall not convict a log.
+        """
+        times = [time_s for time_s in update.times.values() if time_s <= self._now_s() + TOLERANCE_S]
+        if update.head is None or update.what == "older" or not times or update.shown <= self._newest_seen:
             return
-        time_s = min(update.times.values())
+        time_s = min(times)
         with (self.folder / HEADS).open("ab") as file:
             file.write(f"{update.shown} {time_s}\n".encode())
             file.flush()
@@ -121,7 +127,7 @@ class Auditor:
         self._saw(update.shown, time_s)
 
     def _saw(self, size: int, time_s: int) -> None:
-        self._heads[size] = time_s
+        self._newest_seen = max(size, self._newest_seen)
         self._judge.saw(size, time_s)
 
     def _kept_fork(self) -> str | None:

@@ -8,11 +8,13 @@ clock.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Collection
 
 from timeball.ledger import canonical
 from timeball.ledger.contents import ERASURE
 from timeball.ledger.entry import Envelope
+from timeball.ledger.errors import CanonicalError, LedgerError
 from timeball.station.auditing.signatures import KEY, Keys, NotSigned
 from timeball.station.auditing.statement import (
     AGREES,
@@ -47,7 +49,7 @@ class Judge:
         self._keys = Keys(accepted)
         self._streams: dict[str, int] = {}
         self._time_ns = 0
-        self._seen: list[tuple[int, int]] = []
+        self._seen: deque[tuple[int, int]] = deque()
         self._not_before_ns = 0
         self._fold: list[Unchecked] = []
         self._contents: list[Unchecked] = []
@@ -72,6 +74,9 @@ class Judge:
         except (ReplayError, NotSigned) as error:
             reason = error.reason if isinstance(error, ReplayError) else str(error)
             self.contradiction = Finding(entry.index, reason)
+        except CanonicalError as error:
+            # its digest holds, so the log itself recorded bytes that no entry may have
+            self.contradiction = Finding(entry.index, f"its payload is not canonical JSON: {error}")
 
     def statement(self, origin: str, root: bytes, time_s: int) -> Statement:
         """What was found so far, under the head of `size` entries and `root`."""
@@ -115,7 +120,7 @@ class Judge:
 
     def _expect_after_heads(self, index: int, time_ns: int) -> None:
         while self._seen and self._seen[0][0] <= index:
-            _, time_s = self._seen.pop(0)
+            _, time_s = self._seen.popleft()
             # TAI is ahead of POSIX time by the leap seconds: leaving them out errs on the side of the accused
             self._not_before_ns = max(self._not_before_ns, (time_s - TOLERANCE_S) * 10**9)
         if time_ns < self._not_before_ns:
@@ -162,9 +167,9 @@ class Judge:
     def _refold(self, entry: Entry) -> None:
         try:
             self._replay.take(entry)
-        except ReplayError:
+        except (ReplayError, CanonicalError):
             raise
-        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        except (ArithmeticError, AttributeError, LedgerError, LookupError, TypeError, ValueError) as error:
             # whatever a payload may hold, an auditor goes on, and says from where it could not
             self._stopped = Unchecked(entry.index, entry.index, f"the fold stopped here: {error}")
             return
