@@ -26,17 +26,19 @@ from timeball.ledger.note import make_signer
 from timeball.ledger.policy import Policy, parse_policy
 from timeball.ledger.witnessing import AddCheckpoint
 from timeball.simulation.disk import SimulatedDisk
+from timeball.station import paths, publisher
 from timeball.station.configuration.settings import Config
+from timeball.station.recording.store import NewEntry, Store
 from timeball.station.reporting.witnesses import witnessing_alarms, witnessing_part, witnessing_words
-from timeball.station.supervision.process import CannotStartError
+from timeball.station.supervision.process import CannotStartError, Process
 from timeball.station.supervision.supervisor import station_commands
 from timeball.station.web import make_server
 from timeball.station.witnessing.board import Board
 from timeball.station.witnessing.client import MAX_ANSWER_BYTES, WitnessClient, check_url, parse_cosignatures
-from timeball.station.witnessing.errors import WitnessRefused, WitnessUnreachable
+from timeball.station.witnessing.errors import ForkFound, WitnessRefused, WitnessUnreachable
 from timeball.station.witnessing.heads import Heads
 from timeball.station.witnessing.keys import load_cosigners, make_cosigners
-from timeball.station.witnessing.locallog import SignedHead
+from timeball.station.witnessing.locallog import LocalLog, SignedHead
 from timeball.station.witnessing.policyfile import by_url, read_policy
 from timeball.station.witnessing.standing import quorum_words, state_of, table, why_of
 
@@ -415,3 +417,69 @@ def test_a_connection_that_has_ended_is_not_kept_in_memory() -> None:
             return waiting and bool(protocol.end.cancelled())
 
     assert asyncio.run(ends())
+
+
+def station_of(folder: Path) -> tuple[Process, LocalLog]:
+    """The publisher's process over a ledger of two entries, beside which no recorder runs."""
+    (folder / "policy").write_text(TEXT)
+    with Store(folder / "state") as store:
+        store.append_many([NewEntry("collector", n, "readings", 1, b"{}") for n in (1, 2)], 5)
+        store.integrate()
+    paths.run_dir(folder / "state").mkdir()
+    config = Config(ledger=type(Config().ledger)(policy=str(folder / "policy")))
+    return Process("publisher", folder / "state", config), LocalLog(folder / "state")
+
+
+def test_nothing_is_published_before_the_recorder_has_read_its_journal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a witness would say, after a power cut, that what the journal holds was not there before it."""
+    process, _ = station_of(tmp_path)
+    made: list[bool] = []
+    turns = iter([False, False, True])
+    monkeypatch.setattr(publisher.Publisher, "run", lambda _self: made.append(True))
+    monkeypatch.setattr(Process, "sleep", lambda _self, _seconds: next(turns))
+    publisher.work(process)
+    assert (made, list(turns)) == ([], [])
+    monkeypatch.setattr(publisher, "_recorder_answers", lambda _state: True)
+    publisher.work(process)
+    assert made == [True], "control: with a recorder it begins"
+
+
+def test_a_cosigned_head_that_did_not_fit_on_the_disk_is_written_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process, log = station_of(tmp_path)
+    key, newest = log.verifier(), log.newest()
+    assert key is not None
+    assert newest is not None
+    one = publisher.Publisher(process, POLICY, log, key)
+    monkeypatch.setattr(one.say, "now", lambda _payload: True)
+    one.turn(0.0)
+    one.board.cosigned(
+        newest.size,
+        {name: cosign(newest.checkpoint.text, COSIGNERS[name], 1_800_000_000) for name in ("w1", "w2")},
+        0.1,
+    )
+
+    def full(*_arguments: object, **_options: object) -> None:
+        raise OSError(28, "no space left")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(publisher, "write_atomically", full)
+        with pytest.raises(OSError, match="no space"):
+            one.turn(0.2)
+    assert not paths.cosigned_checkpoint(process.state).exists()
+    one.turn(0.3)
+    note = paths.cosigned_checkpoint(process.state).read_bytes()
+    assert POLICY.check(note, [key]).checkpoint == newest.checkpoint
+
+
+def test_one_fork_dressed_up_in_many_ways_fills_no_disk(tmp_path: Path) -> None:
+    process, log = station_of(tmp_path)
+    key = log.verifier()
+    assert key is not None
+    one = publisher.Publisher(process, POLICY, log, key)
+    for number in range(100):
+        one._keep_fork(ForkFound("http://w1.example", "words", b"head %d" % number))
+    assert len(list(paths.forks_dir(process.state).iterdir())) == 64

@@ -23,12 +23,14 @@ from timeball.ledger.quorum import Policy
 from timeball.station import paths
 from timeball.station.recording.ledger_reader import LedgerReader
 from timeball.station.recording.newest import newest_entry
-from timeball.station.recording.say import Say
+from timeball.station.recording.recorder_client import LedgerFull, RecorderClient, RecorderUnavailable
+from timeball.station.recording.say import QUICK_S, Say
 from timeball.station.supervision.files import write_atomically
 from timeball.station.supervision.process import CannotStartError, Process, run_process
 from timeball.station.witnessing.board import Board
 from timeball.station.witnessing.client import WitnessClient
 from timeball.station.witnessing.errors import ForkFound, WitnessError
+from timeball.station.witnessing.heads import MAX_FORKS
 from timeball.station.witnessing.locallog import LocalLog, SignedHead
 from timeball.station.witnessing.policyfile import by_url, read_policy
 from timeball.station.witnessing.standing import COSIGNED, quorum_words, state_of, table, why_of
@@ -56,6 +58,7 @@ class Publisher:
         self._offered: SignedHead | None = None
         self._due = float("-inf")
         self._shown = b""
+        self._unwritten: bytes | None = None
         self._said_at = time.monotonic()
 
     def run(self) -> None:
@@ -80,10 +83,10 @@ class Publisher:
         if now >= self._due and (self._offered is None or head.size > self._offered.size):
             self._offered, self._due = head, now + self.settings.publish_every_s
             self.board.offer(head)
-        note = self.board.take_note()
-        if note is not None:
-            write_atomically(paths.cosigned_checkpoint(self.process.state), note, durable=True)
-            self.quorum_met = True
+        self._unwritten = self.board.take_note() or self._unwritten
+        if self._unwritten is not None:
+            write_atomically(paths.cosigned_checkpoint(self.process.state), self._unwritten, durable=True)
+            self._unwritten, self.quorum_met = None, True
         self._record(head, now)
         self._show(now)
 
@@ -149,10 +152,20 @@ class Publisher:
         path = paths.forks_dir(self.process.state) / hashlib.sha256(fork.note).hexdigest()[:16]
         try:
             path.parent.mkdir(mode=0o700, exist_ok=True)
-            if not path.exists():
+            # a witness may dress up one such head in any number of ways
+            if not path.exists() and len(list(path.parent.iterdir())) < MAX_FORKS:
                 write_atomically(path, fork.note, durable=True)
         except OSError as error:
             self.process.log.error("the evidence of a fork could not be kept: %s", error)
+
+
+def _recorder_answers(state: Path) -> bool:
+    try:
+        with RecorderClient(state, STREAM, timeout_s=QUICK_S) as recorder:
+            recorder.next_seq()
+    except (RecorderUnavailable, LedgerFull):
+        return False
+    return True
 
 
 def _cosigned_size(state: Path, policy: Policy, key: NoteKey) -> int:
@@ -169,9 +182,14 @@ def _recorded_state(reader: LedgerReader) -> str | None:
 
 
 def work(process: Process) -> None:
-    """The process: wait for the log, then publish."""
+    """The process: wait for the recorder, then publish.
+
+    A recorder that answers has brought its journal under a head. The head before that, cosigned now, would have a
+    witness say that what the journal held since before a power cut was not there yet: an auditor would call it
+    back-dated.
+    """
     policy, log = read_policy(process.config.ledger.policy), LocalLog(process.state)
-    while (key := log.verifier()) is None:
+    while (key := log.verifier()) is None or not _recorder_answers(process.state):
         if process.sleep(TURN_S):
             return
     if policy.logs and key.vkey not in {each.verifier.vkey for each in policy.logs}:
