@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import threading
 from pathlib import Path
@@ -265,6 +266,40 @@ def test_what_a_stopped_recorder_had_acknowledged_comes_along(state: Path, tmp_p
     restore(plan(lost, head), tmp_path / "torn")
     with Store(tmp_path / "torn") as store:
         assert store.size == 700
+
+
+def test_a_backup_that_is_cut_short_still_has_its_old_head(state: Path, tmp_path: Path) -> None:
+    backup, cold = tmp_path / "backup", tmp_path / "cold"
+    back_up(state, backup)
+    record(state, 701, 1400)
+    stopper = backup / f"ledger/tile/0/002.{os.getpid()}.new"
+    stopper.mkdir()
+    with pytest.raises(OSError, match="directory"):
+        back_up(state, backup)
+    assert size(backup) == 700
+    stopper.rmdir()
+    cold.mkdir()
+    reader = LedgerReader(state)
+    Archive(OSFileSystem(state), OSFileSystem(cold), str(cold), leaves_of(reader)).run(1)
+
+    def stop(_done: int, _of: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        back_up(state, backup, progress=stop)
+    assert not (backup / "payloads/000").exists()
+    assert size(backup) == 700
+    assert back_up(state, backup).size == size(backup) == 1400
+    assert list(backup.glob("ledger/tile/**/002.p")) == []
+
+
+def test_a_payload_file_that_is_lost_is_not_removed_from_the_backup(state: Path, tmp_path: Path) -> None:
+    back_up(state, tmp_path / "backup")
+    (state / "payloads/000").unlink()
+    with pytest.raises(EvidenceError, match="payloads/000: the file is missing"):
+        back_up(state, tmp_path / "backup")
+    assert (tmp_path / "backup/payloads/000").exists()
+    assert size(tmp_path / "backup") == 700
 
 
 def test_an_archived_ledger_is_backed_up_beside_its_archive(state: Path, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from timeball.ledger.checkpoint import Checkpoint, open_checkpoint
@@ -18,7 +19,8 @@ from timeball.ledger.merkle import range_root
 from timeball.ledger.note import NoteKey
 from timeball.ledger.payload import parse_frame
 from timeball.ledger.tiles import WIDTH, TilePath, index_path
-from timeball.station.keeping.cold import COLD
+from timeball.station.keeping.cold import COLD, open_cold
+from timeball.station.keeping.errors import ColdStorageError
 from timeball.station.recording.integration import LEDGER, PAYLOADS
 from timeball.station.supervision.files import write_atomically
 
@@ -30,9 +32,13 @@ Progress = Callable[[int, int], None]
 
 def read_head(folder: Path, log: NoteKey) -> Checkpoint:
     """The signed head of a state folder, a backup or a mirror; raises EvidenceError."""
-    path = folder / LEDGER / CHECKPOINT
+    return _read_head(folder, log)[1]
+
+
+def _read_head(folder: Path, log: NoteKey) -> tuple[bytes, Checkpoint]:
     try:
-        return open_checkpoint(path.read_bytes(), log)
+        data = (folder / LEDGER / CHECKPOINT).read_bytes()
+        return data, open_checkpoint(data, log)
     except FileNotFoundError as error:
         raise EvidenceError(f"{LEDGER}/{CHECKPOINT}", f"the file is missing in {folder}") from error
     except LedgerError as error:
@@ -52,10 +58,7 @@ def tiled_log(folder: Path, size: int) -> TiledLog:
 def copy_ledger(source: Path, target: Path, log: NoteKey, progress: Progress | None = None) -> Checkpoint:
     """Bring `target` up to the newest head of `source`; gives that head. Raises EvidenceError and OSError."""
     for attempt in range(_TRIES):
-        data = (source / LEDGER / CHECKPOINT).read_bytes()
-        head = read_head(source, log)
-        if data != (source / LEDGER / CHECKPOINT).read_bytes():
-            continue
+        data, head = _read_head(source, log)
         try:
             _copy_under(source, target, head, progress)
         except MissingTileError:
@@ -64,15 +67,34 @@ def copy_ledger(source: Path, target: Path, log: NoteKey, progress: Progress | N
                 raise
             continue
         break
-    (target / LEDGER / VKEY).write_text(log.vkey + "\n", "ascii")
+    write_atomically(target / LEDGER / VKEY, log.vkey.encode() + b"\n")
     # what the head covers is durable before the head is
     os.sync()
+    old_size = _size(target, log)
     write_atomically(target / LEDGER / CHECKPOINT, data, durable=True)
+    drop_partial_tiles(target, old_size, head.size)
     return head
+
+
+def drop_partial_tiles(folder: Path, old_size: int, size: int) -> None:
+    """Remove partial tiles whose complete tile a head of `size` covers and one of `old_size` did not."""
+    for level in (None, *range(8)):
+        shift = 8 * (level or 0)
+        for index in range((old_size >> shift) // WIDTH, (size >> shift) // WIDTH):
+            shutil.rmtree(folder / LEDGER / f"{TilePath(level, index)}.p", ignore_errors=True)
+
+
+def _size(folder: Path, log: NoteKey) -> int:
+    try:
+        return read_head(folder, log).size
+    except EvidenceError:
+        return 0
 
 
 def _copy_under(source: Path, target: Path, head: Checkpoint, progress: Progress | None) -> None:
     tiles = tiled_log(source, head.size)
+    # before payloads that were moved there are removed
+    _copy_file(source / PAYLOADS / COLD, target / PAYLOADS / COLD)
     bundles = (head.size + WIDTH - 1) // WIDTH
     for number in range(bundles):
         _copy_tile(tiles, target, tiles.tile_path(None, number))
@@ -84,16 +106,12 @@ def _copy_under(source: Path, target: Path, head: Checkpoint, progress: Progress
         for number in range((count + WIDTH - 1) // WIDTH):
             _copy_tile(tiles, target, tiles.tile_path(level, number))
         level += 1
-    _copy_file(source / PAYLOADS / COLD, target / PAYLOADS / COLD)
 
 
 def _copy_tile(tiles: TiledLog, target: Path, path: TilePath) -> None:
     to = target / LEDGER / str(path)
-    if path.width == WIDTH:
-        if to.exists():
-            return
-        shutil.rmtree(f"{to}.p", ignore_errors=True)
-    _write(to, tiles.read_tile(path))
+    if path.width < WIDTH or not to.exists():
+        _write(to, tiles.read_tile(path))
 
 
 def _copy_payloads(source: Path, target: Path, number: int, width: int) -> None:
@@ -101,8 +119,12 @@ def _copy_payloads(source: Path, target: Path, number: int, width: int) -> None:
     origin, to = source / PAYLOADS / index_path(number), target / PAYLOADS / index_path(number)
     try:
         status = origin.stat()
-    except FileNotFoundError:
-        to.unlink(missing_ok=True)
+    except FileNotFoundError as error:
+        # what is lost and not moved may have its last copy in the target; so it stays, too, when nobody can look
+        with suppress(ColdStorageError):
+            if not _is_in_cold(source, number):
+                raise EvidenceError(f"{PAYLOADS}/{index_path(number)}", f"the file is missing in {source}") from error
+            to.unlink(missing_ok=True)
         return
     # an erased payload keeps its length, so the file's time decides
     if width == WIDTH and _is_same(to, status):
@@ -116,6 +138,11 @@ def _copy_payloads(source: Path, target: Path, number: int, width: int) -> None:
         raise EvidenceError(f"{PAYLOADS}/{index_path(number)}", str(error), None, end) from error
     _write(to, data[:end])
     os.utime(to, ns=(status.st_mtime_ns, status.st_mtime_ns))
+
+
+def _is_in_cold(source: Path, number: int) -> bool:
+    cold = open_cold(source / PAYLOADS)
+    return cold is not None and cold.find(number) is not None
 
 
 def _is_same(path: Path, status: os.stat_result) -> bool:
@@ -134,7 +161,8 @@ def _copy_file(origin: Path, to: Path) -> None:
 
 def _write(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, data)
+    # a new file counts only under the new head; one that the old head covers must not be torn
+    write_atomically(path, data, durable=path.exists())
 
 
 def _read(path: Path) -> bytes | None:

@@ -8,10 +8,10 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 
-from timeball.ledger.tiles import WIDTH, TilePath, index_path
+from timeball.ledger.tiles import TilePath, index_path
+from timeball.station.keeping.copying import drop_partial_tiles
 
 HEAD = "ledger/checkpoint"
 KEY = "ledger/log.vkey"
@@ -66,14 +66,7 @@ class MirrorFiles:
 
     def drop_partial(self, old_size: int, size: int) -> None:
         """Remove partial tiles whose complete tile a head of `size` covers and one of `old_size` did not."""
-        for level in (None, *range(8)):
-            shift = 8 * (level or 0)
-            for index in range((old_size >> shift) // WIDTH, (size >> shift) // WIDTH):
-                folder = self.folder / f"ledger/{TilePath(level, index)}.p"
-                with suppress(OSError):
-                    for file in folder.iterdir():
-                        file.unlink()
-                    folder.rmdir()
+        drop_partial_tiles(self.folder, old_size, size)
 
     def keep_evidence(self, name: str, files: Mapping[str, bytes]) -> Path:
         """Keep files under `evidence/NAME`, durably; what is kept there is never written again. Gives the folder.
