@@ -28,6 +28,8 @@ from timeball.ledger.witnessing import AddCheckpoint
 from timeball.simulation.disk import SimulatedDisk
 from timeball.station import paths, publisher
 from timeball.station.configuration.settings import Config
+from timeball.station.publishing.errors import SourceUnreachable
+from timeball.station.publishing.source import Source
 from timeball.station.recording.store import NewEntry, Store
 from timeball.station.reporting.witnesses import witnessing_alarms, witnessing_part, witnessing_words
 from timeball.station.supervision.process import CannotStartError, Process
@@ -155,6 +157,23 @@ def test_who_talks_slowly_is_cut_off(pieces: tuple[bytes, ...]) -> None:
     begin = time.monotonic()
     with answering(*pieces, pause_s=0.2) as url, pytest.raises(WitnessUnreachable):
         WitnessClient(url, 0.6).add_checkpoint(b"x")
+    assert time.monotonic() - begin < 20
+
+
+SLOW = {
+    "headers": ("http", b"HTTP/1.1 200 OK\r\n"),
+    "a body": ("http", http_answer("200 OK", b"x" * 999)[:-999]),
+    "a body without an end": ("http", b"HTTP/1.0 200 OK\r\n\r\n"),
+    "a handshake": ("https", b"\x16\x03\x03\x40\x00"),
+}
+
+
+@pytest.mark.parametrize("what", list(SLOW))
+def test_a_server_of_a_ledger_that_talks_slowly_is_cut_off(what: str) -> None:
+    scheme, first = SLOW[what]
+    begin = time.monotonic()
+    with answering(first, *[b"x"] * 200, pause_s=0.2) as url, pytest.raises(SourceUnreachable):
+        Source(url.replace("http", scheme), timeout_s=0.6).head()
     assert time.monotonic() - begin < 20
 
 

@@ -6,15 +6,13 @@ Nothing that comes back is believed here; `following` checks it against a signed
 from __future__ import annotations
 
 import http.client
-import socket
 import ssl
-import threading
-from contextlib import suppress
 from urllib.parse import urlsplit
 
 from timeball.ledger.tiles import MAX_ENTRY, WIDTH
 from timeball.station.publishing.errors import SourceDenied, SourceUnreachable
 from timeball.station.witnessing.client import check_url
+from timeball.station.witnessing.deadline import Deadline, connect
 
 TIMEOUT_S = 30.0
 MAX_HEAD = 1_000_000
@@ -73,21 +71,19 @@ class Source:
         return self._get(path, limit, token)
 
     def _ask(self, path: str, limit: int, token: str | None) -> bytes | None:
-        if self._connection is None:
-            self._connection = self._connect()
-        connection = self._connection
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        deadline = threading.Timer(self._timeout_s, _hang_up, [connection])
-        deadline.daemon = True
-        deadline.start()
-        try:
+        with Deadline(self._timeout_s) as deadline:
+            if self._connection is None or self._connection.sock is None:  # a server may close after each answer
+                self._connection = connect(deadline, urlsplit(self.url), self._timeout_s, self._context)
+            connection = self._connection
+            deadline.watch(connection.sock)
             connection.request("GET", f"{self._prefix}/{path}", headers=headers)
             response = connection.getresponse()
             body = _read(response, limit)
-        finally:
-            deadline.cancel()
-        if body is None or response.length:
-            raise SourceUnreachable(self.url, f"{path}: the answer is longer than {limit} bytes, or broke off")
+        if body is None or response.length or deadline.over:
+            raise SourceUnreachable(
+                self.url, f"{path}: the answer is longer than {limit} bytes, broke off, or took too long"
+            )
         if response.status == 200:
             return body
         if response.status in (404, 410):
@@ -95,15 +91,6 @@ class Source:
         if response.status in (401, 403):
             raise SourceDenied(f"{self.url}/{path}: refused with status {response.status}")
         raise SourceUnreachable(self.url, f"{path}: answered with status {response.status}")
-
-    def _connect(self) -> http.client.HTTPConnection:
-        parts = urlsplit(self.url)
-        if parts.scheme == "https":
-            context = ssl.create_default_context() if self._context is None else self._context
-            return http.client.HTTPSConnection(
-                parts.hostname or "", parts.port, timeout=self._timeout_s, context=context
-            )
-        return http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=self._timeout_s)
 
 
 def _read(response: http.client.HTTPResponse, limit: int) -> bytes | None:
@@ -115,10 +102,3 @@ def _read(response: http.client.HTTPResponse, limit: int) -> bytes | None:
         if length > limit:
             return None
     return b"".join(parts)
-
-
-def _hang_up(connection: http.client.HTTPConnection) -> None:
-    # a socket's own timeout counts anew with each byte
-    if connection.sock is not None:
-        with suppress(OSError):
-            socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)

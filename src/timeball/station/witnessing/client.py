@@ -9,14 +9,12 @@ from __future__ import annotations
 import hashlib
 import http.client
 import re
-import socket
 import ssl
-import threading
-from contextlib import closing, suppress
-from types import TracebackType
+from contextlib import closing
 from typing import NamedTuple
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
+from timeball.station.witnessing.deadline import Deadline, connect
 from timeball.station.witnessing.errors import WitnessRefused, WitnessUnreachable
 
 DEFAULT_TIMEOUT_S = 10.0
@@ -79,17 +77,17 @@ class WitnessClient:
 
     def _ask(self, method: str, path: str, body: bytes | None = None) -> Answer:
         try:
-            with _Deadline(self._timeout_s) as deadline:
+            with Deadline(self._timeout_s) as deadline:
                 return self._exchange(deadline, method, path, body)
         except (OSError, http.client.HTTPException) as error:
             if isinstance(error, WitnessUnreachable):
                 raise
             raise WitnessUnreachable(self.url, f"no answer: {error or type(error).__name__}") from error
 
-    def _exchange(self, deadline: _Deadline, method: str, path: str, body: bytes | None) -> Answer:
+    def _exchange(self, deadline: Deadline, method: str, path: str, body: bytes | None) -> Answer:
         parts = urlsplit(self.url)
         headers = {"Content-Type": "text/plain; charset=utf-8"} if body is not None else {}
-        with closing(self._connect(deadline, parts)) as connection:
+        with closing(connect(deadline, parts, self._timeout_s, self._context)) as connection:
             connection.request(method, parts.path + path, body, headers)
             response = connection.getresponse()
             data = response.read(MAX_ANSWER_BYTES + 1)
@@ -98,18 +96,6 @@ class WitnessClient:
         if response.length or deadline.over:
             raise WitnessUnreachable(self.url, "it hung up inside its answer, or took too long")
         return Answer(response.status, response.headers.get_content_type(), data)
-
-    def _connect(self, deadline: _Deadline, parts: SplitResult) -> http.client.HTTPConnection:
-        host = parts.hostname or ""
-        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        connection = kind(host, parts.port)
-        connection.sock = deadline.watch(socket.create_connection((host, connection.port), self._timeout_s))
-        if parts.scheme == "https":
-            context = ssl.create_default_context() if self._context is None else self._context
-            wrapped = context.wrap_socket(connection.sock, server_hostname=host, do_handshake_on_connect=False)
-            connection.sock = deadline.watch(wrapped)
-            wrapped.do_handshake()
-        return connection
 
     def _refusal(self, answer: Answer) -> WitnessRefused:
         size = None
@@ -142,37 +128,3 @@ def check_url(url: str) -> None:
     _ = parts.port  # raises ValueError when it is no port
     if not url.isascii() or any(c.isspace() or not c.isprintable() for c in url):
         raise ValueError(f"the URL of a witness is plain ASCII without blanks: {url!r}")
-
-
-class _Deadline:
-    """Shuts a socket down when the whole exchange takes longer: a timeout of a socket counts anew with each byte."""
-
-    def __init__(self, timeout_s: float) -> None:
-        self.over = False
-        self._socket: socket.socket | None = None
-        self._timer = threading.Timer(timeout_s, self._hang_up)
-        self._timer.daemon = True
-
-    def __enter__(self) -> _Deadline:
-        self._timer.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._timer.cancel()
-        if self._socket is not None:
-            self._socket.close()
-
-    def watch(self, connected: socket.socket) -> socket.socket:
-        self._socket = connected
-        if self.over:
-            self._hang_up()
-        return connected
-
-    def _hang_up(self) -> None:
-        self.over = True
-        if self._socket is not None:
-            with suppress(OSError):
-                # not a TLS socket's own shutdown, which would pull the session from under its reader
-                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
