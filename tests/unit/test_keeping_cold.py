@@ -191,6 +191,30 @@ def test_erasing_in_cold_storage(state: Path) -> None:
     assert 9 in rows
 
 
+class Mistaken(OSFileSystem):
+    """A cold storage that gives back other bytes than it was given: those of an older part."""
+
+    older: dict[str, bytes]
+
+    def read(self, path: str) -> bytes | None:
+        return self.older[path.rsplit(".", 2)[1]]
+
+
+def test_nothing_is_removed_when_the_archive_gives_back_something_else(state: Path) -> None:
+    other, cold, reader = state.parent / "other", state.parent / "cold", LedgerReader(state)
+    shutil.copytree(state, other)
+    with Store(other) as store:
+        erase_entries(store, [9], "why", 10_000, force=True, state=other)
+    cold.mkdir()
+    Archive(OSFileSystem(other), OSFileSystem(cold), str(cold), leaves_of(reader)).run(1)
+    Mistaken.older = {kind: next(cold.glob(f"*.{kind}.parquet")).read_bytes() for kind in ("entries", "readings")}
+    shutil.rmtree(cold)
+    cold.mkdir()
+    with pytest.raises(ColdStorageError, match="what cold storage gives back differs"):
+        Archive(OSFileSystem(state), Mistaken(cold), str(cold), leaves_of(reader)).run(1)
+    assert len(bundles(state)) == 6
+
+
 class Stopped(BaseException):
     """The archive run is killed."""
 
