@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -19,10 +20,12 @@ from timeball.station.keeping.archiving import Archive, bundles_before, leaves_o
 from timeball.station.keeping.asking import Answer
 from timeball.station.keeping.backup import back_up
 from timeball.station.keeping.copying import read_head
-from timeball.station.keeping.erasing import erase_entries
+from timeball.station.keeping.erasing import erase_entries, finish_erasures
 from timeball.station.keeping.errors import RestoreError, WitnessesSilentError, WouldForkError
+from timeball.station.keeping.lock import KeepingBusyError, keeping_lock
 from timeball.station.keeping.place import PLACE, read_place
 from timeball.station.keeping.restoring import Plan, restore
+from timeball.station.keeping.retention import archive_state
 from timeball.station.recording.filesystem import OSFileSystem
 from timeball.station.recording.keys import key_path, load_or_create_key
 from timeball.station.recording.ledger_reader import LedgerReader
@@ -291,6 +294,21 @@ def test_a_backup_that_is_cut_short_still_has_its_old_head(state: Path, tmp_path
     assert size(backup) == 700
     assert back_up(state, backup).size == size(backup) == 1400
     assert list(backup.glob("ledger/tile/**/002.p")) == []
+
+
+def test_one_at_a_time_moves_erases_or_copies_payloads(state: Path, tmp_path: Path) -> None:
+    with keeping_lock(state), Store(state) as store:
+        with pytest.raises(KeepingBusyError):
+            erase_entries(store, [3], "asked for", 5, state=state)
+        with pytest.raises(KeepingBusyError):
+            finish_erasures(store, state)
+        with pytest.raises(KeepingBusyError):
+            back_up(state, tmp_path / "backup")
+        with pytest.raises(KeepingBusyError):
+            archive_state(state, tmp_path / "cold", datetime.now(UTC))
+        assert store.size == 700
+    assert not (tmp_path / "cold").exists()
+    assert back_up(state, tmp_path / "backup").size == 700
 
 
 def test_a_payload_file_that_is_lost_is_not_removed_from_the_backup(state: Path, tmp_path: Path) -> None:
