@@ -274,6 +274,18 @@ def test_a_guard_judges_the_head_before_anything_is_signed(tmp_path: Path) -> No
     assert (head.size, head.root, head.root_at(300), head.root_at(310)) == (300, older.root, older.root, newer.root)
 
 
+def test_a_repetition_of_what_is_damaged_is_refused_and_others_go_on(tmp_path: Path) -> None:
+    with Store(tmp_path) as store:
+        store.append_many(entries(1, 300), 1)
+        store.integrate()
+        (tmp_path / "payloads/000").write_bytes(b"")
+        asked = [entries(1, 1), [entry(1, "timekeeper")]]
+        refused, recorded = store.append_groups(asked, 2)
+        assert isinstance(refused, EntryRefusedError)
+        assert "sequence number 1 is recorded, unreadably" in str(refused)
+        assert recorded == [300]
+
+
 def test_one_writer(tmp_path: Path) -> None:
     with Store(tmp_path), pytest.raises(StoreLockedError):
         Store(tmp_path)

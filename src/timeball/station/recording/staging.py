@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from timeball.ledger.entry import Envelope, make_envelope
 from timeball.ledger.errors import LedgerError
 from timeball.ledger.payload import MAX_PAYLOAD
-from timeball.station.recording.errors import EntryRefusedError, SequenceRefusedError
+from timeball.station.recording.errors import EntryRefusedError, SequenceRefusedError, StoreDamagedError
 from timeball.station.recording.group import SALT_BYTES, Group, Run, make_group
 from timeball.station.recording.tails import StreamTails
 
@@ -134,7 +134,13 @@ class Staging:
         return None
 
     def _recorded(self, stream: str, seq: int) -> tuple[int, str, int, int | None, bytes | None]:
-        index, envelope, payload = self._find(stream, seq)
+        try:
+            index, envelope, payload = self._find(stream, seq)
+        except (LedgerError, StoreDamagedError) as error:
+            # one damaged file must not end the recording of everybody else
+            raise EntryRefusedError(
+                f"stream {stream}: sequence number {seq} is recorded, unreadably: {error}"
+            ) from error
         return index, envelope.type, envelope.version, envelope.supersedes, payload
 
 
