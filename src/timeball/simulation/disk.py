@@ -1,9 +1,10 @@
 """A disk in memory that forgets what was not made durable, breaks steps on order, and fills up.
 
-It has the operations of `station.filesystem.FileSystem` and keeps two truths: what processes see, and what a power cut
-would leave. Between syncs every single write, length change, creation, rename and removal is undone or kept at random
-at a crash, each for itself, which is more than any real file system does. A sync that fails without storing loses the
-data for good although processes still see it, as Linux page writeback does. Nothing here touches a real disk.
+It has the operations of the station's `recording.filesystem.FileSystem` and keeps two truths: what processes see, and
+what a power cut would leave. Between syncs every single write, length change, creation, rename and removal is undone or
+kept at random at a crash, each for itself, which is more than any real file system does. A sync that fails without
+storing loses the data for good although processes still see it, as Linux page writeback does. Nothing here touches a
+real disk.
 """
 
 from __future__ import annotations
