@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 
 import pytest
 
@@ -17,7 +16,6 @@ from timeball.ledger.proof import TlogProof, parse_tlog_proof, verify_tlog_proof
 from timeball.ledger.witnessing import (
     AddCheckpoint,
     judge,
-    origin_path,
     parse_add_checkpoint,
     write_add_checkpoint,
 )
@@ -115,10 +113,6 @@ def test_what_is_no_proof_file(text: str, words: str) -> None:
 def test_a_proof_needs_a_signed_note() -> None:
     with pytest.raises(NoteError):
         parse_tlog_proof(b"c2sp.org/tlog-proof@v1\nindex 0\n\nlog.example/a\n1\n")
-
-
-def test_where_a_witness_gives_its_newest_head() -> None:
-    assert origin_path("example.com/log") == hashlib.sha256(b"example.com/log").hexdigest() + "/checkpoint"
 
 
 def refused(old: int, size: int, known: int | None, proof: list[bytes] | None = None) -> tuple[int, str, str, bool]:

@@ -6,7 +6,6 @@ status code. It stores nothing: whoever calls it must check and store in one ste
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -35,11 +34,6 @@ class AddCheckpoint:
     def origin(self) -> str:
         """The origin that the checkpoint claims; nothing is verified."""
         return self.note.partition(b"\n")[0].decode()
-
-
-def origin_path(origin: str) -> str:
-    """Where a witness gives the newest head of a log, below its URL: `<SHA-256 of origin in hex>/checkpoint`."""
-    return f"{hashlib.sha256(origin.encode()).hexdigest()}/checkpoint"
 
 
 def write_add_checkpoint(old_size: int, proof: Iterable[bytes], note: bytes) -> bytes:

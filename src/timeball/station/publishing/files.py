@@ -22,7 +22,6 @@ from timeball.station.keeping.cold import open_cold
 COSIGNED = "checkpoint.cosigned"
 NEWEST = "checkpoint"
 KEY = "log.vkey"
-MAX_HEAD_BYTES = 1_000_000
 # also a link (ELOOP) or a socket (ENXIO) in the place of a file
 _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO})
 
