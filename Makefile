@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check
 ROOM ?= all
 FUZZ_SECONDS ?= 60
+TEST_WORKERS ?= 2
 
 .PHONY: setup setup-dev debian run test check bench fuzz lock clean
 
@@ -35,7 +36,7 @@ run: setup
 	$(BIN)/timeball run
 
 test: setup-dev debian
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadgroup --no-loadscope-reorder $(PYTEST_ARGS)
 
 check: setup-dev
 	$(BIN)/ruff format --check .

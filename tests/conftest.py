@@ -15,6 +15,14 @@ settings.load_profile("timeball")
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED_DATA = ROOT.parent / "shared" / "data"
+# Modules whose tests watch the time of a whole running station: two of them at once would measure each other.
+STATIONS = (
+    "test_cli_run.py",
+    "test_station_crash.py",
+    "test_station_live.py",
+    "test_station_publisher.py",
+    "test_station_server.py",
+)
 # What may be skipped even where nothing else may: an interpreter newer than the one the suite runs on.
 ALLOWED_SKIPS = ("no Python 3.12 here",)
 
@@ -30,6 +38,14 @@ def shared() -> Callable[[str], Path]:
         return path
 
     return find
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """For several workers: whole stations first and one after the other; any other module stays with one worker."""
+    for item in items:
+        name = item.path.name
+        item.add_marker(pytest.mark.xdist_group("stations" if name in STATIONS else str(item.path)))
+    items.sort(key=lambda item: item.path.name not in STATIONS)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
