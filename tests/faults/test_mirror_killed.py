@@ -101,6 +101,9 @@ def test_a_process_killed_again_and_again_while_the_log_grows(tmp_path: Path) ->
             process.wait()
             if (folder / "ledger/checkpoint").exists():
                 assert root.run(["verify", str(folder)]) == 0, f"seed {seed}"
+        # something is left to do, so that who is told to stop has begun
+        append(state, size + 1, size + 10)
+        size += 10
         process = subprocess.Popen([*command, "--json"], stdout=subprocess.PIPE, text=True)
         assert process.stdout is not None
         deadline = time.monotonic() + PATIENCE_S
