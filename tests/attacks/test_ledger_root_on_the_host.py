@@ -21,10 +21,14 @@ from witnesses import Witness, witnessing
 
 from timeball.ledger import canonical
 from timeball.ledger.batch import sign_batch
+from timeball.ledger.checkpoint import Checkpoint, sign_checkpoint
 from timeball.ledger.cosignature import add_cosignatures
 from timeball.ledger.errors import EvidenceError
+from timeball.ledger.merkle import hash_leaf
 from timeball.ledger.note import Signer, make_signer
+from timeball.ledger.payload import write_frame
 from timeball.ledger.policy import Policy, parse_policy
+from timeball.ledger.tiles import Edge, parse_bundle, write_bundle
 from timeball.ledger.verify import Report
 from timeball.station.auditing.auditor import Auditor
 from timeball.station.auditing.statement import AGREES, CONTRADICTION, Statement, open_statement
@@ -378,6 +382,29 @@ def test_a_lie_that_extends_history_is_convicted_at_the_next_audit(
     statement = outside.audit()
     assert (statement.verdict, statement.index) == (CONTRADICTION, begun + index), statement.words
     _expect_kept(outside, statement)
+
+
+def test_entry_that_no_recorder_writes_is_convicted(outside: Outside, history: Sequence[Item]) -> None:
+    """Leaf bytes of root's own, signed with the log's key: mirrors stop there, and the auditor says why."""
+    outside.host.record(future(history), now_ns())
+    ledger, size = outside.host.state / "ledger", len(history)
+    leaves = [*parse_bundle((ledger / f"tile/entries/000.p/{size}").read_bytes(), size), b"nothing to see here"]
+    (ledger / f"tile/entries/000.p/{size + 1}").write_bytes(write_bundle(leaves))
+    edge = Edge()
+    for leaf in leaves:
+        edge.append(hash_leaf(leaf))
+    for path, data in edge.partial_tiles():
+        (ledger / str(path)).write_bytes(data)
+    with (outside.host.state / "payloads/000").open("ab") as payloads:
+        payloads.write(write_frame(bytes(16), b"{}"))
+    head = Checkpoint(outside.host.signer.name, edge.size, edge.root())
+    (ledger / "checkpoint").write_bytes(sign_checkpoint(head, [outside.host.signer]))
+    outside.publish(outside.submit())
+    for _ in range(2):
+        statement = outside.audit()
+        assert (statement.verdict, statement.index) == (CONTRADICTION, size), statement.words
+    _expect_kept(outside, statement)
+    assert list((outside.audits / "log/evidence").iterdir())
 
 
 def test_back_dated_entry_is_convicted(outside: Outside, history: Sequence[Item]) -> None:

@@ -21,9 +21,9 @@ from pathlib import Path
 from timeball.ledger.errors import LedgerError
 from timeball.ledger.note import Signer
 from timeball.station.auditing.judging import TOLERANCE_S, Judge
-from timeball.station.auditing.statement import CONTRADICTION, Statement, open_statement, sign_statement
+from timeball.station.auditing.statement import CONTRADICTION, Finding, Statement, open_statement, sign_statement
 from timeball.station.publishing.attested import Trust
-from timeball.station.publishing.errors import HeadContradiction, SourceDenied, SourceUnreachable
+from timeball.station.publishing.errors import EntryContradiction, HeadContradiction, SourceDenied, SourceUnreachable
 from timeball.station.publishing.following import FIRST_PAUSE_S, LONGEST_PAUSE_S
 from timeball.station.publishing.mirror import Mirror, Update
 from timeball.station.publishing.source import Source
@@ -55,7 +55,7 @@ class Auditor:
             # the end of the file may be torn
             with suppress(ValueError):
                 self._saw(int(size), int(time_s))
-        self._fork = self._kept_fork()
+        self._kept = self._kept_finding()
 
     def step(self) -> Statement | None:
         """Follow, judge what is new, publish; gives the newest statement, None while there is nothing to judge.
@@ -66,7 +66,9 @@ class Auditor:
             update = self._mirror.update()
         except HeadContradiction as found:
             # the first one says it; a log's key can sign any number of them
-            self._fork = self._fork or found.reason
+            self._kept = self._kept or Finding(None, found.reason)
+        except EntryContradiction as found:
+            self._kept = self._kept or Finding(found.index, found.reason)
         else:
             self._note_head(update)
         head = self._mirror.head
@@ -77,8 +79,8 @@ class Auditor:
             for entry in reader.entries(self._judge.size, head.size):
                 self._judge.take(entry)
         statement = self._judge.statement(head.origin, head.root, int(self._now_s()))
-        if self._fork is not None:
-            statement = _with_fork(statement, self._fork)
+        if self._kept is not None:
+            statement = replace(statement, verdict=CONTRADICTION, index=self._kept.index, words=self._kept.words)
         self._publish(statement)
         return statement
 
@@ -130,12 +132,13 @@ class Auditor:
         self._newest_seen = max(size, self._newest_seen)
         self._judge.saw(size, time_s)
 
-    def _kept_fork(self) -> str | None:
+    def _kept_finding(self) -> Finding | None:
+        """What an earlier run convicted and judging again would not show: a fork, or an entry that was not mirrored."""
         for name in self.contradictions():
             with suppress(LedgerError):
                 statement = open_statement(self.contradiction(name) or b"", self._signer.verifier)
-                if statement.index is None:
-                    return statement.words
+                if statement.index is None or statement.index >= statement.size:
+                    return Finding(statement.index, statement.words)
         return None
 
     def _publish(self, statement: Statement) -> None:
@@ -155,10 +158,6 @@ class Auditor:
                 log.error("CONTRADICTION in %s: entry %s: %s", statement.origin, where, statement.words)
                 _write(path, note)
         _write(self.folder / STATEMENT, note)
-
-
-def _with_fork(statement: Statement, words: str) -> Statement:
-    return replace(statement, verdict=CONTRADICTION, index=None, words=words)
 
 
 def _lines(path: Path) -> list[str]:

@@ -30,3 +30,16 @@ class HeadContradiction(LedgerError):
         self.reason = reason
         self.evidence = evidence
         super().__init__(f"{reason}; evidence kept in {evidence}")
+
+
+class EntryContradiction(LedgerError):
+    """An entry under a signed head that no recorder writes; the mirror stays as it was.
+
+    `evidence` is the folder that keeps the head, the bundle and its tile.
+    """
+
+    def __init__(self, index: int, reason: str, evidence: Path) -> None:
+        self.index = index
+        self.reason = reason
+        self.evidence = evidence
+        super().__init__(f"entry {index}: {reason}; evidence kept in {evidence}")

@@ -16,12 +16,13 @@ from typing import Literal
 from timeball.ledger.checkpoint import Checkpoint, open_checkpoint
 from timeball.ledger.contents import is_envelope
 from timeball.ledger.cosignature import parse_log_vkey
-from timeball.ledger.errors import CanonicalError, EvidenceError, LedgerError
+from timeball.ledger.entry import parse_envelope
+from timeball.ledger.errors import CanonicalError, EntryError, EvidenceError, LedgerError
 from timeball.ledger.log import AttestedLog
 from timeball.ledger.note import NoteKey
 from timeball.ledger.tiles import WIDTH, TilePath, index_path, parse_bundle, tile_width
 from timeball.station.publishing.attested import Trust, check_extends, check_payloads, new_tiles
-from timeball.station.publishing.errors import HeadContradiction
+from timeball.station.publishing.errors import EntryContradiction, HeadContradiction
 from timeball.station.publishing.frames import erase_frames, erasures_in, merge_frames
 from timeball.station.publishing.mirrorfiles import HEAD, KEY, MirrorFiles, name_of_evidence
 from timeball.station.publishing.source import Source
@@ -76,8 +77,9 @@ class Mirror:
     def update(self, progress: Progress | None = None) -> Update:
         """Ask once, and keep what is new.
 
-        Raises SourceUnreachable, SourceDenied, EvidenceError for bytes that no signed head covers, and
-        HeadContradiction for a head that does not extend the one that is kept. Nothing is changed by any of these.
+        Raises SourceUnreachable, SourceDenied, EvidenceError for bytes that no signed head covers, HeadContradiction
+        for a head that does not extend the one that is kept, EntryContradiction for an entry under a signed head that
+        is none. Nothing is changed by any of these.
         """
         note = self._source.head()
         if note is None:
@@ -97,7 +99,7 @@ class Mirror:
         if old is not None:
             self._expect_extends(note, shown, old)
         if old is None or shown.size > old.size:
-            withheld = self._fetch(shown, 0 if old is None else old.size, progress)
+            withheld = self._fetch(note, shown, 0 if old is None else old.size, progress)
         elif self._files.read(HEAD) == note:
             return Update("same", old, shown.size, times=times)
         else:
@@ -107,30 +109,44 @@ class Mirror:
             "new" if old != shown else "same", shown, shown.size, shown.size - (old.size if old else 0), withheld, times
         )
 
-    def _fetch(self, head: Checkpoint, old_size: int, progress: Progress | None) -> int:
+    def _fetch(self, note: bytes, head: Checkpoint, old_size: int, progress: Progress | None) -> int:
         try:
-            return self._take(head, old_size, progress, reuse=True)
+            return self._take(note, AttestedLog(self._read_any, head.size, head.root), old_size, progress)
         except EvidenceError:
             # it may have been a file left by a crash: then the server's own is good
-            return self._take(head, old_size, progress, reuse=False)
+            return self._take(note, AttestedLog(self._source.read, head.size, head.root), old_size, progress)
 
-    def _take(self, head: Checkpoint, old_size: int, progress: Progress | None, reuse: bool) -> int:
-        log = AttestedLog(self._read_any if reuse else self._source.read, head.size, head.root)
-        withheld = 0
+    def _take(self, note: bytes, log: AttestedLog, old_size: int, progress: Progress | None) -> int:
+        withheld, size = 0, log.size
+        has_envelopes = size > 0 and is_envelope(log.attested_bundle(0)[0])
         erased: set[int] = set()
-        for number in range(old_size // WIDTH, (head.size + WIDTH - 1) // WIDTH):
+        for number in range(old_size // WIDTH, (size + WIDTH - 1) // WIDTH):
             leaves = log.attested_bundle(number)
             bundle = log.tile_path(None, number)
+            if has_envelopes:
+                self._expect_envelopes(note, log, number, leaves)
             self._files.write_tile(bundle, log.read_tile(bundle))
             self._files.write_tile(log.tile_path(0, number), log.read_tile(log.tile_path(0, number)))
-            if is_envelope(leaves[0]):
+            if has_envelopes:
                 withheld += self._take_payloads(number, leaves, erased)
             if progress is not None:
-                progress(number * WIDTH + len(leaves), head.size)
-        for path, data in new_tiles(log, old_size, head.size):
+                progress(number * WIDTH + len(leaves), size)
+        for path, data in new_tiles(log, old_size, size):
             self._files.write_tile(path, data)
-        self._follow_erasures(erased, head.size)
+        self._follow_erasures(erased, size)
         return withheld
+
+    def _expect_envelopes(self, note: bytes, log: AttestedLog, number: int, leaves: Sequence[bytes]) -> None:
+        """Raise EntryContradiction for an entry that the head covers and that is none of ours."""
+        for position, leaf in enumerate(leaves):
+            try:
+                parse_envelope(leaf)
+            except EntryError as error:
+                index = number * WIDTH + position
+                paths = (log.tile_path(None, number), log.tile_path(0, number))
+                files = {"served": note, **{str(path): log.read_tile(path) for path in paths}}
+                folder = self._files.keep_evidence(f"entry-{index}-{name_of_evidence(note)}", files)
+                raise EntryContradiction(index, str(error), folder) from error
 
     def _take_payloads(self, number: int, leaves: Sequence[bytes], erased: set[int]) -> int:
         held = self._files.read_payloads(number)
