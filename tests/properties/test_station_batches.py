@@ -22,8 +22,8 @@ from timeball.station.instruments.base import Sample
 from timeball.station.instruments.collecting import batch_of
 
 NAMES = ("Cs1", "H1", "H2", "OUT", "UTC")
-# float64 seconds hold every femtosecond up to 2⁵³ fs = 9.007 s
-EXACT_FS = 2**53
+# below 4 s the rounding of seconds (2.2e-16) and of femtoseconds (0.25) together stay under half a femtosecond
+EXACT_FS = 4 * 10**15 - 1
 keys = st.tuples(st.integers(-(2**62), 2**62), st.integers(0, 4), st.integers(0, 4)).filter(
     lambda key: key[1] != key[2]
 )

@@ -266,7 +266,7 @@ def test_a_new_key_takes_the_place_of_the_old(fold: Fold) -> None:
 
 def test_nothing_is_decided_by_rules_that_are_not_known(fold: Fold) -> None:
     tomorrow = config_payload(Config())
-    tomorrow["rules"]["version"] = 2
+    tomorrow["rules"]["version"] = 99
     with pytest.raises(RulesUnknown):
         fold.give(CONFIG, "config", tomorrow)
     assert fold.live(1) == []
@@ -352,6 +352,7 @@ def test_new_rules_hold_from_their_entry_on_and_utck_keeps_its_phase() -> None:
     fold.give(CONFIG, "config", config_payload(finer))
     epochs = GENESIS + 24 * HOUR + np.arange(1, 3, dtype=np.int64) * MINUTE
     batch = comparison_batch(fold.laboratory.readings(epochs, fold.record))
+    fold.hour += 1  # recorded when its epochs have gone by
     scale, steer = fold.give(COLLECTOR, "readings", sign_batch(batch, KEY))[:2]
     assert steer.payload["paper"]["epoch"] == str(int(epochs[-1]) + 10**9)
     assert "older than command" in fold.refused[0], "the stepper has the later order already, and says so"

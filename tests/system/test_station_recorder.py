@@ -20,8 +20,8 @@ import pytest
 from stations import wait_for
 
 from timeball.ledger.errors import CanonicalError
-from timeball.station.configuration.settings import Config
-from timeball.station.paths import config_file, recorder_socket
+from timeball.station.configuration.settings import Config, Ledger
+from timeball.station.paths import config_file, cosigned_checkpoint, recorder_socket
 from timeball.station.recording.errors import EntryRefusedError
 from timeball.station.recording.ledger_reader import LedgerReader
 from timeball.station.recording.logfolder import LogFolder, verify_folder
@@ -232,3 +232,16 @@ def test_a_full_disk(small_disk: Path) -> None:
                 time.sleep(0.05)
         wait_for_size(LedgerReader(small_disk), seq + 1)
     assert verified_size(small_disk) == seq + 1
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_cosigned_head_goes_with_the_policy_it_was_cosigned_for(tmp_path: Path, named: bool) -> None:
+    policy = tmp_path / "policy"
+    policy.write_text("quorum none\n")
+    config_file(tmp_path).parent.mkdir(parents=True)
+    config_file(tmp_path).write_bytes(Config(ledger=Ledger(policy=str(policy) if named else "")).to_json())
+    cosigned_checkpoint(tmp_path).parent.mkdir()
+    cosigned_checkpoint(tmp_path).write_text("an old head")
+    with recorder(tmp_path), RecorderClient(tmp_path, "text", PATIENCE_S) as client:
+        client.append("text", 1, {}, 1)
+        assert cosigned_checkpoint(tmp_path).exists() == named

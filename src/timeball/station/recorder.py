@@ -25,7 +25,7 @@ from timeball.station.hosttime.realtime import station_leaps
 from timeball.station.keeping.erasing import erase_entries, finish_erasures
 from timeball.station.keeping.errors import WitnessesSilentError, WouldForkError
 from timeball.station.keeping.guard import RestoreGuard, load_policy
-from timeball.station.paths import recorder_socket
+from timeball.station.paths import cosigned_checkpoint, recorder_socket
 from timeball.station.recording.entryclock import entry_clock
 from timeball.station.recording.errors import (
     LedgerFull,
@@ -231,6 +231,9 @@ def work(process: Process) -> None:
     store = _open_store(process.state, config.station.origin, guard)
     with store, contextlib.closing(listen(recorder_socket(process.state))) as listener:
         process.log.info("recording %s from entry %d", store.origin, store.size)
+        if not config.ledger.policy:
+            # nobody renews it any more, and it would be served as the newest for ever
+            cosigned_checkpoint(process.state).unlink(missing_ok=True)
         clock = entry_clock(process.state, station_leaps(config))
         guard.settle(store, clock())
         try:
