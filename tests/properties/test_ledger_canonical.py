@@ -70,7 +70,7 @@ def test_any_bytes_decode_to_their_own_canonical_form_or_are_refused(data: bytes
         {1, 2},
         "\ud800",
         ["ok", {"a": "\udfff"}],
-        object(),
+        pytest.param(object(), id="object"),
     ],
     ids=repr,
 )
