@@ -6,6 +6,8 @@ PIP := $(BIN)/pip --disable-pip-version-check
 ROOM ?= all
 FUZZ_SECONDS ?= 60
 TEST_WORKERS ?= 2
+# how pytest says that nothing was asked for: PYTEST_ARGS may name tests of one kind only
+NO_TESTS := 5
 
 .PHONY: setup setup-dev debian run test check bench fuzz lock clean
 
@@ -35,8 +37,10 @@ debian:
 run: setup
 	$(BIN)/timeball run
 
+# First what watches the time of a whole running station, undisturbed; then everything else, by several workers.
 test: setup-dev debian
-	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadgroup --no-loadscope-reorder $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m stations $(PYTEST_ARGS) || [ $$? = $(NO_TESTS) ]
+	$(BIN)/python -m pytest -m "not stations" -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS) || [ $$? = $(NO_TESTS) ]
 
 check: setup-dev
 	$(BIN)/ruff format --check .

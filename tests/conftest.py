@@ -15,7 +15,7 @@ settings.load_profile("timeball")
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED_DATA = ROOT.parent / "shared" / "data"
-# Modules whose tests watch the time of a whole running station: two of them at once would measure each other.
+# Modules whose tests watch the time of a whole running station: what else runs would be measured with it.
 STATIONS = (
     "test_cli_run.py",
     "test_station_crash.py",
@@ -41,11 +41,9 @@ def shared() -> Callable[[str], Path]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """For several workers: whole stations first and one after the other; any other module stays with one worker."""
     for item in items:
-        name = item.path.name
-        item.add_marker(pytest.mark.xdist_group("stations" if name in STATIONS else str(item.path)))
-    items.sort(key=lambda item: item.path.name not in STATIONS)
+        if item.path.name in STATIONS:
+            item.add_marker(pytest.mark.stations)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
