@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import sys
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,8 +72,9 @@ def command(
 
 def _follow(mirror: Mirror, every_s: float, as_json: bool) -> None:
     from timeball.station.publishing.following import follow
+    from timeball.station.supervision.signalevent import SignalEvent
 
-    stop = threading.Event()
+    stop = SignalEvent()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     last: list[str] = []

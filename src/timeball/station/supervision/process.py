@@ -20,6 +20,7 @@ from pathlib import Path
 
 from timeball.station.configuration.config import Config, ConfigError, read_effective
 from timeball.station.supervision.orphan import end_when_orphaned
+from timeball.station.supervision.signalevent import SignalEvent
 
 EXIT_CONFIGURATION = 2
 EXIT_EVIDENCE = 4
@@ -44,7 +45,7 @@ class Process:
     name: str
     state: Path
     config: Config
-    stop: threading.Event = field(default_factory=threading.Event)
+    stop: threading.Event = field(default_factory=SignalEvent)
 
     @property
     def log(self) -> logging.Logger:

@@ -11,7 +11,6 @@ import json
 import os
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -27,6 +26,7 @@ from timeball.station.supervision.adoption import EXIT_UNKNOWN, Adopted, Found, 
 from timeball.station.supervision.child import LONGEST_DELAY_S, Child, bound_log, stop_together
 from timeball.station.supervision.files import write_atomically
 from timeball.station.supervision.process import EXIT_CONFIGURATION, EXIT_EVIDENCE
+from timeball.station.supervision.signalevent import SignalEvent
 
 Report = Callable[[dict[str, Any]], None]
 
@@ -72,9 +72,9 @@ class Supervisor:
 
     def __init__(self, state: Path, commands: Mapping[str, Sequence[str]], report: Report) -> None:
         self.state = state
-        self.stop = threading.Event()
+        self.stop = SignalEvent()
         self._report = report
-        self._wake = threading.Event()
+        self._wake = SignalEvent()
         self._started_utc = datetime.now(UTC).isoformat(timespec="milliseconds")
         run_dir(state).mkdir(mode=0o700, parents=True, exist_ok=True)
         self.children = [Child(name, command, log_file(state, name)) for name, command in commands.items()]
