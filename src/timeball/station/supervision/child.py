@@ -23,13 +23,14 @@ from timeball.station.supervision.orphan import GRACE_VARIABLE, ORPHAN_GRACE_S
 
 LOG_LIMIT_BYTES = 1 << 20
 LONG_LIFE_S = 10.0
-LONGEST_DELAY_S = 2.0
+LONGEST_DELAY_S = 0.75
 FIRST_DELAY_S = 0.125
 
 
 @dataclass
 class Backoff:
-    """How long to wait before the next start: 0 after the first death, then doubling from 1/8 s up to 2 s.
+    """How long to wait before the next start: 0 after the first death, then doubling from 1/8 s up to 3/4 s, because
+    a start costs about a second and the station is to be whole within five.
 
     A life of ten seconds or more forgets the deaths before it, so a child killed now and then is restarted at once.
     """
