@@ -453,7 +453,7 @@ def test_the_lock_goes_with_its_killed_holder(tmp_path: Path) -> None:
 
 def test_the_first_restart_is_immediate_and_later_ones_wait_longer() -> None:
     backoff = Backoff()
-    assert [backoff.delay_s(0.1) for _ in range(8)] == [0.0, 0.125, 0.25, 0.5, 1.0, 2.0, 2.0, 2.0]
+    assert [backoff.delay_s(0.1) for _ in range(8)] == [0.0, 0.125, 0.25, 0.5, 0.75, 0.75, 0.75, 0.75]
     assert backoff.delay_s(10.0) == 0.0
     assert backoff.delay_s(0.1) == 0.125
 
