@@ -28,6 +28,7 @@ from timeball.station.publishing.following import FIRST_PAUSE_S, LONGEST_PAUSE_S
 from timeball.station.publishing.mirror import Mirror, Update
 from timeball.station.publishing.source import Source
 from timeball.station.recording.ledger_reader import LedgerReader
+from timeball.station.supervision.files import write_atomically
 
 STATEMENT = "statement"
 CONTRADICTIONS = "contradictions"
@@ -107,7 +108,7 @@ class Auditor:
 
     def contradictions(self) -> list[str]:
         """Names of the statements that told of a contradiction."""
-        return sorted(path.name for path in (self.folder / CONTRADICTIONS).iterdir() if path.suffix != ".tmp")
+        return sorted(path.name for path in (self.folder / CONTRADICTIONS).iterdir() if "." not in path.name)
 
     def contradiction(self, name: str) -> bytes | None:
         """One of them."""
@@ -156,8 +157,8 @@ class Auditor:
             path = self.folder / CONTRADICTIONS / f"{where}-{told}"
             if not path.exists():
                 log.error("CONTRADICTION in %s: entry %s: %s", statement.origin, where, statement.words)
-                _write(path, note)
-        _write(self.folder / STATEMENT, note)
+                write_atomically(path, note, durable=True)
+        write_atomically(self.folder / STATEMENT, note, durable=True)
 
 
 def _lines(path: Path) -> list[str]:
@@ -170,17 +171,3 @@ def _read(path: Path) -> bytes | None:
         return path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return None
-
-
-def _write(path: Path, data: bytes) -> None:
-    temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

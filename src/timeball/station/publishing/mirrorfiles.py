@@ -12,6 +12,7 @@ from pathlib import Path
 
 from timeball.ledger.tiles import TilePath, index_path
 from timeball.station.keeping.copying import drop_partial_tiles
+from timeball.station.supervision.files import sync_folder
 
 HEAD = "ledger/checkpoint"
 KEY = "ledger/log.vkey"
@@ -61,7 +62,7 @@ class MirrorFiles:
     def sync(self) -> None:
         """Make every name written so far durable."""
         for folder in self._unsynced:
-            _sync(folder)
+            sync_folder(folder)
         self._unsynced.clear()
 
     def drop_partial(self, old_size: int, size: int) -> None:
@@ -93,11 +94,3 @@ class MirrorFiles:
 def name_of_evidence(served: bytes) -> str:
     """A name for what was served, the same whenever the same is served again."""
     return hashlib.sha256(served).hexdigest()[:16]
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

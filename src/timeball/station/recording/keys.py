@@ -10,6 +10,7 @@ import secrets
 from pathlib import Path
 
 from timeball.ledger.note import Signer, make_signer, parse_skey
+from timeball.station.supervision.files import sync_folder
 
 DEFAULT_STATION = "timeball.local"
 
@@ -50,13 +51,5 @@ def keep_secret(path: Path, text: str) -> str:
         return path.read_text("ascii")
     finally:
         temporary.unlink()
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     return text
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
