@@ -56,7 +56,7 @@ def test_a_storm_of_signals_ends() -> None:
 
 
 def test_the_plain_event_does_not_come_through() -> None:
-    """The control: this is what the class is for. It waits for itself, or its handlers interrupt one another until the stack ends."""
+    """The control: it waits for itself, or its handlers interrupt one another until the stack ends."""
     assert storm("threading", 10.0) != "done\n"
 
 
