@@ -8,7 +8,8 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from timeball.ensemble.at1 import AT1Parameters, AT1State, AT1Steps, advance
+from timeball.ensemble.at1 import AT1Parameters, AT1State, advance
+from timeball.ensemble.steps import Steps
 from timeball.readings import PhaseTable
 
 TAU_S = 300
@@ -53,7 +54,7 @@ def against_first(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return x - x[np.arange(len(x)), pivot][:, None], pivot.astype(np.int32)
 
 
-def run(table: PhaseTable, rules: AT1Parameters = RULES) -> tuple[AT1State, AT1Steps]:
+def run(table: PhaseTable, rules: AT1Parameters = RULES) -> tuple[AT1State, Steps]:
     return advance(AT1State.empty(), rules, table)
 
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from timeball.ensemble.at1 import AT1Parameters, AT1State, advance
-from timeball.ensemble.scale import leave_one_out, run_at1
+from timeball.ensemble.at1.batch import run_at1
+from timeball.ensemble.scale import leave_one_out
 from timeball.readings import PhaseTable
 from timeball.simulation.models import MODELS
 from timeball.simulation.noise import simulate_phase
@@ -118,7 +119,7 @@ def test_steps_of_one_clock_do_not_get_into_the_scale(seed: int) -> None:
 def test_leave_one_out_sees_the_clock_itself_and_is_not_flattered(seed: int) -> None:
     truth = truth_of(["5071A-high-performance"] * 5, 1500, HOUR_S, np.random.default_rng(seed))
     table = table_of(truth, HOUR_S)
-    x = leave_one_out(table, "C02")
+    x = leave_one_out(table, "C02", run_at1)
     inside = run_at1(table).steps.x[:, 2]
     true = sigma(truth[:, 2], HOUR_S, [1])[0]
     # against the four others: √(1 + 1/4) too much; against a scale with itself in it: √(1 − 1/5) of the truth

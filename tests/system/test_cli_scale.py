@@ -15,8 +15,8 @@ from click.testing import CliRunner
 
 from timeball.cli.output import exit_code_of
 from timeball.cli.scale import command, read_table
-from timeball.ensemble.at1 import EnsembleError
-from timeball.ensemble.scale import run_at1
+from timeball.ensemble.at1.batch import run_at1
+from timeball.ensemble.errors import EnsembleError
 
 CLOCKS = "AMC2,WTZR,NRC1,NYAL,HOB2,GODZ,MDVJ,IRKJ,KIR0,CEBR,CRO1,YELL"
 

@@ -7,7 +7,9 @@ import re
 import numpy as np
 import pytest
 
-from timeball.ensemble.at1 import AT1Parameters, AT1State, AT1Steps, EnsembleError, advance
+from timeball.ensemble.at1 import AT1Parameters, AT1State, advance
+from timeball.ensemble.errors import EnsembleError
+from timeball.ensemble.steps import Steps
 from timeball.readings import PhaseTable
 
 TAU_S = 300
@@ -28,7 +30,7 @@ def table_of(phases: np.ndarray, names: tuple[str, ...] | None = None, start: in
     return PhaseTable(epochs, names or tuple("ABCDEFGH"[:n]), x, pivot.astype(np.int32), "A")
 
 
-def run(phases: np.ndarray, rules: AT1Parameters = RULES) -> tuple[AT1State, AT1Steps, np.ndarray]:
+def run(phases: np.ndarray, rules: AT1Parameters = RULES) -> tuple[AT1State, Steps, np.ndarray]:
     """State, steps, and the scale itself [m] (minus truth), from a clock that is there."""
     state, steps = advance(AT1State.empty(), rules, table_of(phases))
     difference = phases - steps.x

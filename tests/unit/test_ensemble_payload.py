@@ -9,15 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from timeball.ensemble.at1 import (
-    AT1Parameters,
-    AT1State,
-    EnsembleError,
-    ReplayMismatch,
-    StateError,
-    advance,
-    compare_payloads,
-)
+from timeball.ensemble.at1 import AT1Parameters, AT1State, advance
+from timeball.ensemble.errors import EnsembleError, ReplayMismatch, StateError
+from timeball.ensemble.replay import compare_payloads
 from timeball.ensemble.steps import femtoseconds, si_time
 from timeball.readings import PhaseTable
 

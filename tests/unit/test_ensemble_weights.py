@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from timeball.ensemble import kernels
-from timeball.ensemble.at1 import AT1Parameters, EnsembleError
+from timeball.ensemble.at1 import AT1Parameters, kernels
+from timeball.ensemble.errors import EnsembleError
 
 
 def steady_gain(tau_s: float, tau_min_s: float) -> float:

@@ -16,7 +16,7 @@ import pytest
 from ledgers import GENESIS, SMALL, Item, build_small, entries_of, write_ledger
 
 from timeball.cli import root
-from timeball.ensemble.at1 import CODES
+from timeball.ensemble.steps import CODES
 from timeball.stability import oadev
 from timeball.station import paths
 from timeball.station.configuration.config import Config, ConfigError, parse_config

@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from timeball.ensemble import kernels as codes
-from timeball.ensemble.at1 import AT1Steps, EnsembleError
-from timeball.ensemble.scale import ScaleRun, grid_phases, leave_one_out, run_at1
+from timeball.ensemble import codes
+from timeball.ensemble.at1.batch import run_at1
+from timeball.ensemble.errors import EnsembleError
+from timeball.ensemble.scale import ScaleRun, grid_phases, leave_one_out
+from timeball.ensemble.steps import Steps
 from timeball.readings import PhaseTable
 from timeball.stability import StabilityError, oadev
 
@@ -106,7 +108,7 @@ def _judge(table: PhaseTable, run: ScaleRun, name: str, interval_s: float) -> Cl
         weight=run.weights[name],
         state=steps.state_word(last, j),
         why=_why(steps, j, last, left_out),
-        oadev=deviations(steps.epochs, leave_one_out(table, name), interval_s),
+        oadev=deviations(steps.epochs, leave_one_out(table, name, run_at1), interval_s),
         left_out=left_out,
         x=steps.x[:, j],
     )
@@ -135,7 +137,7 @@ def detrend(epochs: npt.NDArray[np.int64], x: FloatArray) -> FloatArray:
     return residual
 
 
-def _why(steps: AT1Steps, j: int, last: int, left_out: int) -> str:
+def _why(steps: Steps, j: int, last: int, left_out: int) -> str:
     """The reason at the last epoch, and how often the clock was left out before."""
     counted = {
         "phase steps": int((steps.code[:, j] == codes.PHASE_STEP).sum()),
@@ -146,7 +148,7 @@ def _why(steps: AT1Steps, j: int, last: int, left_out: int) -> str:
     return "; ".join([steps.reason(last, j), *history])
 
 
-def _rejections(steps: AT1Steps) -> list[tuple[int, str, str, str]]:
+def _rejections(steps: Steps) -> list[tuple[int, str, str, str]]:
     return [
         (int(steps.epochs[i]), steps.clocks[j], steps.state_word(i, j), steps.reason(i, j))
         for i, j in np.argwhere(np.isin(steps.code, REJECTIONS)).tolist()

@@ -14,7 +14,7 @@ TOLERANCE_FS = 1
 
 
 def compare_payloads(recorded: Mapping[str, Any], recomputed: Mapping[str, Any]) -> None:
-    """Raise ``ReplayMismatch`` at the first difference between two payloads of `AT1Steps.to_payload`.
+    """Raise ``ReplayMismatch`` at the first difference between two payloads of `Steps.to_payload`.
 
     Algorithm, version, clocks, epochs, codes, weights and reasons must be equal; phases and errors agree to 1 fs.
     """

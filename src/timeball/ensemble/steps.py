@@ -1,4 +1,4 @@
-"""What AT1 decided at each epoch and why: arrays for computing, words for people, a payload for the ledger.
+"""What an algorithm decided at each epoch and why: arrays for computing, words for people, a payload for the ledger.
 
 Sign: x is clock minus scale; a prediction error is measured minus predicted. What it does not do: decide anything.
 """
@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from timeball.ensemble import kernels as k
-from timeball.ensemble.parameters import AT1Parameters
+from timeball.ensemble import codes as k
 
 FloatArray = npt.NDArray[np.float64]
 VERSION = 1
@@ -39,16 +38,26 @@ ORDINARY = frozenset({k.OK, k.AT_CAP, k.NO_WEIGHT})
 _ORDINARY = np.array([code in ORDINARY for code in range(max(CODES) + 1)], bool)
 
 
+class Learning(Protocol):
+    """What the sentences take from the rules: predictions to survive, errors after which noise is learned."""
+
+    @property
+    def min_epochs(self) -> int: ...  # noqa: D102
+    @property
+    def noise_epochs(self) -> int: ...  # noqa: D102
+
+
 @dataclass(frozen=True, eq=False)
-class AT1Steps:
+class Steps:
     """The decisions of a batch: epochs int64[m] (ns of TAI), `clocks` in the order of their names, arrays [m, n].
 
     x: clock minus scale (s), NaN where there is none. y: rate after the epoch. weight: the weight used, sum 1.
     error: prediction error (s), NaN when none; sigma: what was expected of it (s). code: int8, see `CODES`.
     figure: the number that belongs to the code (epochs learned, sigmas of a reduced one, size of a step in s or of a
-    rate step), else NaN.
+    rate step), else NaN. algorithm: the name in the ledger.
     """
 
+    algorithm: str
     epochs: npt.NDArray[np.int64]
     clocks: tuple[str, ...]
     x: FloatArray
@@ -58,7 +67,7 @@ class AT1Steps:
     sigma: FloatArray
     figure: FloatArray
     code: npt.NDArray[np.int8]
-    parameters: AT1Parameters
+    parameters: Learning
 
     def state_word(self, i: int, j: int) -> str:
         """One or two words for what clock j was at epoch i."""
@@ -77,7 +86,7 @@ class AT1Steps:
         for i, j in np.argwhere(~_ORDINARY[self.code]).tolist():
             reasons.setdefault(str(int(self.epochs[i])), {})[self.clocks[j]] = self.reason(i, j)
         return {
-            "algorithm": "AT1",
+            "algorithm": self.algorithm,
             "version": VERSION,
             "clocks": list(self.clocks),
             "epochs": [str(epoch) for epoch in self.epochs.tolist()],
@@ -110,7 +119,7 @@ def si_time(value_s: float) -> str:
     return f"{value_s / 1e-15:.3g} fs"
 
 
-def _ratio(steps: AT1Steps, i: int, j: int, ratio: float | None = None) -> str:
+def _ratio(steps: Steps, i: int, j: int, ratio: float | None = None) -> str:
     """The error and how many sigma it is: of what was expected of the clock with the weight it got, or as given."""
     error, sigma = float(steps.error[i, j]), float(steps.sigma[i, j])
     if ratio is None:
@@ -119,63 +128,63 @@ def _ratio(steps: AT1Steps, i: int, j: int, ratio: float | None = None) -> str:
     return f"prediction error {si_time(error)} is {ratio:.{digits}f} sigma"
 
 
-def _ok(steps: AT1Steps, i: int, j: int) -> str:
+def _ok(steps: Steps, i: int, j: int) -> str:
     return f"weight {steps.weight[i, j]:.3f} from its prediction errors"
 
 
-def _at_cap(steps: AT1Steps, i: int, j: int) -> str:
+def _at_cap(steps: Steps, i: int, j: int) -> str:
     return f"weight at the cap of {steps.weight[i, j]:.2f}"
 
 
-def _missing(_steps: AT1Steps, _i: int, _j: int) -> str:
+def _missing(_steps: Steps, _i: int, _j: int) -> str:
     return "missing"
 
 
-def _learning(steps: AT1Steps, i: int, j: int) -> str:
+def _learning(steps: Steps, i: int, j: int) -> str:
     return f"learning: {steps.figure[i, j]:.0f} of {steps.parameters.min_epochs} epochs"
 
 
-def _reduced(steps: AT1Steps, i: int, j: int) -> str:
+def _reduced(steps: Steps, i: int, j: int) -> str:
     # the ratio that decided, before the weight was changed by it
     return f"{_ratio(steps, i, j, float(steps.figure[i, j]))}: weight reduced to {steps.weight[i, j]:.3f}"
 
 
-def _left_out(steps: AT1Steps, i: int, j: int) -> str:
+def _left_out(steps: Steps, i: int, j: int) -> str:
     return f"{_ratio(steps, i, j)}: left out this epoch"
 
 
-def _phase_step(steps: AT1Steps, i: int, j: int) -> str:
+def _phase_step(steps: Steps, i: int, j: int) -> str:
     return f"phase step of {si_time(float(steps.figure[i, j]))}: absorbed, the scale did not follow"
 
 
-def _came_back(steps: AT1Steps, i: int, j: int) -> str:
+def _came_back(steps: Steps, i: int, j: int) -> str:
     return f"{_ratio(steps, i, j)}: back from an outlier, left out once more"
 
 
-def _rate_step(steps: AT1Steps, i: int, j: int) -> str:
+def _rate_step(steps: Steps, i: int, j: int) -> str:
     return f"rate step of {steps.figure[i, j]:.2g}: rate learned anew"
 
 
-def _noise_step(steps: AT1Steps, _i: int, _j: int) -> str:
+def _noise_step(steps: Steps, _i: int, _j: int) -> str:
     return f"{steps.parameters.noise_epochs} errors in a row beyond the limit: noise learned anew"
 
 
-def _no_weight(_steps: AT1Steps, _i: int, _j: int) -> str:
+def _no_weight(_steps: Steps, _i: int, _j: int) -> str:
     return "no weight by configuration"
 
 
-def _starting(steps: AT1Steps, i: int, j: int) -> str:
+def _starting(steps: Steps, i: int, j: int) -> str:
     learned = steps.figure[i, j]
     count = 0 if math.isnan(learned) else int(learned)
     so_far = f"{count} of {steps.parameters.min_epochs} epochs learned"
     return f"starting: no clock has learned yet ({so_far}), weight {steps.weight[i, j]:.3f} for now"
 
 
-def _joined(_steps: AT1Steps, _i: int, _j: int) -> str:
+def _joined(_steps: Steps, _i: int, _j: int) -> str:
     return "joined: first reading, phase taken"
 
 
-def _no_scale(_steps: AT1Steps, _i: int, _j: int) -> str:
+def _no_scale(_steps: Steps, _i: int, _j: int) -> str:
     return "no scale: no clock that carries it was measured"
 
 

@@ -26,7 +26,7 @@ def main() -> None:
 
 def warm_fold() -> None:
     """The simulation, the ensemble and the steering: two days of hourly epochs, so that a first steer falls due."""
-    from timeball.ensemble.scale import run_at1
+    from timeball.ensemble.at1.batch import run_at1
     from timeball.readings import phase_table
     from timeball.simulation.defaults import default_laboratory
     from timeball.station.configuration.settings import Config

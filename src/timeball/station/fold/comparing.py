@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from timeball.ensemble.at1 import ReplayMismatch, compare_payloads
+from timeball.ensemble.errors import ReplayMismatch
+from timeball.ensemble.replay import compare_payloads
 from timeball.ledger import canonical
 from timeball.station.fold.timekeeping import Decision
 

@@ -12,7 +12,8 @@ from typing import Any
 import msgspec
 
 import timeball
-from timeball.ensemble.at1 import AT1Parameters, EnsembleError
+from timeball.ensemble.at1 import AT1Parameters
+from timeball.ensemble.errors import EnsembleError
 from timeball.simulation.models import MODELS
 from timeball.station.configuration.settings import Config, Output, Steering
 

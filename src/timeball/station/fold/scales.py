@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from timeball.ensemble.at1 import AT1Steps
+from timeball.ensemble.steps import Steps
 from timeball.readings import EpochArray, FloatArray, PhaseTable
 from timeball.station.fold.memory import Memory, UTCPoint, paper_payload
 from timeball.station.fold.rules import Rules
@@ -18,7 +18,7 @@ from timeball.steering.paper import PaperOffset
 Payload = dict[str, Any]
 
 
-def scale_payload(rules: Rules, memory: Memory, index: int, steps: AT1Steps, table: PhaseTable) -> Payload:
+def scale_payload(rules: Rules, memory: Memory, index: int, steps: Steps, table: PhaseTable) -> Payload:
     """The payload of a `scale` entry; `paper` is UTC(k) − TA(k) as it held at these epochs.
 
     The memory takes in what was read of UTC, and where UTC(k) begins.

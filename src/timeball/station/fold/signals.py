@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from timeball.ensemble.at1 import AT1Steps
+from timeball.ensemble.steps import Steps
 from timeball.readings import FloatArray, PhaseTable
 
 
@@ -33,7 +33,7 @@ def later_than(table: PhaseTable, epoch: int | None) -> PhaseTable:
     return replace(table, epochs=table.epochs[later], x=table.x[later], pivot=table.pivot[later])
 
 
-def against_scale(steps: AT1Steps, table: PhaseTable, signal: str) -> FloatArray:
+def against_scale(steps: Steps, table: PhaseTable, signal: str) -> FloatArray:
     """x of a signal against TA(k) (s, float64[m]) through the first clock read with it; NaN where there is none."""
     x = np.full(len(table.epochs), np.nan)
     place = place_of(table.clocks, signal)

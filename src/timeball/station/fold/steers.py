@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from timeball.ensemble.at1 import AT1Steps
+from timeball.ensemble.steps import Steps
 from timeball.station.configuration.settings import Steering
 from timeball.station.fold.memory import COSIGNED, LEAST_POINTS, Command, Memory
 from timeball.station.fold.rules import Rules
@@ -25,7 +25,7 @@ NS_PER_DAY = 86400e9
 Payload = dict[str, Any]
 
 
-def steer(rules: Rules, memory: Memory, index: int, steps: AT1Steps, time_ns: int | None = None) -> Payload | None:
+def steer(rules: Rules, memory: Memory, index: int, steps: Steps, time_ns: int | None = None) -> Payload | None:
     """The payload of a `steer` entry that follows from the readings in entry `index`, recorded at `time_ns` (TAI).
 
     None when nothing is due.
@@ -84,7 +84,7 @@ def _propose(law: Steering, memory: Memory, now: int) -> SteerProposal:
     return msgspec.structs.replace(proposal, rate=proposal.rate + memory.commissioned)
 
 
-def _track(rules: Rules, memory: Memory, payload: Payload, steps: AT1Steps, change: int) -> str:
+def _track(rules: Rules, memory: Memory, payload: Payload, steps: Steps, change: int) -> str:
     """Order the rate that brings the output onto UTC(k), or say in words why not; `payload` gets the command."""
     assert memory.paper is not None
     output = rules.output

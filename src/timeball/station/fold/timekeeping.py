@@ -12,7 +12,8 @@ from typing import Any
 
 import msgspec
 
-from timeball.ensemble.at1 import AT1State, StateError, advance
+from timeball.ensemble.at1 import AT1State, advance
+from timeball.ensemble.errors import StateError
 from timeball.ledger import canonical
 from timeball.ledger.batch import read_signed, verify_batch
 from timeball.ledger.errors import BatchError, NoteError

@@ -57,7 +57,7 @@ def clock_rows(scale: Payload | None, config: Config) -> list[Payload]:
 
 def state_of(scale: Payload, place: int) -> tuple[str, str]:
     """State and reason in words of one clock at the last epoch of a recorded scale entry."""
-    from timeball.ensemble.at1 import CODES
+    from timeball.ensemble.steps import CODES
 
     word = CODES[scale["codes"][-1][place]]
     state = STATES.get(word, "learning" if word in LEARNING else "left out")

@@ -1,9 +1,9 @@
-"""Compiled loops of the ensemble: the AT1 recursion, one epoch after the other.
+"""Compiled loops of AT1: the recursion, one epoch after the other.
 
 Sign: ``X[t, i]`` is clock i minus the pivot of row t (any pivot: it cancels), ``x_i`` clock i minus the scale, a
 prediction error is measured minus predicted. Only + − × ÷ √ in a fixed order, so that the same input gives the same
 bits with the compiler on, off, or building for a generic CPU. What it does not do: check its arguments (the callers in
-`at1.py` do), or put anything in words (`steps.py` does).
+`at1` do), or put anything in words (`steps.py` does).
 """
 
 from __future__ import annotations
@@ -14,25 +14,26 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from timeball.ensemble.codes import (
+    AT_CAP,
+    CAME_BACK,
+    JOINED,
+    LEARNING,
+    LEFT_OUT,
+    MISSING,
+    NO_SCALE,
+    NO_WEIGHT,
+    NOISE_STEP,
+    OK,
+    PHASE_STEP,
+    RATE_STEP,
+    REDUCED,
+    STARTING,
+)
+
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 Flags = NDArray[np.bool_]
-
-# What became of a clock at an epoch; the words stand in `steps.py`. The numbers are recorded: never renumber.
-OK = 0
-AT_CAP = 1
-MISSING = 2
-LEARNING = 3
-REDUCED = 4
-LEFT_OUT = 5
-PHASE_STEP = 6
-CAME_BACK = 7
-RATE_STEP = 8
-NOISE_STEP = 9
-NO_WEIGHT = 10
-STARTING = 11
-JOINED = 12
-NO_SCALE = 13
 
 NS_PER_S = 1e9
 SQRT3 = 1.7320508075688772

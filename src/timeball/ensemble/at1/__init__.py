@@ -3,41 +3,31 @@
 Sign: readings come as x_i − x_pivot (the pivot cancels); x_i alone is clock i minus the scale. The scale is set at the
 first epoch to the median of the clocks that may carry it; after that no clock's coming, going or stepping moves it:
 every clock counts through the error of its own prediction, with a weight fixed before the error is known.
-What it does not do: steer, choose parameters (`scale.py` does), or repair readings.
+What it does not do: steer, choose parameters (`batch.py` does), or repair readings.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from timeball.ensemble import kernels
-from timeball.ensemble.errors import EnsembleError, ReplayMismatch, StateError
-from timeball.ensemble.parameters import AT1Parameters
-from timeball.ensemble.replay import compare_payloads
-from timeball.ensemble.state import AT1State
-from timeball.ensemble.steps import CODES, AT1Steps
+from timeball.ensemble.at1 import kernels
+from timeball.ensemble.at1.parameters import AT1Parameters
+from timeball.ensemble.at1.state import AT1State
+from timeball.ensemble.order import check_order
+from timeball.ensemble.steps import Steps
 from timeball.readings import PhaseTable
 
-__all__ = [
-    "CODES",
-    "AT1Parameters",
-    "AT1State",
-    "AT1Steps",
-    "EnsembleError",
-    "ReplayMismatch",
-    "StateError",
-    "advance",
-    "compare_payloads",
-]
+NAME = "AT1"
+__all__ = ["NAME", "AT1Parameters", "AT1State", "advance"]
 
 
-def advance(state: AT1State, parameters: AT1Parameters, table: PhaseTable) -> tuple[AT1State, AT1Steps]:
+def advance(state: AT1State, parameters: AT1Parameters, table: PhaseTable) -> tuple[AT1State, Steps]:
     """Process the epochs of a table after those the state has seen; the given state is left as it was.
 
     One call or many over the same epochs give the same bits. Clocks that the state does not know join; clocks that the
     table does not know are missing. Raises ``EnsembleError`` when an epoch is not after the one before.
     """
-    _check_order(state, table)
+    check_order(state.epoch, table)
     after = state.with_clocks(table.clocks)
     m, n = len(table.epochs), len(after.clocks)
     phases = np.full((m, n), np.nan)
@@ -84,18 +74,5 @@ def advance(state: AT1State, parameters: AT1Parameters, table: PhaseTable) -> tu
     if m:
         after.epoch = int(table.epochs[-1])
         after.code = code[-1].astype(np.int64)
-    steps = AT1Steps(table.epochs, after.clocks, x, y, weight, error, sigma, figure, code, parameters)
+    steps = Steps(NAME, table.epochs, after.clocks, x, y, weight, error, sigma, figure, code, parameters)
     return after, steps
-
-
-def _check_order(state: AT1State, table: PhaseTable) -> None:
-    epochs = table.epochs
-    if len(epochs) and state.epoch is not None and int(epochs[0]) <= state.epoch:
-        raise EnsembleError(f"epoch {int(epochs[0])} ns of TAI is not after {state.epoch}, which is done already")
-    late = np.flatnonzero(np.diff(epochs) <= 0)
-    if late.size:
-        raise EnsembleError(
-            f"epoch {int(epochs[late[0] + 1])} ns of TAI stands after {int(epochs[late[0]])} in the table"
-        )
-    if len(set(table.clocks)) != len(table.clocks):
-        raise EnsembleError("a clock has two columns in the table")
