@@ -16,6 +16,8 @@ import click
 from timeball.cli.output import CommandError, format_table, format_tau, print_json
 from timeball.cli.progress import progress_bar
 
+ALGORITHMS = ("at1", "algos", "kalman", "all")
+
 if TYPE_CHECKING:
     from timeball.cli.scale_report import ScaleReport
     from timeball.formats import Defect
@@ -29,7 +31,7 @@ REJECTIONS_SHOWN = 12
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--clocks", metavar="A,B,…", help="Only these clocks (default: every clock in the files).")
 @click.option("--reference", metavar="R", help="Clock the readings are put against; the scale does not depend on it.")
-@click.option("--algorithm", type=click.Choice(["at1"]), default="at1", show_default=True)
+@click.option("--algorithm", type=click.Choice(ALGORITHMS), default="at1", show_default=True)
 @click.option("--plot", type=click.Path(dir_okay=False, path_type=Path), help="Draw it: .png, .svg or .pdf.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(
@@ -37,18 +39,24 @@ def command(
 ) -> None:
     """Compute an ensemble time scale from FILES (RINEX clock, plain columns; .gz too) and judge every clock.
 
-    Weights come from how well each clock could be predicted (AT1). The deviations of a clock are taken against
-    the scale computed without that clock, so none is measured against itself.
+    Weights come from how well each clock could be predicted. The deviations of a clock are taken against the scale
+    computed without that clock, so none is measured against itself. `--algorithm all` puts the algorithms side by
+    side, and beside the plain mean and the best single partner.
 
     \b
     timeball scale day.clk.gz --clocks AMC2,WTZR,YELL --plot scale.png
+    timeball scale day.clk.gz --algorithm all
     """  # noqa: D301 (click wants the backspace itself)
-    del algorithm  # one so far
+    if algorithm == "all":
+        if plot is not None:
+            raise CommandError("--plot draws one scale: choose one --algorithm")
+        _all_algorithms(*read_table(files, _names(clocks), reference), as_json=as_json)
+        return
     from timeball.cli.scale_report import make_report
 
     table, defects = read_table(files, _names(clocks), reference)
     with progress_bar("each clock against the others") as tell:
-        report = make_report(table, tell)
+        report = make_report(table, algorithm, tell)
     if plot is not None:
         from timeball.cli.scale_plot import draw_scale
 
@@ -59,6 +67,18 @@ def command(
         print_report(report)
         if plot is not None:
             click.echo(f"\nDrawn: {plot}")
+
+
+def _all_algorithms(table: PhaseTable, defects: list[Defect], *, as_json: bool) -> None:
+    from timeball.cli.scale_compare import compare
+    from timeball.cli.scale_compare_print import print_comparison
+
+    with progress_bar("each clock against the others, by each algorithm") as tell:
+        comparison = compare(table, tell)
+    if as_json:
+        print_json({**comparison.to_json(), **_defects_json(defects)})
+    else:
+        print_comparison(comparison)
 
 
 def read_table(
@@ -104,7 +124,7 @@ def _last_left(rows: list[list[str]]) -> list[list[str]]:
 def _headline(report: ScaleReport) -> str:
     hours = report.span_s / 3600
     return (
-        f"AT1 scale of {len(report.clocks)} clocks: {len(report.epochs)} epochs every {report.interval_s:g} s "
+        f"{report.algorithm} scale of {len(report.clocks)} clocks: {len(report.epochs)} epochs every {report.interval_s:g} s "
         f"over {hours:.4g} h from {tai_text(int(report.epochs[0]))}; "
         f"readings put against {report.reference}, which does not matter."
     )

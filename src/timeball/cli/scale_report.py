@@ -9,11 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from timeball.ensemble import codes
-from timeball.ensemble.at1.batch import run_at1
+from timeball.ensemble.algorithms import Algorithm, algorithm
 from timeball.ensemble.errors import EnsembleError
 from timeball.ensemble.scale import ScaleRun, grid_phases, leave_one_out
 from timeball.ensemble.steps import Steps
@@ -21,8 +22,6 @@ from timeball.readings import PhaseTable
 from timeball.stability import StabilityError, oadev
 
 FloatArray = npt.NDArray[np.float64]
-REJECTIONS = (codes.REDUCED, codes.LEFT_OUT, codes.CAME_BACK, codes.PHASE_STEP, codes.RATE_STEP, codes.NOISE_STEP)
-NOT_COUNTED = (codes.LEFT_OUT, codes.CAME_BACK, codes.RATE_STEP, codes.NOISE_STEP)
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,27 +49,26 @@ class ScaleReport:
     clocks: list[ClockReport]
     rejections: list[tuple[int, str, str, str]]
 
+    @property
+    def algorithm(self) -> str:
+        """The name of the algorithm, as entries and people say it."""
+        return self.run.steps.algorithm
+
     def by_weight(self) -> list[ClockReport]:
         """The clocks, the heaviest first; of equal ones the first by name."""
         return sorted(self.clocks, key=lambda clock: (-clock.weight, clock.name))
 
     def to_json(self) -> dict[str, Any]:
         """The report for `--json`: SI units, epochs in ns of TAI as strings."""
-        rules = self.run.parameters
         return {
-            "algorithm": "AT1",
+            "algorithm": self.algorithm,
             "reference": self.reference,
             "epochs": len(self.epochs),
             "first_tai_ns": str(int(self.epochs[0])),
             "last_tai_ns": str(int(self.epochs[-1])),
             "span_s": self.span_s,
             "interval_s": self.interval_s,
-            "parameters": {
-                "memory_s": rules.memory_s,
-                "cap": rules.cap,
-                "min_epochs": rules.min_epochs,
-                "tau_min_s": rules.tau_min_s_by_clock,
-            },
+            "parameters": msgspec.to_builtins(self.run.parameters),
             "clocks": [_clock_json(clock) for clock in self.clocks],
             "rejections": [
                 {"tai_ns": str(epoch), "clock": clock, "state": state, "why": why}
@@ -79,8 +77,8 @@ class ScaleReport:
         }
 
 
-def make_report(table: PhaseTable, tell: Callable[[int, int], None] | None = None) -> ScaleReport:
-    """Compute the scale of a table and judge every clock against the scale without it.
+def make_report(table: PhaseTable, key: str = "at1", tell: Callable[[int, int], None] | None = None) -> ScaleReport:
+    """Compute the scale of a table by the algorithm of a key and judge every clock against the scale without it.
 
     tell: called with (done, total) after each clock judged.
     Raises ``EnsembleError`` for fewer than two clocks or three epochs.
@@ -88,27 +86,29 @@ def make_report(table: PhaseTable, tell: Callable[[int, int], None] | None = Non
     measured = np.isfinite(table.x).any(axis=0)
     if int(measured.sum()) < 2:
         raise EnsembleError(f"a scale needs at least two clocks with readings, here are {int(measured.sum())}")
-    run = run_at1(table)
-    interval_s = run.parameters.interval_s
+    chosen = algorithm(key)
+    run = chosen.run(table, None)
+    interval_s = float(np.median(np.diff(table.epochs))) / 1e9
     clocks = []
     for done, name in enumerate(table.clocks, start=1):
-        clocks.append(_judge(table, run, name, interval_s))
+        clocks.append(_judge(table, run, name, interval_s, chosen))
         if tell is not None:
             tell(done, len(table.clocks))
     span_s = float(table.epochs[-1] - table.epochs[0]) / 1e9
     return ScaleReport(table.epochs, interval_s, span_s, table.reference, run, clocks, _rejections(run.steps))
 
 
-def _judge(table: PhaseTable, run: ScaleRun, name: str, interval_s: float) -> ClockReport:
+def _judge(table: PhaseTable, run: ScaleRun, name: str, interval_s: float, chosen: Algorithm) -> ClockReport:
     steps, last = run.steps, len(run.steps.epochs) - 1
     j = steps.clocks.index(name)
-    left_out = int(np.isin(steps.code[:, j], NOT_COUNTED).sum())
+    left_out = int(np.isin(steps.code[:, j], codes.NOT_COUNTED).sum())
+    phases = leave_one_out(table, name, lambda others: chosen.run(others, None))
     return ClockReport(
         name=name,
         weight=run.weights[name],
         state=steps.state_word(last, j),
         why=_why(steps, j, last, left_out),
-        oadev=deviations(steps.epochs, leave_one_out(table, name, run_at1), interval_s),
+        oadev=deviations(steps.epochs, phases, interval_s),
         left_out=left_out,
         x=steps.x[:, j],
     )
@@ -151,7 +151,7 @@ def _why(steps: Steps, j: int, last: int, left_out: int) -> str:
 def _rejections(steps: Steps) -> list[tuple[int, str, str, str]]:
     return [
         (int(steps.epochs[i]), steps.clocks[j], steps.state_word(i, j), steps.reason(i, j))
-        for i, j in np.argwhere(np.isin(steps.code, REJECTIONS)).tolist()
+        for i, j in np.argwhere(np.isin(steps.code, codes.REJECTIONS)).tolist()
     ]
 
 

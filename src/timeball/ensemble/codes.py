@@ -19,3 +19,8 @@ NO_WEIGHT = 10
 STARTING = 11
 JOINED = 12
 NO_SCALE = 13
+
+REJECTIONS = (REDUCED, LEFT_OUT, CAME_BACK, PHASE_STEP, RATE_STEP, NOISE_STEP)
+"""Decisions out of the ordinary that a person wants to see in a list."""
+NOT_COUNTED = (LEFT_OUT, CAME_BACK, RATE_STEP, NOISE_STEP)
+"""Of these, the ones after which the clock's reading did not count at that epoch."""
