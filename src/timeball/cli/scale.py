@@ -124,8 +124,8 @@ def _last_left(rows: list[list[str]]) -> list[list[str]]:
 def _headline(report: ScaleReport) -> str:
     hours = report.span_s / 3600
     return (
-        f"{report.algorithm} scale of {len(report.clocks)} clocks: {len(report.epochs)} epochs every {report.interval_s:g} s "
-        f"over {hours:.4g} h from {tai_text(int(report.epochs[0]))}; "
+        f"{report.algorithm} scale of {len(report.clocks)} clocks: {len(report.epochs)} epochs every "
+        f"{report.interval_s:g} s over {hours:.4g} h from {tai_text(int(report.epochs[0]))}; "
         f"readings put against {report.reference}, which does not matter."
     )
 

@@ -32,11 +32,12 @@ TOLD_APART = 0.02
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """Reports by key, and what they stand beside: per clock the deviations against the plain mean of the others and
-    against the best partner [(tau_s, sigma, its name)] (the best at each tau, known only afterwards).
+    """Reports by key, and what they stand beside.
 
+    equal: per clock the deviations against the plain mean of the others. partner: against the best single clock
+    [(tau_s, sigma, its name)], the best at each tau, known only afterwards.
     apart: (name, name, rms in s) of scale minus scale without mean offset and rate. why: sentences.
-    """  # noqa: D205 (one sentence, two lines)
+    """
 
     reports: dict[str, ScaleReport]
     equal: dict[str, Deviations]
