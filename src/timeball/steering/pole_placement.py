@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import msgspec
 
+DAY_S = 86_400.0
+
 
 class PolePlacement(msgspec.Struct, frozen=True):
     """The control law for one steering interval and one time constant.
@@ -57,6 +59,11 @@ class PolePlacement(msgspec.Struct, frozen=True):
     def gain_y(self) -> float:
         """g_y, dimensionless."""
         return 1.0 - self.pole * self.pole
+
+    @property
+    def words(self) -> str:
+        """What the law is after, for the sentence of a proposal."""
+        return f"to bring it back with a time constant of {self.time_constant_s / DAY_S:.2f} days"
 
     def correction(self, x_s: float, y: float) -> float:
         """Change of rate u = −(g_x x + g_y y) for an offset `x_s` (s) and a rate `y` of UTC(k) − UTC."""
