@@ -1,0 +1,4 @@
+"""Compiled loops of the anomaly detectors."""
+
+CELLS = 20
+WINDOWS = (2, 4)

@@ -1,0 +1,166 @@
+"""What the detectors remember between two epochs, and its exact form in the ledger.
+
+Phases in it are whole femtoseconds, as the scale's entries record them. What it does not hold: the rules, or findings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from timeball.integrity.anomalies.kernels import CELLS, WINDOWS
+from timeball.integrity.anomalies.rules import AnomalyError
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+VERSION = 1
+BY_ROW = ("mean", "square", "count")
+BY_CLOCK = ("noise_sum", "noise_count")
+
+
+@dataclass(eq=False)
+class DetectorState:
+    """The state after an epoch. A row is a clock, or after the clocks a link.
+
+    start, epoch: first and last epoch processed, ns of TAI, None before the first. cell: int64[levels], the newest
+    cell of each level, counted from the start; −1 before the first.
+    ring: float64[levels, CELLS, n], phases (fs) of the last cells, NaN where missing, the newest last.
+    mean, square, count: [levels, windows, 2, rows]: mean (fs), variance (fs²) and number of the contrasts seen.
+    alarm: int64[levels, windows], cells still to wait before a change is dated; 0 for none.
+    noise_sum, noise_count: [levels, n], the block of squares in which a change of noise is looked for.
+    held: int64[n], epoch (ns of TAI) until which a clock is not trusted; 0 for none.
+    """
+
+    start: int | None
+    epoch: int | None
+    clocks: tuple[str, ...]
+    links: tuple[str, ...]
+    cell: IntArray
+    ring: FloatArray
+    mean: FloatArray
+    square: FloatArray
+    count: IntArray
+    alarm: IntArray
+    noise_sum: FloatArray
+    noise_count: IntArray
+    held: IntArray
+
+    @classmethod
+    def empty(cls, levels: int = 0) -> DetectorState:
+        """The state before the first epoch."""
+        return cls.of_names((), (), levels)
+
+    @classmethod
+    def of_names(cls, clocks: Sequence[str], links: Sequence[str], levels: int) -> DetectorState:
+        """A state that knows names and nothing about them."""
+        n, rows = len(clocks), len(clocks) + len(links)
+        by_row = (levels, len(WINDOWS), 2, rows)
+        return cls(
+            start=None,
+            epoch=None,
+            clocks=tuple(sorted(clocks)),
+            links=tuple(sorted(links)),
+            cell=np.full(levels, -1, dtype=np.int64),
+            ring=np.full((levels, CELLS, n), np.nan),
+            mean=np.zeros(by_row),
+            square=np.zeros(by_row),
+            count=np.zeros(by_row, dtype=np.int64),
+            alarm=np.zeros((levels, len(WINDOWS)), dtype=np.int64),
+            noise_sum=np.zeros((levels, n)),
+            noise_count=np.zeros((levels, n), dtype=np.int64),
+            held=np.zeros(n, dtype=np.int64),
+        )
+
+    def with_names(self, clocks: Sequence[str], links: Sequence[str], levels: int) -> DetectorState:
+        """A copy that also knows `clocks`, with these links; a link that is no longer one is forgotten."""
+        after = DetectorState.of_names(tuple({*self.clocks, *clocks}), tuple(links), levels)
+        after.start, after.epoch = self.start, self.epoch
+        kept = min(levels, len(self.cell))
+        after.cell[:kept], after.alarm[:kept] = self.cell[:kept], self.alarm[:kept]
+        places = [after.clocks.index(name) for name in self.clocks]
+        after.ring[:kept, :, places] = self.ring[:kept]
+        after.held[places] = self.held
+        for name in BY_CLOCK:
+            getattr(after, name)[:kept, places] = getattr(self, name)[:kept]
+        old = [j for j, link in enumerate(self.links) if link in after.links]
+        sources = [*range(len(self.clocks)), *(len(self.clocks) + j for j in old)]
+        targets = [*places, *(len(after.clocks) + after.links.index(self.links[j]) for j in old)]
+        for name in BY_ROW:
+            getattr(after, name)[:kept, :, :, targets] = getattr(self, name)[:kept][:, :, :, sources]
+        return after
+
+    def held_until(self, clock: str) -> int | None:
+        """The epoch (ns of TAI) until which a clock is not trusted after an anomaly; None when it is trusted."""
+        if clock not in self.clocks:
+            return None
+        until = int(self.held[self.clocks.index(clock)])
+        return until if self.epoch is not None and until > self.epoch else None
+
+    def to_payload(self) -> dict[str, Any]:
+        """JSON without floats: fs and epochs as decimal strings, other numbers as shortest round-trip strings."""
+        payload: dict[str, Any] = {
+            "detectors": "anomalies",
+            "version": VERSION,
+            "start": None if self.start is None else str(self.start),
+            "epoch": None if self.epoch is None else str(self.epoch),
+            "clocks": list(self.clocks),
+            "links": list(self.links),
+            "levels": len(self.cell),
+            "cell": [str(value) for value in self.cell.tolist()],
+            "held": [str(value) for value in self.held.tolist()],
+            "ring_fs": [None if value != value else str(int(value)) for value in self.ring.ravel().tolist()],
+        }
+        payload |= {name: [repr(value) for value in getattr(self, name).ravel().tolist()] for name in _FLOATS}
+        return payload | {name: getattr(self, name).ravel().tolist() for name in _COUNTS}
+
+    @classmethod
+    def from_payload(cls, payload: Mapping[str, Any]) -> DetectorState:
+        """Read `to_payload` back, bit for bit; raises ``AnomalyError`` for anything else."""
+        if payload.get("detectors") != "anomalies" or payload.get("version") != VERSION:
+            raise AnomalyError(f"not a state of the anomaly detectors, version {VERSION}")
+        clocks, links = _names(payload, "clocks"), _names(payload, "links")
+        levels = payload.get("levels")
+        if not isinstance(levels, int) or not 0 <= levels <= 64:
+            raise AnomalyError("field 'levels' of the state must be a small number")
+        state = cls.of_names(clocks, links, levels)
+        state.start, state.epoch = _epoch(payload, "start"), _epoch(payload, "epoch")
+        for name in ("cell", "held", *_FLOATS, *_COUNTS):
+            here = getattr(state, name)
+            kind = float if here.dtype == np.float64 else int
+            here[...] = _column(payload, name, here.size, kind).reshape(here.shape)
+        ring = _column(payload, "ring_fs", state.ring.size, lambda text: np.nan if text is None else float(int(text)))
+        state.ring[...] = ring.reshape(state.ring.shape)
+        return state
+
+
+_FLOATS = ("mean", "square", "noise_sum")
+_COUNTS = ("count", "alarm", "noise_count")
+
+
+def _names(payload: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    names = payload.get(name)
+    if not isinstance(names, list | tuple) or not all(isinstance(each, str) for each in names):
+        raise AnomalyError(f"field {name!r} of the state must be a list of names")
+    if tuple(names) != tuple(sorted(set(names))):
+        raise AnomalyError(f"field {name!r} of the state must hold distinct names in order")
+    return tuple(names)
+
+
+def _epoch(payload: Mapping[str, Any], name: str) -> int | None:
+    value = payload.get(name)
+    return None if value is None else int(_column({name: [value]}, name, 1, int)[0])
+
+
+def _column(payload: Mapping[str, Any], name: str, size: int, kind: Callable[[Any], Any]) -> npt.NDArray[Any]:
+    """One array of a payload; raises ``AnomalyError`` naming the field."""
+    values = payload.get(name)
+    if not isinstance(values, list | tuple) or len(values) != size:
+        raise AnomalyError(f"field {name!r} of the state must be a list of {size}")
+    try:
+        return np.array([kind(value) for value in values], dtype=np.int64 if kind is int else np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise AnomalyError(f"field {name!r} of the state: {error}") from error
