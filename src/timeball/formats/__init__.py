@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from timeball.formats.bulletin import LabPoints, LabValues, lab_points
+from timeball.formats.circular_t import CircularT, is_circular_t, read_circular_t
 from timeball.formats.columns import ColumnOptions, parse_columns, write_columns
 from timeball.formats.columns_lines import looks_like_columns
 from timeball.formats.compression import plain_bytes
@@ -21,17 +23,26 @@ from timeball.formats.leap_seconds import (
     parse_leap_table,
     parse_tzdata_leapseconds,
 )
+from timeball.formats.psfs import is_psfs, read_psfs
+from timeball.formats.psfs_report import PSFSReport, PSFSTable, TAIEstimate
 from timeball.formats.rinex_clock import is_rinex_clock, parse_rinex_clock
 from timeball.formats.rinex_clock_writer import write_rinex_clock
+from timeball.formats.utcr import RapidUTC, is_utcr, read_lab_series, read_utcr
 from timeball.instants import LeapTable
 
-KNOWN = "RINEX clock (2 to 3.04), plain columns of phase or frequency, leap second tables"
+KNOWN = (
+    "RINEX clock (2 to 3.04), Circular T, UTCr, reports of frequency standards, "
+    "plain columns of phase or frequency, leap second tables"
+)
+_MARKED = {"circular-t": is_circular_t, "utcr": is_utcr, "leap-seconds": is_leap_seconds, "psfs": is_psfs}
+_NO_READINGS = {"leap-seconds": "a leap second table", "psfs": "a table of frequency standards"}
 _HEAD_BYTES = 1 << 15
 _UNIX_COMPRESS = b"\x1f\x9d"
 
 
 def recognise(data: bytes, name: str = "data") -> str:
-    """Tell the kind of a file from its content: ``rinex-clock``, ``leap-seconds`` or ``columns``.
+    """Tell the kind of a file from its content: ``rinex-clock``, ``circular-t``, ``utcr``, ``psfs``,
+    ``leap-seconds`` or ``columns``.
 
     Raises ``FormatError`` that names the kinds known when it is none of them.
     """
@@ -43,8 +54,9 @@ def _recognise_plain(plain: bytes, name: str) -> str:
     head = plain[:_HEAD_BYTES]
     if is_rinex_clock(head):
         return "rinex-clock"
-    if is_leap_seconds(head):
-        return "leap-seconds"
+    for kind, fits in _MARKED.items():
+        if fits(head):
+            return kind
     cut = head if len(plain) <= _HEAD_BYTES else head[: head.rfind(b"\n") + 1]
     if b"\0" not in head and looks_like_columns(cut.decode("latin-1")):
         return "columns"
@@ -73,9 +85,12 @@ def parse(
         if columns is None:
             raise
         kind = "columns"
-    if kind == "leap-seconds":
-        raise whole_file_error(name, "", "a leap second table holds no readings")
-    if kind == "rinex-clock":
+    if kind in _NO_READINGS:
+        raise whole_file_error(name, "", f"{_NO_READINGS[kind]} holds no readings")
+    if kind in ("circular-t", "utcr"):
+        bulletin = (read_circular_t if kind == "circular-t" else read_utcr)(plain, name, leaps)
+        parsed = Parsed(bulletin.readings(), list(bulletin.defects), kind)
+    elif kind == "rinex-clock":
         parsed = parse_rinex_clock(plain, name, leaps, clocks)
     else:
         parsed = parse_columns(plain, name, columns, leaps)
@@ -83,17 +98,29 @@ def parse(
 
 
 __all__ = [
+    "CircularT",
     "ColumnOptions",
     "Defect",
     "FormatError",
+    "LabPoints",
+    "LabValues",
+    "PSFSReport",
+    "PSFSTable",
     "Parsed",
+    "RapidUTC",
+    "TAIEstimate",
     "WriteError",
+    "lab_points",
     "parse",
     "parse_columns",
     "parse_leap_seconds_list",
     "parse_leap_table",
     "parse_rinex_clock",
     "parse_tzdata_leapseconds",
+    "read_circular_t",
+    "read_lab_series",
+    "read_psfs",
+    "read_utcr",
     "recognise",
     "write_columns",
     "write_rinex_clock",
