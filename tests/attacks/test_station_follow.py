@@ -17,6 +17,7 @@ from timeball.ledger import canonical
 from timeball.ledger.batch import sign_batch
 from timeball.station.fold.batches import Batch
 from timeball.station.fold.follow import Follower
+from timeball.station.fold.running import states_payload
 from timeball.station.fold.timekeeping import COLLECTOR, CONFIG, STREAM, Decision
 from timeball.station.recording.keys import load_or_create_key
 from timeball.station.recording.ledger_reader import LedgerReader
@@ -63,7 +64,7 @@ class Following:
         self.complaints = self.follower.take_complaints()
 
     def state(self) -> tuple[Any, Any]:
-        return self.follower.keeper.at1.to_payload(), self.follower.keeper.memory.to_payload()
+        return states_payload(self.follower.keeper.states), self.follower.keeper.memory.to_payload()
 
 
 def snapshot_at(items: Sequence[Item]) -> int:

@@ -117,6 +117,17 @@ def test_the_honest_ledger_replays_and_its_snapshots_carry_the_state(fold: Fold,
     assert follower.next > fold.index // 2, "it began at the newest snapshot"
 
 
+def test_who_follows_from_the_first_entry_decides_as_the_replay_does(fold: Fold, tmp_path: Path) -> None:
+    """The live timekeeper knows when the witnesses were last heard of: it is how it finds out that they fell silent."""
+    follower = Follower(write_ledger(tmp_path, [item for item in fold.entries if item.stream != STREAM]))
+    decided = list(follower.take())
+    assert follower.take_complaints() == []
+    recorded = [(item.type, item.version) for item in fold.entries if item.stream == STREAM]
+    assert [(one.type, one.version) for one in decided] == recorded
+    assert follower.keeper.memory.witness is not None
+    assert follower.keeper.memory.witness.time == fold.keeper.memory.witness.time
+
+
 def test_a_snapshot_says_nothing_of_witnesses_nobody_heard_of() -> None:
     fold = Fold(config=WITNESSED)
     fold.live(3, thinned)

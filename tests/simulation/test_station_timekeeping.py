@@ -23,6 +23,7 @@ from timeball.station.configuration.settings import Config, Ensemble, Output, St
 from timeball.station.fold.batches import comparison_batch
 from timeball.station.fold.memory import LEAST_POINTS, MemoryUnknown
 from timeball.station.fold.rules import RulesUnknown, config_payload
+from timeball.station.fold.running import states_payload
 from timeball.station.fold.timekeeping import COLLECTOR, CONFIG, Decision, Timekeeping
 
 DAYS = 6
@@ -51,7 +52,7 @@ def free() -> Fold:
 
 
 def state(keeper: Timekeeping) -> tuple[Any, Any]:
-    return keeper.at1.to_payload(), keeper.memory.to_payload()
+    return states_payload(keeper.states).get("at1"), keeper.memory.to_payload()
 
 
 def phases(fold: Fold) -> dict[tuple[str, str], tuple[str, str, str]]:
@@ -134,11 +135,11 @@ def test_steers_never_enter_the_free_scale(steered: Fold, free: Fold) -> None:
     """Bit for bit the same TA(k) whether UTC(k) is steered or not; and UTC(k) is not the same."""
     assert phases(steered) == phases(free)
     assert len(phases(free)) == DAYS * 24 * 60 * 8
-    names = [name for name in free.keeper.at1.clocks if name != "OUT"]
+    names = [name for name in free.keeper.scale.clocks if name != "OUT"]
     for name in names:
-        mine, theirs = (keeper.at1.clocks.index(name) for keeper in (steered.keeper, free.keeper))
-        assert steered.keeper.at1.x[mine] == free.keeper.at1.x[theirs]
-        assert steered.keeper.at1.y[mine] == free.keeper.at1.y[theirs]
+        mine, theirs = (keeper.scale.clocks.index(name) for keeper in (steered.keeper, free.keeper))
+        assert steered.keeper.scale.x[mine] == free.keeper.scale.x[theirs]
+        assert steered.keeper.scale.y[mine] == free.keeper.scale.y[theirs]
     now = GENESIS + steered.hour * HOUR
     assert abs(steered.keeper.memory.paper.at(now) - free.keeper.memory.paper.at(now)) > 15e-9
     assert of_type(free.decisions, "steer") == []
@@ -311,9 +312,9 @@ def test_gaps_do_no_harm() -> None:
     gappy.hour += 12
     for missing in itertools.islice(itertools.cycle([("Cs1", "Cs2"), ("H3",), ("UTC",), ("Cs5",)]), 12):
         gappy.live(1, without_clocks(*missing))
-    assert gappy.keeper.at1.epoch == whole.keeper.at1.epoch
-    places = [gappy.keeper.at1.clocks.index(name) for name in ("Cs3", "Cs4", "H1", "H2")]
-    difference = gappy.keeper.at1.x[places] - whole.keeper.at1.x[places]
+    assert gappy.keeper.epoch == whole.keeper.epoch
+    places = [gappy.keeper.scale.clocks.index(name) for name in ("Cs3", "Cs4", "H1", "H2")]
+    difference = gappy.keeper.scale.x[places] - whole.keeper.scale.x[places]
     assert np.abs(difference).max() < 2e-9
     assert np.ptp(difference) < 1e-14, "the clocks agree on what the scales differ by"
 

@@ -96,7 +96,7 @@ class Fold:
 
     def obey(self, command: StepperCommand) -> None:
         """What the actuator does with an order, at the newest epoch of the scale."""
-        now = self.keeper.at1.epoch or GENESIS
+        now = self.keeper.epoch or GENESIS
         effective = taking_effect(command, now)
         try:
             admit(self.record, effective, HardLimit(self.hard_limit_s), now)

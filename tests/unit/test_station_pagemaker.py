@@ -196,7 +196,7 @@ def test_the_bound_holds_what_is_known_of_utc_and_of_the_counter(
     fold: Fold, counter: HostCounter, leaps: LeapTable
 ) -> None:
     statement = state(fold, counter, leaps, residual_s=-3e-9)
-    assert statement.utck_minus_utc_s == fold.keeper.utck_minus_utc(fold.keeper.at1.epoch)[0]
+    assert statement.utck_minus_utc_s == fold.keeper.utck_minus_utc(fold.keeper.epoch)[0]
     least = abs(statement.utck_minus_utc_s) + 3 * statement.u_utc_s + 3e-9
     assert least < statement.bound.at_reference_s < least + 10e-9
     assert statement.page.bound_s == statement.bound.at_reference_s

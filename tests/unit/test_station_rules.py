@@ -13,15 +13,8 @@ from timeball.ledger import canonical
 from timeball.simulation.models import MODELS
 from timeball.station.configuration.config import Config, parse_config
 from timeball.station.configuration.settings import Clock, Ensemble, Ledger, Steering
-from timeball.station.fold.rules import (
-    DEFAULT_TAU_MIN_S,
-    RulesUnknown,
-    config_payload,
-    rules_from_payload,
-    rules_of,
-    tau_min_of,
-    without_floats,
-)
+from timeball.station.fold.parameters import DEFAULT_TAU_MIN_S, tau_min_of
+from timeball.station.fold.rules import RulesUnknown, config_payload, rules_from_payload, rules_of, without_floats
 
 positive = st.floats(1e-300, 1e300, allow_nan=False)
 configs = st.builds(
@@ -110,9 +103,9 @@ def changed(**rules: Any) -> dict[str, Any]:
     return {**payload, "rules": {**payload["rules"], **rules}}
 
 
-@pytest.mark.parametrize("version", [0, 3, "1", None, 1.5, True])
+@pytest.mark.parametrize("version", [0, 4, "1", None, 1.5, True])
 def test_rules_of_another_version_are_refused(version: Any) -> None:
-    with pytest.raises(RulesUnknown, match=f"rules of version {version}, this software knows versions 1 and 2"):
+    with pytest.raises(RulesUnknown, match=f"rules of version {version}, this software knows versions 1, 2 and 3"):
         rules_from_payload(changed(version=version))
 
 
@@ -130,7 +123,7 @@ def test_rules_of_another_version_are_refused(version: Any) -> None:
     ],
 )
 def test_what_is_no_rule_is_refused_as_such(wrong: dict[str, Any]) -> None:
-    with pytest.raises(RulesUnknown, match="no rules of version 2"):
+    with pytest.raises(RulesUnknown, match="no rules of version 3"):
         rules_from_payload(changed(**wrong))
 
 

@@ -141,8 +141,8 @@ def test_a_policy_that_old_rules_do_not_ask_about_is_told(items: Sequence[Item])
 
 
 def test_rules_of_tomorrow_keep_the_station_from_starting(items: Sequence[Item]) -> None:
-    newer = canonical.encode({**items[0].payload, "rules": {"version": 3}})
-    with pytest.raises(RulesUnknown, match="rules of version 3, this software knows 1 and 2"):
+    newer = canonical.encode({**items[0].payload, "rules": {"version": 4}})
+    with pytest.raises(RulesUnknown, match="rules of version 4, this software knows 1, 2 and 3"):
         config_records(configured(items), newer)
     assert [one.type for one in config_records(configured(items, rules_version=2), newer)] == ["upgrade", "config"]
 

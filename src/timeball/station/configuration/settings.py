@@ -23,6 +23,7 @@ ORIGIN_PATTERN = r"^[^\s+]+$"
 SHA256_PATTERN = "^[0-9a-f]{64}$"
 ACTUATOR_PATTERN = "^(simulated|none)$"
 HOST_PATTERN = "^(simulated|pps|phc|ntp)$"
+ALGORITHM_PATTERN = "^(at1|algos|kalman)$"
 # What each pattern asks for, in words.
 PATTERNS = {
     NAME_PATTERN: "a name of up to 32 letters, digits and _ . + -",
@@ -31,8 +32,11 @@ PATTERNS = {
     SHA256_PATTERN: "64 digits of lower-case hex",
     ACTUATOR_PATTERN: "simulated or none",
     HOST_PATTERN: "simulated, pps, phc or ntp",
+    ALGORITHM_PATTERN: "at1, algos or kalman",
 }
-RulesVersion = Annotated[int, Meta(ge=1, le=2)]
+RulesVersion = Annotated[int, Meta(ge=1, le=3)]
+Algorithm = Annotated[str, Meta(pattern=ALGORITHM_PATTERN)]
+Coefficient = Annotated[float, Meta(ge=0)] | None
 Name = Annotated[str, Meta(pattern=NAME_PATTERN)]
 Listen = Annotated[str, Meta(pattern=LISTEN_PATTERN)]
 Origin = Annotated[str, Meta(pattern=ORIGIN_PATTERN)]
@@ -58,10 +62,21 @@ class Clock(Section, frozen=True, kw_only=True):
         Positive | None, Meta(description="tau of the clock's lowest Allan deviation; none = by its kind")
     ] = None
     zero_weight: Annotated[bool, Meta(description="measured and shown, but never moves the scale")] = False
+    wpm: Annotated[Coefficient, Meta(description="white phase noise of its readings, ADEV at 1 s")] = None
+    wfm: Annotated[Coefficient, Meta(description="white frequency noise, ADEV at 1 s")] = None
+    ffm: Annotated[Coefficient, Meta(description="flicker frequency noise, ADEV")] = None
+    rwfm: Annotated[Coefficient, Meta(description="random-walk frequency noise, ADEV at 1 s")] = None
+    rrfm: Annotated[Coefficient, Meta(description="random run (a drift that walks), ADEV at 1 s")] = None
+    drifts: Annotated[bool | None, Meta(description="whether its drift is estimated; none = by its kind")] = None
 
 
 class Ensemble(Section, frozen=True, kw_only=True):
-    """The free scale TA(k): algorithm AT1."""
+    """The free scale TA(k)."""
+
+    algorithm: Annotated[Algorithm, Meta(description="at1, algos or kalman: the one that carries TA(k)")] = "at1"
+    beside: Annotated[
+        tuple[Algorithm, ...], Meta(description="algorithms computed and recorded beside it, for comparison")
+    ] = ()
 
     interval_s: Annotated[float, Meta(ge=1, le=86400, description="epoch grid of the scale")] = 60.0
     memory_s: Annotated[Positive, Meta(description="averaging time of prediction errors, from which weights come")] = (

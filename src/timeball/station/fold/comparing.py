@@ -14,7 +14,10 @@ from timeball.ledger import canonical
 from timeball.station.fold.timekeeping import Decision
 
 TOLERANCE_FS = 1
+STEPS = ("scale", "beside")
+"""Types that hold a step of an algorithm."""
 OF_THE_ENSEMBLE = ("x_fs", "errors_fs")
+APART = "minus_ta_fs"
 PHASES = {"output": "residual_fs", "utc": "utck_minus_utc_fs"}
 """Members of a scale entry, and which of their columns holds phases; those of the ensemble it compares itself."""
 Payload = dict[str, Any]
@@ -34,7 +37,7 @@ def compare_decisions(index: int, recorded: Any, decision: Decision) -> None:
         raise ReplayError(index, f"the payload of the {decision.type} is {_short(recorded)}, not an object")
     fields = set(recorded) | set(decision.payload)
     phases: dict[str, str] = {}
-    if decision.type == "scale":
+    if decision.type in STEPS:
         fields, phases = fields - set(OF_THE_ENSEMBLE), PHASES
         try:
             compare_payloads(recorded, decision.payload)
@@ -42,7 +45,11 @@ def compare_decisions(index: int, recorded: Any, decision: Decision) -> None:
             raise ReplayError(index, str(mismatch)) from mismatch
     for field in sorted(fields):
         mine, theirs = recorded.get(field), decision.payload.get(field)
-        if not (_near(mine, theirs, phases[field]) if field in phases else mine == theirs):
+        if field == APART:
+            same = _all_near(mine, theirs)
+        else:
+            same = _near(mine, theirs, phases[field]) if field in phases else mine == theirs
+        if not same:
             raise ReplayError(
                 index,
                 f"field {field} of the {decision.type} is recorded as {_short(mine)}, "
@@ -54,10 +61,14 @@ def _near(recorded: Any, recomputed: Any, phases: str) -> bool:
     """Two objects, equal but for one column of phases, which agrees to the tolerance."""
     if not isinstance(recorded, dict) or {**recorded, phases: None} != {**recomputed, phases: None}:
         return False
-    mine, theirs = recorded.get(phases), recomputed[phases]
-    if not isinstance(mine, list) or len(mine) != len(theirs):
+    return _all_near(recorded.get(phases), recomputed[phases])
+
+
+def _all_near(recorded: Any, recomputed: Any) -> bool:
+    """Two lists of phases that agree to the tolerance, one by one."""
+    if not isinstance(recorded, list) or not isinstance(recomputed, list) or len(recorded) != len(recomputed):
         return False
-    return all(_phases_near(one, other) for one, other in zip(mine, theirs, strict=True))
+    return all(_phases_near(one, other) for one, other in zip(recorded, recomputed, strict=True))
 
 
 def _phases_near(recorded: Any, recomputed: str | None) -> bool:

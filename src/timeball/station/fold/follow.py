@@ -121,7 +121,7 @@ class Follower:
     def _believe(self, entry: Entry, payload: bytes) -> list[Decision]:
         envelope = entry.envelope
         if envelope.type != "readings":
-            return self.keeper.take_bytes(entry.index, envelope.by, envelope.type, payload)
+            return self.keeper.take_bytes(entry.index, envelope.by, envelope.type, payload, envelope.time_ns)
         batch = self.keeper.verified_bytes(payload)
         return [] if self._host(batch) else self.keeper.take_readings(entry.index, batch, envelope.time_ns)
 

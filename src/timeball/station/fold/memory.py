@@ -11,12 +11,13 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from timeball.station.fold.parameters import AT1
 from timeball.station.fold.rules import without_floats
 from timeball.steering.offset import fit_offset
 from timeball.steering.paper import PaperOffset
 
-LATER = ("witness", "upgrade")
-"""Members of the memory that stand in a snapshot of version 2, and only when there is something to say."""
+LATER = {"witness": 2, "upgrade": 2, "carrier": 3}
+"""Members of the memory that stand in a snapshot of this version, and only when there is something to say."""
 COSIGNED = "cosigned"
 WITNESS_STATES = (COSIGNED, "missing")
 LEAST_POINTS = 24
@@ -56,6 +57,7 @@ class Memory(msgspec.Struct):
     commissioned: rate of UTC(k) against TA(k) that its first steer set; the envelope counts from there.
     witness: what is known of the witnesses, None before they were heard of.
     upgrade: version of the rules that an `upgrade` entry has announced and no `config` entry has brought yet.
+    carrier: key of the algorithm that carries TA(k), None for AT1.
     """
 
     emitted: int = 0
@@ -71,11 +73,17 @@ class Memory(msgspec.Struct):
     collector: str = ""
     witness: Witnessed | None = None
     upgrade: int | None = None
+    carrier: str | None = None
 
     @property
     def version(self) -> int:
         """Version of the snapshot that can carry this memory."""
-        return 1 if self.witness is None and self.upgrade is None else 2
+        return max([1, *(since for name, since in LATER.items() if getattr(self, name) is not None)])
+
+    @property
+    def carrying(self) -> str:
+        """Key of the algorithm that carries TA(k)."""
+        return self.carrier or AT1
 
     def residual(self, x_output_s: float, epoch: int) -> float:
         """Output minus UTC(k) (s): what the signal does that neither TA(k) nor the steers explain."""
@@ -100,7 +108,7 @@ class Memory(msgspec.Struct):
         if self.witness is not None:
             payload["witness"] = big_epochs(payload["witness"], "time")
         payload["points"] = [[str(point.epoch), repr(point.x_s)] for point in self.points]
-        # a snapshot of version 1 has neither
+        # a snapshot of an older version has none of them
         return {name: value for name, value in payload.items() if value is not None or name not in LATER}
 
     @classmethod

@@ -12,20 +12,16 @@ from typing import Any
 import msgspec
 
 import timeball
+from timeball.ensemble.algorithms import ALGORITHMS
 from timeball.ensemble.at1 import AT1Parameters
 from timeball.ensemble.errors import EnsembleError
-from timeball.simulation.models import MODELS
 from timeball.station.configuration.settings import Config, Output, Steering
+from timeball.station.fold.parameters import AT1, parameters_of, read_parameters
+from timeball.station.fold.versions import KNOWN, NEWEST, SINCE, known_words, later_members, misplaced, of_version
 
-NEWEST = 2
-KNOWN = (1, 2)
-SINCE = {"witnessed_within_s": 2, "ahead_s": 2}
-"""Members that rules have from a version on; what each version means is in docs/adr/0013."""
-AT1_VERSION = 1
 AHEAD_S = 60.0
 WITNESSED_WITHIN_S = 7200.0
 """The publisher repeats its statement four times as often."""
-DEFAULT_TAU_MIN_S = 86400.0
 
 
 class RulesUnknown(ValueError):
@@ -33,12 +29,15 @@ class RulesUnknown(ValueError):
 
 
 class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What decides: the algorithm's parameters, the steering law with its envelope, how often a snapshot is taken.
+    """What decides: the algorithms' parameters, the steering law with its envelope, how often a snapshot is taken.
 
     witnessed_within_s: nothing is steered unless the newest statement of the witness stream says that they cosign, and
     is not older than this; None where nobody is asked (from version 2 on).
     ahead_s: no epoch may be later than its entry by more, or it would stall the scale until then (from version 2 on);
     None where recorded files are replayed, whose epochs are of any time.
+    algorithm: key of the one that carries TA(k); beside: keys of those that are computed and recorded beside it;
+    algorithms: by key the parameters of every algorithm but AT1, whose stand in `at1`, whether it runs or not: the one
+    that carried TA(k) until now goes on by them until the next has learned (all from version 3 on).
     """
 
     at1: AT1Parameters
@@ -49,47 +48,49 @@ class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version: int = NEWEST
     witnessed_within_s: float | None = None
     ahead_s: float | None = None
+    algorithm: str = AT1
+    beside: tuple[str, ...] = ()
+    algorithms: dict[str, Any] = {}
 
     @property
     def measured(self) -> frozenset[str]:
         """The clocks that are configured, and the output: what the ensemble may know of."""
         return frozenset(self.at1.tau_min_s_by_clock) | {self.output.clock}
 
+    def parameters(self, key: str) -> Any:
+        """The parameters of an algorithm; None for one that these rules do not know."""
+        return self.at1 if key == AT1 else self.algorithms.get(key)
+
 
 def rules_of(config: Config, version: int = NEWEST, *, live: bool = True) -> Rules:
     """The rules of a configuration; tau_min of a clock is taken from its kind when the configuration does not say.
 
-    A past that is computed (not `live`) was never witnessed, so its rules do not ask for it.
+    A past that is computed (not `live`) was never witnessed, so its rules do not ask for it. What rules of this version
+    have no word for is as if it had not been configured.
     """
-    never = tuple(clock.name for clock in config.clock if clock.zero_weight)
     asked = live and version >= SINCE["witnessed_within_s"] and bool(config.ledger.policy)
-    at1 = AT1Parameters(
-        memory_s=config.ensemble.memory_s,
-        interval_s=config.ensemble.interval_s,
-        cap=config.ensemble.cap,
-        tau_min_s=DEFAULT_TAU_MIN_S,
-        tau_min_s_by_clock={clock.name: clock.tau_min_s or tau_min_of(clock.kind) for clock in config.clock},
-        zero_weight=(*never, config.output.clock),
-    )
+    chosen = version >= SINCE["algorithm"]
+    wanted = config.ensemble.algorithm if chosen else AT1
+    beside = tuple(key for key in config.ensemble.beside if key != wanted) if chosen else ()
     return Rules(
-        at1,
-        config.steering,
+        parameters_of(AT1, config),
+        _steering_of(config, version),
         config.output,
         config.ensemble.interval_s,
         config.ensemble.snapshot_every,
         version,
         witnessed_within_s=WITNESSED_WITHIN_S if asked else None,
         ahead_s=AHEAD_S if version >= SINCE["ahead_s"] and not config.replayed else None,
+        algorithm=wanted,
+        beside=beside,
+        algorithms={key: parameters_of(key, config) for key in ALGORITHMS if key != AT1} if chosen else {},
     )
 
 
-def tau_min_of(kind: str) -> float:
-    """τ (s) at which a clock of this kind is most stable, from its model on a 1-2-5 grid; a day for unknown kinds."""
-    model = MODELS.get(kind)
-    if model is None:
-        return DEFAULT_TAU_MIN_S
-    grid = [step * 10.0**decade for decade in range(1, 7) for step in (1.0, 2.0, 5.0)]
-    return min(grid, key=lambda tau_s: float(model.theory_adev(tau_s)))
+def _steering_of(config: Config, version: int) -> Steering:
+    plain = Steering()
+    unknown = {name: getattr(plain, name) for name in later_members("steering", version)}
+    return msgspec.structs.replace(config.steering, **unknown)
 
 
 def config_payload(config: Config, version: int | None = None, *, live: bool = True) -> dict[str, Any]:
@@ -111,7 +112,7 @@ def config_payload(config: Config, version: int | None = None, *, live: bool = T
 def rules_payload(rules: Rules) -> dict[str, Any]:
     """Rules as a `config` entry carries them: with the members that their version has."""
     payload: dict[str, Any] = without_floats(msgspec.to_builtins(rules))
-    return {name: value for name, value in payload.items() if rules.version >= SINCE.get(name, 1)}
+    return of_version(payload, rules.version)
 
 
 def version_of(payload: Any) -> Any:
@@ -124,20 +125,19 @@ def rules_from_payload(payload: dict[str, Any]) -> Rules:
     """Read the rules of a `config` entry; raises `RulesUnknown` when they are not of a known version, or no rules."""
     version = version_of(payload)
     if type(version) is not int or version not in KNOWN:
-        known = " and ".join(map(str, KNOWN))
-        raise RulesUnknown(f"rules of version {version}, this software knows versions {known}")
+        raise RulesUnknown(f"rules of version {version}, this software knows versions {known_words()}")
     recorded = payload["rules"]
-    for name, since in SINCE.items():
-        if (name in recorded) != (version >= since):
-            said = "lacking" if version >= since else "of a later version"
-            raise RulesUnknown(f"these are no rules of version {version}: field `{name}` is {said}")
+    if fault := misplaced(recorded, version):
+        raise RulesUnknown(f"these are no rules of version {version}: {fault}")
     try:
         rules = msgspec.convert(recorded, Rules, strict=False)
+        at1 = read_parameters(AT1, recorded["at1"])
+        algorithms = {key: read_parameters(key, one) for key, one in rules.algorithms.items()}
     except (msgspec.ValidationError, EnsembleError) as error:
         raise RulesUnknown(f"these are no rules of version {version}: {error}") from error
-    if rules.at1.version != AT1_VERSION:
-        raise RulesUnknown(f"AT1 of version {rules.at1.version}, this software knows version {AT1_VERSION}")
-    return rules
+    if nameless := {rules.algorithm, *rules.beside} - {AT1, *algorithms}:
+        raise RulesUnknown(f"these are no rules of version {version}: no parameters of {', '.join(sorted(nameless))}")
+    return msgspec.structs.replace(rules, at1=at1, algorithms=algorithms)
 
 
 def without_floats(value: Any) -> Any:

@@ -43,6 +43,26 @@ def scale_payload(rules: Rules, memory: Memory, index: int, steps: Steps, table:
     }
 
 
+def beside_payload(index: int, steps: Steps, carrier: Steps) -> Payload:
+    """The payload of a `beside` entry: the step of an algorithm that does not carry TA(k), and its scale minus TA(k).
+
+    The difference is taken through the first clock that both have a phase of.
+    """
+    return {
+        "readings": index,
+        **steps.to_payload(),
+        "rates": [repr(y) for y in steps.y[-1].tolist()],
+        "minus_ta_fs": [_femtoseconds(x) for x in _apart(steps, carrier)],
+    }
+
+
+def _apart(steps: Steps, carrier: Steps) -> list[float]:
+    """A scale minus TA(k) (s) at each epoch: x_i against TA(k) minus x_i against the scale; NaN where none has both."""
+    columns = [carrier.clocks.index(name) for name in steps.clocks]
+    apart = carrier.x[:, columns] - steps.x
+    return [next((x for x in row if not math.isnan(x)), math.nan) for row in apart.tolist()]
+
+
 def _start_paper(memory: Memory, epochs: EpochArray, output: FloatArray) -> None:
     """UTC(k) begins where the output signal is, with the rate of TA(k)."""
     if memory.paper is None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from timeball.ensemble.at1 import AT1State, advance
+from timeball.ensemble.algorithms import State
 from timeball.ensemble.errors import StateError
 from timeball.ledger import canonical
 from timeball.ledger.batch import read_signed, verify_batch
@@ -21,8 +21,10 @@ from timeball.ledger.note import Verifier, parse_vkey
 from timeball.readings import PhaseTable
 from timeball.station.fold.batches import COMPARISON, Batch, kind_of, read_plain
 from timeball.station.fold.memory import WITNESS_STATES, Memory, MemoryUnknown, Witnessed
+from timeball.station.fold.parameters import AT1
 from timeball.station.fold.rules import Rules, RulesUnknown, rules_from_payload
-from timeball.station.fold.scales import scale_payload
+from timeball.station.fold.running import States, advance_all, begin_anew, states_of, states_payload, take_over
+from timeball.station.fold.scales import beside_payload, scale_payload
 from timeball.station.fold.signals import later_than, only
 from timeball.station.fold.steers import steer
 from timeball.station.fold.tables import table_of
@@ -32,16 +34,18 @@ COLLECTOR = "collector"
 CONFIG = "config"
 WITNESS = "witness"
 INPUTS = {
-    ("config", CONFIG): (1, 2),
+    ("config", CONFIG): (1, 2, 3),
     ("upgrade", CONFIG): (1,),
     ("key", COLLECTOR): (1,),
     ("readings", COLLECTOR): (1,),
     ("witnessing", WITNESS): (1,),
 }
 """What the fold takes: type and stream, and the versions of the entry that this software knows."""
-DECISIONS = {"scale": (1,), "steer": (1,), "snapshot": (1, 2)}
-"""What it decides, and the versions known; a snapshot has version 2 when it has members that version 1 has not."""
+DECISIONS = {"scale": (1,), "beside": (1,), "steer": (1,), "snapshot": (1, 2, 3)}
+"""What it decides, and the versions known; a snapshot has the version that first had all its members."""
 VERSION = 1
+SNAPSHOT_OF_MANY = 3
+"""Version of a snapshot that holds the state of another algorithm than AT1."""
 Payload = dict[str, Any]
 
 
@@ -63,7 +67,7 @@ class Timekeeping:
 
     def __init__(self, rules: Rules | None = None) -> None:
         self.rules = rules
-        self.at1 = AT1State.empty()
+        self.states: States = {}
         self.memory = Memory()
 
     @classmethod
@@ -74,11 +78,23 @@ class Timekeeping:
         """
         keeper = cls(rules)
         try:
-            keeper.at1 = AT1State.from_payload(payload["at1"])
+            keeper.states = states_of(payload)
             keeper.memory = Memory.from_payload(payload["memory"])
+            if keeper.memory.carrying not in keeper.states:
+                raise StateError(f"no state of {keeper.memory.carrying}, which carries the scale")
         except (StateError, KeyError, TypeError, AttributeError) as error:
             raise MemoryUnknown(f"this is no snapshot of the fold: {error}") from error
         return keeper
+
+    @property
+    def scale(self) -> State | None:
+        """The state of the algorithm that carries TA(k); None before the first readings."""
+        return self.states.get(self.memory.carrying)
+
+    @property
+    def epoch(self) -> int | None:
+        """The newest epoch of TA(k) (TAI ns)."""
+        return self.scale.epoch if self.scale is not None else None
 
     def take(self, index: int, by: str, kind: str, payload: Payload, time_ns: int | None = None) -> list[Decision]:
         """One entry of the ledger, in its order: what follows from it. Entries that decide nothing are passed over.
@@ -134,19 +150,39 @@ class Timekeeping:
         table = table_of(batch)
         if time_ns is not None and self.rules.ahead_s is not None:
             _refuse_ahead(table, time_ns, self.rules.ahead_s)
-        table = later_than(table, self.at1.epoch)
+        table = later_than(table, self.epoch)
         self.memory.through = index
         if not len(table.epochs):
             return []
-        self.at1, steps = advance(self.at1, self.rules.at1, only(table, self.rules.measured))
-        decisions = [self._decision("scale", scale_payload(self.rules, self.memory, index, steps, table))]
-        steered = steer(self.rules, self.memory, index, steps, time_ns)
-        if steered is not None:
-            decisions.append(self._decision("steer", steered))
+        decisions = self._step(self.rules, index, table, time_ns)
         self.memory.scales += 1
-        if self.memory.scales % self.rules.snapshot_every == 0:
+        if self.memory.scales % self._snapshot_every(self.rules) == 0:
             decisions.append(self._snapshot())
         return decisions
+
+    def _step(self, rules: Rules, index: int, table: PhaseTable, time_ns: int | None) -> list[Decision]:
+        """What every algorithm says of these readings, and what is steered by the one that carries TA(k)."""
+        if not self.states or rules.parameters(self.memory.carrying) is None:
+            begin_anew(self.memory, rules)
+        carrier = self.memory.carrying
+        self.states, every = advance_all(self.states, rules, carrier, only(table, rules.measured))
+        steps = every.pop(carrier)
+        payload = scale_payload(rules, self.memory, index, steps, table)
+        over = take_over(self.memory, rules, {carrier: steps, **every})
+        decisions = [self._decision("scale", payload if over is None else {**payload, "takeover": over})]
+        decisions += [self._decision("beside", beside_payload(index, other, steps)) for other in every.values()]
+        steered = steer(rules, self.memory, index, steps if over is None else every[rules.algorithm], time_ns)
+        if steered is not None:
+            decisions.append(self._decision("steer", steered))
+        return decisions
+
+    def _snapshot_every(self, rules: Rules) -> int:
+        """Scale entries between two snapshots; a state that grows with the square of the clocks is written more rarely.
+
+        So a snapshot weighs about as much as the scale entries since the one before.
+        """
+        kalman = self.states.get("kalman")
+        return rules.snapshot_every if kalman is None else max(rules.snapshot_every, 3 * len(kalman.clocks) // 2)
 
     def residual(self, x_output_s: float, epoch: int) -> float:
         """Output minus UTC(k) (s); see `Memory.residual`."""
@@ -193,8 +229,9 @@ class Timekeeping:
 
     def _snapshot(self) -> Decision:
         decision = self._decision("snapshot", {})
-        payload = {"at1": self.at1.to_payload(), "memory": self.memory.to_payload()}
-        return msgspec.structs.replace(decision, payload=payload, version=self.memory.version)
+        payload = {**states_payload(self.states), "memory": self.memory.to_payload()}
+        version = self.memory.version if set(self.states) == {AT1} else SNAPSHOT_OF_MANY
+        return msgspec.structs.replace(decision, payload=payload, version=version)
 
 
 def _refuse_ahead(table: PhaseTable, time_ns: int, ahead_s: float) -> None:

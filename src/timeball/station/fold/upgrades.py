@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import timeball
 from timeball.ledger import canonical
 from timeball.station.configuration.settings import Config
-from timeball.station.fold.rules import KNOWN, NEWEST, RulesUnknown, config_payload, rules_of, version_of
+from timeball.station.fold.rules import RulesUnknown, config_payload, rules_of, version_of
+from timeball.station.fold.versions import KNOWN, NEWEST, known_words
 
 Payload = dict[str, Any]
 
@@ -59,7 +60,7 @@ def rules_version(config: Config, recorded: Any) -> int:
         return NEWEST
     if type(recorded) is not int or recorded not in KNOWN:
         raise RulesUnknown(
-            f"the ledger has rules of version {recorded}, this software knows {' and '.join(map(str, KNOWN))}: "
+            f"the ledger has rules of version {recorded}, this software knows {known_words()}: "
             "use the software that recorded them, or set ensemble.rules_version"
         )
     return recorded

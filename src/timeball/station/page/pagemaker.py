@@ -114,7 +114,7 @@ def make_statement(
     line = counter.line()
     if counter.boot_id != now.boot_name:
         raise CounterUnknown("the host's counter has not been read since this boot")
-    at = keeper.at1.epoch if keeper.at1.epoch is not None else line.tai_ns
+    at = keeper.epoch if keeper.epoch is not None else line.tai_ns
     x_s, _, u_s = keeper.utck_minus_utc(at)
     bound = served_bound(
         utck_minus_utc_s=x_s,
@@ -182,7 +182,7 @@ def _reason_against(
     """Why scale, ledger and output do not agree; empty when they do."""
     age_s = (now.raw_ns - line.raw_ns) / 1e9
     reach_s = bound.at_reference_s + bound.growth * age_s
-    if why := _against_scale(keeper.at1.epoch, page.tai_ns + now.raw_ns - page.raw_ns, config):
+    if why := _against_scale(keeper.epoch, page.tai_ns + now.raw_ns - page.raw_ns, config):
         return why
     if math.isnan(residual_s):
         return "the output was not read at the newest scale epoch"

@@ -19,7 +19,10 @@ from timeball.station.configuration.settings import Reader
 PUBLIC = frozenset(
     {
         "readings",
+        "bulletin",
         "scale",
+        "beside",
+        "anomaly",
         "steer",
         "snapshot",
         "config",

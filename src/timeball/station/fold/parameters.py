@@ -1,0 +1,82 @@
+"""The parameters of each algorithm as a configuration means them: what a clock's kind says unless its settings do.
+
+Pure. It fits nothing to data; a laboratory that has fitted its clocks writes the figures into their settings.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import msgspec
+
+from timeball.ensemble.algorithms import ALGORITHMS, algorithm
+from timeball.ensemble.at1 import AT1Parameters
+from timeball.ensemble.errors import EnsembleError
+from timeball.ensemble.noise import COEFFICIENTS, ClockNoise
+from timeball.simulation.models import MODELS
+from timeball.station.configuration.settings import Clock, Config
+
+AT1 = "at1"
+DEFAULT_TAU_MIN_S = 86400.0
+
+
+def parameters_of(key: str, config: Config) -> Any:
+    """The parameters of the algorithm with this key; those of AT1 are an `AT1Parameters`, and so on."""
+    return _MAKERS[key](config)
+
+
+def read_parameters(key: str, recorded: Any) -> Any:
+    """Parameters as rules carry them; raises ``EnsembleError`` in one sentence when they are none."""
+    if key not in ALGORITHMS:
+        raise EnsembleError(f"the algorithm {key!r} is not known here")
+    kind = algorithm(key).parameters
+    try:
+        read = msgspec.convert(recorded, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise EnsembleError(f"parameters of {key}: {error}") from error
+    known = next(field.default for field in msgspec.structs.fields(kind) if field.name == "version")
+    if read.version != known:
+        raise EnsembleError(f"{algorithm(key).name} of version {read.version}, this software knows version {known}")
+    return read
+
+
+def tau_min_of(kind: str) -> float:
+    """τ (s) at which a clock of this kind is most stable, from its model on a 1-2-5 grid; a day for unknown kinds."""
+    model = MODELS.get(kind)
+    if model is None:
+        return DEFAULT_TAU_MIN_S
+    grid = [step * 10.0**decade for decade in range(1, 7) for step in (1.0, 2.0, 5.0)]
+    return min(grid, key=lambda tau_s: float(model.theory_adev(tau_s)))
+
+
+def noise_of(clock: Clock) -> ClockNoise | None:
+    """A clock's coefficients: those of its settings, the others by its kind; None when nothing is known of it."""
+    model = MODELS.get(clock.kind)
+    said = {name: value for name in (*COEFFICIENTS, "drifts") if (value := getattr(clock, name)) is not None}
+    if model is None and not said:
+        return None
+    by_kind: dict[str, Any] = {}
+    if model is not None:
+        wpm = math.sqrt(model.wpm * model.wpm + model.fpm * model.fpm)
+        by_kind = {"wpm": wpm, "wfm": model.wfm, "ffm": model.ffm, "rwfm": model.rwfm, "drifts": model.drift != 0.0}
+    return ClockNoise(**{**by_kind, **said})
+
+
+def _never(config: Config) -> tuple[str, ...]:
+    """The clocks that never carry the scale: those so configured, and the output."""
+    return (*(clock.name for clock in config.clock if clock.zero_weight), config.output.clock)
+
+
+def _at1(config: Config) -> AT1Parameters:
+    return AT1Parameters(
+        memory_s=config.ensemble.memory_s,
+        interval_s=config.ensemble.interval_s,
+        cap=config.ensemble.cap,
+        tau_min_s=DEFAULT_TAU_MIN_S,
+        tau_min_s_by_clock={clock.name: clock.tau_min_s or tau_min_of(clock.kind) for clock in config.clock},
+        zero_weight=_never(config),
+    )
+
+
+_MAKERS = {AT1: _at1}
