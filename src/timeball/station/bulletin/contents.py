@@ -237,7 +237,7 @@ def _headline(record: Record) -> str:
     mean, rms, most = utc_statistics(points)
     by = {LINK: "by its own link to UTC"}.get(origin, f"by {origin}")
     return (
-        f"UTC({record.laboratory}) stayed within {most * 1e9:.1f} ns of UTC, {by}: mean {mean * 1e9:+.2f} ns, "
+        f"UTC({record.laboratory}) stayed within {most * 1e9:.1f} ns of UTC, {by}: mean {signed_ns(mean)} ns, "
         f"rms {rms * 1e9:.2f} ns of {len(points.epochs)} comparisons."
     )
 
@@ -254,8 +254,8 @@ def _sentences(record: Record, period: Period, clocks: list[ClockLine]) -> dict[
     steered = [abs(b.rate - a.rate) for a, b in zip(record.steers, record.steers[1:], strict=False)]
     return {
         "utc": _utc_sentence(record, period),
-        "weights": f"{_and(some)} carried {carried / total:.0%} of TA({k}).",
-        "phases": "Each clock minus TA(k), its mean offset and rate over the period taken off.",
+        "weights": f"{_and(some)} carried {100 * carried / total:.0f} % of TA({k}).",
+        "phases": f"Each clock minus TA({k}), its mean offset and rate over the period taken off.",
         "stability": _stability_sentence(clocks),
         "steers": f"UTC({k}) was steered {_times(len(record.steers))}"
         + (f"; the largest change of rate was {max(steered) * 1e15:.2g}·10⁻¹⁵." if steered else "."),
@@ -269,7 +269,7 @@ def _utc_sentence(record: Record, period: Period) -> str:
         if points is not None and len(points.epochs):
             mean, rms, _ = utc_statistics(points)
             several = f"{len(points.epochs)} points" if len(points.epochs) > 1 else "1 point"
-            told.append(f"{origin}: {several}, mean {mean * 1e9:+.2f} ns, rms {rms * 1e9:.2f} ns")
+            told.append(f"{origin}: {several}, mean {signed_ns(mean)} ns, rms {rms * 1e9:.2f} ns")
     return "; ".join(told) + "." if told else f"No comparison with UTC in {period.title}."
 
 
@@ -289,6 +289,11 @@ def scientific(value: float) -> str:
     """4.7e-15 → `4.7·10⁻¹⁵`."""
     mantissa, exponent = f"{value:.1e}".split("e")
     return f"{mantissa}·10" + str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+
+
+def signed_ns(value_s: float) -> str:
+    """A time in ns with its sign and a true minus: `−9.01`."""
+    return f"{value_s * 1e9:+.2f}".replace("-", "−")
 
 
 def tau_words(tau_s: float) -> str:

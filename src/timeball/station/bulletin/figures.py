@@ -38,7 +38,7 @@ def draw_utc(axes: Any, report: Report) -> None:
     link = points.get(LINK)
     if link is not None and len(link.epochs):
         axes.plot(
-            _days(link.epochs), link.x_s * 1e9, ".", color=FAINT, ms=2.6, mew=0, label="own link to UTC", zorder=2
+            _days(link.epochs), link.x_s * 1e9, ".", color=FAINT, ms=3.4, mew=0, label="own link to UTC", zorder=2
         )
         _running_mean(axes, link.epochs, link.x_s * 1e9)
     rapid = points.get(UTCR)
@@ -126,7 +126,7 @@ def draw_steers(axes: Any, report: Report) -> None:
         end = min(report.period.ends, max(int(report.record.epochs[-1]), int(epochs[-1])))
         axes.step(_days(np.append(epochs, end)), np.append(rates, rates[-1]), where="post", color=ACCENT, lw=1.4)
         axes.plot(_days(epochs), rates, "o", color=ACCENT, ms=4.2, mec=PAPER, mew=0.8)
-    axes.set_ylabel("rate of UTC(k) − TA(k)  (10⁻¹⁵)")
+    axes.set_ylabel("rate against TA, 10⁻¹⁵")
     axes.ticklabel_format(axis="y", useOffset=False)
     _time_axis(axes, report)
 
@@ -188,8 +188,8 @@ def _scale_bar(axes: Any, step: float) -> None:
     x, top = high + 0.018 * (high - low), axes.get_ylim()[1] - 0.35 * step
     axes.plot([x, x], [top - length, top], color=INK, lw=2, clip_on=False, solid_capstyle="butt")
     axes.set_xlim(low, high)
-    words = f" {length:g} ns" if length >= 1e-2 else f" {length * 1e3:g} ps"
-    axes.text(x + 0.006 * (high - low), top - length / 2, words, va="center", ha="left", color=INK, fontsize=8)
+    words = f"{length:g} ns" if length >= 1e-2 else f"{length * 1e3:g} ps"
+    axes.text(x + 0.014 * (high - low), top - length / 2, words, va="center", ha="left", color=INK, fontsize=8)
 
 
 def _edge_labels(axes: Any, rows: list[FloatArray], names: list[str], colours: list[str]) -> None:
@@ -201,7 +201,7 @@ def _edge_labels(axes: Any, rows: list[FloatArray], names: list[str], colours: l
             ink = MUTED if colour == REST else colour
             place = (1.012, base + height / 2)
             style = {"transform": axes.get_yaxis_transform(), "va": "center", "fontweight": "bold", "clip_on": False}
-            axes.text(*place, f"{name}  {height:.0%}", color=ink, fontsize=8, **style)
+            axes.text(*place, f"{name} {100 * height:.0f} %", color=ink, fontsize=8, **style)
         base += height
 
 
@@ -213,16 +213,18 @@ def _handle(colour: str, label: str) -> Any:
 def _time_axis(axes: Any, report: Report) -> None:
     """The whole period, ticks at round dates or hours; a record that ends early leaves its part empty."""
     dates: Any = import_module("matplotlib.dates")
-
     kind, period = report.period.kind, report.period
     begins, ends = _days([period.begins, period.ends])
     axes.set_xlim(begins, ends)
+    narrow = axes.get_position().width * axes.figure.get_figwidth() < 5.0
     if kind == "daily":
-        axes.xaxis.set_major_locator(dates.HourLocator(byhour=range(0, 24, 4)))
+        axes.xaxis.set_major_locator(dates.HourLocator(byhour=range(0, 24, 6 if narrow else 4)))
         axes.xaxis.set_major_formatter(dates.DateFormatter("%H:%M"))
     elif kind == "weekly":
-        axes.xaxis.set_major_locator(dates.DayLocator())
+        axes.xaxis.set_major_locator(dates.DayLocator(interval=2 if narrow else 1))
         axes.xaxis.set_major_formatter(dates.DateFormatter("%a %-d"))
     else:
-        axes.xaxis.set_major_locator(dates.DayLocator(bymonthday=(1, 5, 10, 15, 20, 25, 30)))
+        at = [period.begins + each * 86400 * 10**9 for each in range(period.days)]
+        wanted = (1, 10, 20) if narrow else (1, 5, 10, 15, 20, 25)
+        axes.set_xticks(_days([at[day - 1] for day in wanted]))
         axes.xaxis.set_major_formatter(dates.DateFormatter("%-d %b"))

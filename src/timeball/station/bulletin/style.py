@@ -54,7 +54,8 @@ def dress(axes: Any, grid: str = "y") -> None:
     axes.grid(axis=grid, color=GRID, lw=0.7)
     axes.set_axisbelow(True)
     axes.tick_params(length=3, pad=3)
-    axes.tick_params(axis="y", length=0)
+    axes.tick_params(which="both", axis="y", length=0)
+    axes.tick_params(which="minor", axis="x", length=0)
 
 
 def colour_of(place: int) -> str:

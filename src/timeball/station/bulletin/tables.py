@@ -9,8 +9,15 @@ import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from timeball.ensemble.steps import si_time
-from timeball.station.bulletin.contents import NS_PER_DAY, Report, best_points, scientific, tau_words, utc_statistics
+from timeball.station.bulletin.contents import (
+    NS_PER_DAY,
+    Report,
+    best_points,
+    scientific,
+    signed_ns,
+    tau_words,
+    utc_statistics,
+)
 from timeball.station.bulletin.period import MJD_OF_1970, date_of
 
 TAUS_S = (3600.0, 86400.0, 5 * 86400.0)
@@ -34,7 +41,7 @@ def facts(report: Report) -> list[tuple[str, str, str]]:
     if found is not None:
         origin, points = found
         mean, rms, most = utc_statistics(points)
-        told.append((f"UTC − UTC({record.laboratory})", f"{mean * 1e9:+.2f} ns", f"mean, {origin}"))
+        told.append((f"UTC − UTC({record.laboratory})", f"{signed_ns(mean)} ns", f"mean, {origin}"))
         told.append(("Greatest size", f"{most * 1e9:.1f} ns", f"rms {rms * 1e9:.2f} ns"))
     carrying = sum(clock.weight > 0 for clock in report.clocks)
     told.append(("Clocks", f"{carrying}", f"carry TA({record.laboratory}), {record.algorithm}"))
@@ -75,7 +82,9 @@ def steer_table(report: Report) -> Table:
     rows, before = [], None
     for steer in report.record.steers:
         change = DASH if before is None else signed((steer.rate - before) * 1e15, 3)
-        rows.append([utc_minute(steer.epoch, report), f"{signed(steer.rate * 1e15, 3)}", change, steer.why])
+        rows.append(
+            [utc_minute(steer.epoch, report), f"{signed(steer.rate * 1e15, 3)}", change, steer.why.partition("; ")[0]]
+        )
         before = steer.rate
     return Table(["UTC", "rate, 10⁻¹⁵", "change, 10⁻¹⁵", "why"], rows)
 
@@ -121,4 +130,4 @@ def _sigma(pairs: list[tuple[float, float]], tau_s: float) -> str:
     return scientific(near[1]) if near is not None and 0.7 <= near[0] / tau_s <= 1.45 else DASH
 
 
-__all__ = ["Table", "bulletin_table", "clock_table", "event_table", "facts", "si_time", "signed", "steer_table"]
+__all__ = ["Table", "bulletin_table", "clock_table", "event_table", "facts", "signed", "steer_table"]
