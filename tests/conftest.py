@@ -23,6 +23,8 @@ STATIONS = (
     "test_station_publisher.py",
     "test_station_server.py",
 )
+# What only computes comes first: it runs beside the stations, and what starts stations of its own when they have gone.
+FOLDERS = ("unit", "properties", "vectors", "docs", "simulation", "attacks", "outside", "system", "faults")
 # What may be skipped even where nothing else may: an interpreter newer than the one the suite runs on.
 ALLOWED_SKIPS = ("no Python 3.12 here",)
 
@@ -41,6 +43,7 @@ def shared() -> Callable[[str], Path]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: FOLDERS.index(item.path.parent.name))
     for item in items:
         if item.path.name in STATIONS:
             item.add_marker(pytest.mark.stations)
