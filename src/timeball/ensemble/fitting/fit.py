@@ -1,0 +1,165 @@
+"""`fit_noise`: a phase table in, the noise of every clock out, with intervals, drifts and how well it all fits.
+
+Sign: x is clock minus pivot (s); a drift is positive when the clock's rate rises against the mean of the clocks.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from timeball.ensemble.errors import EnsembleError
+from timeball.ensemble.fitting.covariances import POWERS
+from timeball.ensemble.fitting.drifts import drifts
+from timeball.ensemble.fitting.intervals import Estimator, interval
+from timeball.ensemble.fitting.moments import lags_of
+from timeball.ensemble.fitting.solving import Problem, Solution, solve
+from timeball.ensemble.noise import COEFFICIENTS, ClockNoise
+from timeball.ensemble.scale import grid_phases
+from timeball.readings import PhaseTable
+
+FloatArray = npt.NDArray[np.float64]
+KINDS = ("wpm", "wfm", "ffm", "rwfm")
+# With so few lags only so many noises can be told apart.
+KINDS_BY_LAGS = {1: ("wfm",), 2: ("wfm",), 3: ("wpm", "wfm"), 4: ("wpm", "wfm", "rwfm")}
+FEWEST = 8
+SIGNIFICANT = 3.0
+
+
+@dataclass(frozen=True, eq=False)
+class NoiseFit:
+    """What was found about the clocks of a record.
+
+    clocks: those that were fitted. noise: their coefficients (ADEV at 1 s of each noise). drift, u_drift: 1/s, against
+    the mean of the clocks (k = 1). unfitted: clocks with too few readings, and why in words. kinds: the noises asked
+    for. interval_s, span_s: of the record. goodness: χ² of each clock's mean squares over their number, near 1.
+    """
+
+    clocks: tuple[str, ...]
+    kinds: tuple[str, ...]
+    interval_s: float
+    span_s: float
+    noise: dict[str, ClockNoise]
+    drift: dict[str, float]
+    u_drift: dict[str, float]
+    goodness: dict[str, float]
+    unfitted: dict[str, str]
+    _problem: Problem = field(repr=False)
+    _solution: Solution = field(repr=False)
+
+    def interval(self, clock: str, coefficient: str, confidence: float = 0.95) -> tuple[float, float]:
+        """Confidence interval of a coefficient (ADEV at 1 s); (nan, nan) for a noise that was not asked for."""
+        if coefficient not in COEFFICIENTS:
+            raise EnsembleError(f"no such coefficient: {coefficient}; there are {', '.join(COEFFICIENTS)}")
+        if coefficient not in self.kinds:
+            return math.nan, math.nan
+        i, p = self.clocks.index(clock), self.kinds.index(coefficient)
+        low, high = interval(self._estimator(i, p), confidence)
+        found = float(self._solution.theta[i, p])
+        unit = self.interval_s ** POWERS[coefficient]
+        return math.sqrt(min(low, found) / unit), math.sqrt(max(high, found) / unit)
+
+    def u(self, clock: str, coefficient: str) -> float:
+        """Standard uncertainty of a coefficient: half the width of its interval at 68.3 %."""
+        low, high = self.interval(clock, coefficient, 0.6827)
+        return 0.5 * (high - low)
+
+    def _estimator(self, i: int, p: int) -> Estimator:
+        problem, solution = self._problem, self._solution
+        n, kinds = solution.theta.shape
+        row = i * kinds + p
+        own = np.flatnonzero(solution.used[1] == i)
+        lags = solution.used[0][own]
+        gain = solution.gain[row, own]
+        without = solution.theta.copy()
+        at = float(without[i, p])
+        without[i, p] = 0.0
+        shares = solution.moments.shares[lags, i]  # [l, n]
+        h = np.einsum("ak,kp,bk->pab", shares, without, shares)
+        gamma = problem.gamma[np.ix_(lags, lags)]
+        both = shares[:, i][:, None] * shares[:, i]
+        counts = solution.moments.counts[lags, i]
+        typical = np.median(solution.moments.counts[lags], axis=1)
+        spread = np.sqrt(typical / counts)
+        factor = spread[:, None] * spread
+        constant = 2.0 * np.einsum("pab,abpq,qab->ab", h, gamma, h) * factor
+        half = 2.0 * both * np.einsum("abq,qab->ab", gamma[:, :, p, :], h) * factor
+        square = 2.0 * both**2 * gamma[:, :, p, p] * factor
+        linear = half + half.T
+        now = gain @ (constant + at * (linear + at * square)) @ gain
+        expected = solution.moments.expected[lags, i]  # [l, n]
+        level = np.einsum("lk,kp,pl->l", expected, without, problem.phi[:, lags])
+        slope = expected[:, i] * problem.phi[p, lags]
+        rest = max(0.0, float(solution.covariance[row, row]) - float(now))
+        return Estimator(float(solution.free[i, p]), gain, rest, constant, linear, square, level, slope)
+
+
+def fit_noise(table: PhaseTable, kinds: tuple[str, ...] | None = None) -> NoiseFit:
+    """Fit the noise coefficients and drifts of every clock of a table.
+
+    kinds: noises to fit, of `noise.COEFFICIENTS`; by default all but random run, or fewer when the record is short.
+    Raises ``EnsembleError`` with fewer than two clocks, or no clock with enough readings.
+    """
+    interval_s, span_s = _intervals(table)
+    whole = grid_phases(table.epochs, table.x, interval_s)
+    kept, unfitted = _enough(table, whole)
+    x = whole[:, kept]
+    lags = lags_of(len(x))
+    asked = tuple(kinds) if kinds is not None else KINDS_BY_LAGS.get(len(lags), KINDS)
+    problem = Problem(x, lags, asked, interval_s)
+    solution = solve(problem)
+    clocks = tuple(table.clocks[j] for j in kept)
+    drift, u_drift = drifts(x / interval_s, solution.theta, asked)
+    drift, u_drift = drift / interval_s, u_drift / interval_s
+    return NoiseFit(
+        clocks=clocks,
+        kinds=asked,
+        interval_s=interval_s,
+        span_s=span_s,
+        noise={
+            name: _noise(solution.theta[i], asked, interval_s, drift[i], u_drift[i]) for i, name in enumerate(clocks)
+        },
+        drift=dict(zip(clocks, drift.tolist(), strict=True)),
+        u_drift=dict(zip(clocks, u_drift.tolist(), strict=True)),
+        goodness=_goodness(solution, clocks),
+        unfitted=unfitted,
+        _problem=problem,
+        _solution=solution,
+    )
+
+
+def _intervals(table: PhaseTable) -> tuple[float, float]:
+    if len(table.epochs) < FEWEST:
+        raise EnsembleError(f"a fit needs at least {FEWEST} epochs, here are {len(table.epochs)}")
+    interval_s = float(np.median(np.diff(table.epochs))) / 1e9
+    return interval_s, float(table.epochs[-1] - table.epochs[0]) / 1e9
+
+
+def _enough(table: PhaseTable, x: FloatArray) -> tuple[list[int], dict[str, str]]:
+    """Columns with enough readings in a row, and why the others have not."""
+    there = np.isfinite(x)
+    runs = (there[3:] & there[2:-1] & there[1:-2] & there[:-3]).sum(axis=0)
+    kept = [j for j in range(len(table.clocks)) if runs[j] >= FEWEST]
+    unfitted = {
+        name: f"{int(there[:, j].sum())} readings, too few of them in a row"
+        for j, name in enumerate(table.clocks)
+        if j not in kept
+    }
+    if len(kept) < 2:
+        raise EnsembleError(f"a fit needs at least two clocks with enough readings, here are {len(kept)}")
+    return kept, unfitted
+
+
+def _noise(theta: FloatArray, kinds: tuple[str, ...], interval_s: float, drift: float, u_drift: float) -> ClockNoise:
+    levels = {
+        kind: math.sqrt(float(value) / interval_s ** POWERS[kind]) for kind, value in zip(kinds, theta, strict=True)
+    }
+    return ClockNoise(**levels, drifts=bool(abs(drift) > SIGNIFICANT * u_drift))
+
+
+def _goodness(solution: Solution, clocks: tuple[str, ...]) -> dict[str, float]:
+    squares = solution.residuals**2
+    return {name: float(squares[solution.used[1] == i].mean()) for i, name in enumerate(clocks)}
