@@ -19,6 +19,10 @@ NO_WEIGHT = 10
 STARTING = 11
 JOINED = 12
 NO_SCALE = 13
+UNPROVEN = 20
+SUSPENDED = 21
+ABNORMAL = 22
+FIRST_WINDOWS = 23
 
 REJECTIONS = (REDUCED, LEFT_OUT, CAME_BACK, PHASE_STEP, RATE_STEP, NOISE_STEP)
 """Decisions out of the ordinary that a person wants to see in a list."""

@@ -33,6 +33,10 @@ CODES = {
     k.STARTING: "starting",
     k.JOINED: "joined",
     k.NO_SCALE: "no scale",
+    k.UNPROVEN: "unproven",
+    k.SUSPENDED: "suspended",
+    k.ABNORMAL: "abnormal",
+    k.FIRST_WINDOWS: "first windows",
 }
 ORDINARY = frozenset({k.OK, k.AT_CAP, k.NO_WEIGHT})
 _ORDINARY = np.array([code in ORDINARY for code in range(max(CODES) + 1)], bool)
@@ -188,6 +192,23 @@ def _no_scale(_steps: Steps, _i: int, _j: int) -> str:
     return "no scale: no clock that carries it was measured"
 
 
+def _unproven(steps: Steps, i: int, j: int) -> str:
+    return f"weight 0: judged by {steps.figure[i, j]:.0f} of {steps.parameters.min_epochs} windows"
+
+
+def _suspended(_steps: Steps, _i: int, _j: int) -> str:
+    return "weight 0 until the window ends: its rate or its noise changed in it"
+
+
+def _abnormal(_steps: Steps, _i: int, _j: int) -> str:
+    return "weight 0 in this window: its rate is abnormally far from what the windows before foretold"
+
+
+def _first_windows(steps: Steps, i: int, j: int) -> str:
+    judged = f"{steps.figure[i, j]:.0f} of {steps.parameters.min_epochs} windows"
+    return f"starting: no clock present has been judged by enough windows ({judged}), weight {steps.weight[i, j]:.3f}"
+
+
 _WORDS = {
     k.OK: _ok,
     k.AT_CAP: _at_cap,
@@ -203,4 +224,8 @@ _WORDS = {
     k.STARTING: _starting,
     k.JOINED: _joined,
     k.NO_SCALE: _no_scale,
+    k.UNPROVEN: _unproven,
+    k.SUSPENDED: _suspended,
+    k.ABNORMAL: _abnormal,
+    k.FIRST_WINDOWS: _first_windows,
 }
