@@ -49,7 +49,7 @@ class Algorithm(NamedTuple):
     run: Callable[[PhaseTable, Any], ScaleRun]
 
 
-ALGORITHMS: dict[str, str] = {"at1": "timeball.ensemble.at1.batch"}
+ALGORITHMS: dict[str, str] = {"at1": "timeball.ensemble.at1.batch", "algos": "timeball.ensemble.algos.batch"}
 """Keys as the command line and the configuration spell them, and the module whose `ALGORITHM` it is."""
 
 
