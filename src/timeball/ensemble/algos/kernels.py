@@ -258,25 +258,40 @@ def choose_members(
 
 
 @njit(cache=True, nogil=True)
+def share_settled(members: Flags, settled: Floats, weights: Floats) -> None:
+    """Fill `weights` (sum 1) in proportion to the window's settled weights over `members`.
+
+    The cap is not applied again: when masers are missing for an epoch, what they leave goes to the other masers and not
+    to the caesium clocks that the cap would send it to.
+    """
+    total = 0.0
+    for i in range(members.shape[0]):
+        weights[i] = 0.0
+        if members[i]:
+            total += settled[i]
+    for i in range(members.shape[0]):
+        if members[i]:
+            weights[i] = settled[i] / total
+
+
+@njit(cache=True, nogil=True)
 def settle(
     members: Flags,
     testable: Flags,
     row: Floats,
     predicted: Floats,
     variance: Floats,
-    rate_variance: Floats,
-    limit: float,
+    settled: Floats,
     reject: float,
     weights: Floats,
-    capped: Flags,
     left_out: Flags,
 ) -> float:
     """Find the offset of the scale at one epoch and the weights it was found with.
 
-    Weights come from the windows before, in rate_variance; members whose error at this epoch is beyond `reject` sigma
-    are left out one by one, the worst first, each time against the scale of those that remain.
+    Members whose error at this epoch is beyond `reject` sigma are left out one by one, the worst first, each time
+    against the scale of those that remain.
     """
-    share_weights(members, rate_variance, limit, weights, capped)
+    share_settled(members, settled, weights)
     offset = scale_offset(weights, predicted, row)
     while True:
         worst = find_worst(members, testable, row, offset, predicted, variance, weights, reject)
@@ -284,7 +299,7 @@ def settle(
             return offset
         members[worst] = False
         left_out[worst] = True
-        share_weights(members, rate_variance, limit, weights, capped)
+        share_settled(members, settled, weights)
         offset = scale_offset(weights, predicted, row)
 
 
@@ -358,6 +373,11 @@ def advance_epochs(
     variance = np.empty(n)
     rate_variance = np.empty(n)
     weights = np.empty(n)
+    for_now = np.zeros(n)
+    able = np.zeros(n, dtype=np.bool_)
+    settled = np.zeros(n)
+    at_cap = np.zeros(n, dtype=np.bool_)
+    stale = True
     started = False
     for i in range(n):
         started = started or seen_count[i] > 0
@@ -401,14 +421,22 @@ def advance_epochs(
                 held,
                 own,
             )
+            stale = True
         length_s = (window[1] - window[0]) / NS_PER_S
-        able = 0
+        if stale:
+            # the weights of the window: settled from the windows before it, and again when a clock is suspended
+            count = 0
+            for i in range(n):
+                able[i] = eligible[i] and held[i] == 0 and standing[i] >= min_windows
+                if able[i]:
+                    count += 1
+            share_weights(able, sigma2, cap / max(count, 1), settled, at_cap)
+            stale = False
         for i in range(n):
             present[i] = X[t, i] == X[t, i]
             testable[i] = error_count[i] >= MIN_ERRORS
             left_out[i] = False
             weights[i] = 0.0
-            capped[i] = False
             known[i] = rate_count[i] > 0 or sum_tau_s[i] > 0.0
             rate[i] = 0.0
             if rate_count[i] > 0:
@@ -418,8 +446,6 @@ def advance_epochs(
                 rate[i] = base[i] + drift[i] * since
             elif known[i]:
                 rate[i] = sum_s[i] / sum_tau_s[i]
-            if eligible[i] and held[i] == 0 and standing[i] >= min_windows:
-                able += 1
             if seen_count[i] > 0:
                 tau = (epochs[t] - seen[i]) / NS_PER_S
                 predicted[i] = x[i] + rate[i] * tau
@@ -444,28 +470,19 @@ def advance_epochs(
                     rung = 0
         count = 0
         for i in range(n):
+            capped[i] = at_cap[i]
             if members[i]:
                 count += 1
-                rate_variance[i] = sigma2[i]
-                if rung == 2:
+        offset = 0.0
+        if rung == 3:
+            offset = settle(members, testable, X[t], predicted, variance, settled, reject, weights, left_out)
+        elif rung == 2:
+            for i in range(n):
+                if members[i]:
                     floor = max(noise2[i], FLOOR_S2)
                     rate_variance[i] = starting_variance(floor, interval_s, length_s, squares[i], judged[i])
-        offset = 0.0
-        if rung >= 2:
-            limit = cap / (able if rung == 3 else count)
-            offset = settle(
-                members,
-                testable,
-                X[t],
-                predicted,
-                variance,
-                rate_variance,
-                limit,
-                reject,
-                weights,
-                capped,
-                left_out,
-            )
+            share_weights(members, rate_variance, cap / count, for_now, capped)
+            offset = settle(members, testable, X[t], predicted, variance, for_now, reject, weights, left_out)
         elif rung >= 0:
             middle_share(members, predicted, X[t], weights)
             offset = scale_offset(weights, predicted, X[t])
@@ -534,12 +551,14 @@ def advance_epochs(
                         sum_tau_s[i] = 0.0
                         weight_s[i] = 0.0
                         held[i] = HELD_STEP
+                        stale = True
                         streak[i] = 0
                         beyond[i] = 0
                     elif beyond[i] >= noise_count:
                         code = NOISE_STEP
                         error_count[i] = 0
                         held[i] = HELD_STEP
+                        stale = True
                         streak[i] = 0
                         beyond[i] = 0
                 if (ordinary or abs(streak[i]) == 1) and sigma > 0.0:
