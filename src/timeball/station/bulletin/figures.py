@@ -113,7 +113,14 @@ def draw_stability(axes: Any, report: Report) -> None:
     axes.set_ylabel("overlapping Allan deviation")
     handles = [_handle(colour_of(place), clock.name) for place, clock in judged[:NAMED]]
     if handles:
-        axes.legend(handles=handles, loc="upper right", ncols=2, frameon=False, handlelength=1.2, labelspacing=0.35)
+        how = {
+            "loc": "lower left",
+            "bbox_to_anchor": (-0.02, 1.0),
+            "ncols": 5,
+            "columnspacing": 1.1,
+            "handlelength": 1.0,
+        }
+        axes.legend(handles=handles, frameon=False, labelspacing=0.3, handletextpad=0.4, borderpad=0.2, **how)
 
 
 def draw_steers(axes: Any, report: Report) -> None:
@@ -215,7 +222,7 @@ def _time_axis(axes: Any, report: Report) -> None:
     dates: Any = import_module("matplotlib.dates")
     kind, period = report.period.kind, report.period
     begins, ends = _days([period.begins, period.ends])
-    axes.set_xlim(begins, ends)
+    axes.set_xlim(begins - 1 / 1440, ends)  # leap seconds stand between the ticks' midnight and ours
     narrow = axes.get_position().width * axes.figure.get_figwidth() < 5.0
     if kind == "daily":
         axes.xaxis.set_major_locator(dates.HourLocator(byhour=range(0, 24, 6 if narrow else 4)))

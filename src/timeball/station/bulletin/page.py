@@ -50,7 +50,7 @@ def _figures(report: Report) -> dict[str, str]:
     wanted: dict[str, tuple[Draw, tuple[float, float], tuple[float, float, float, float]]] = {
         "weights": (figures.draw_weights, WIDE, (0.07, 0.09, 0.815, 0.87)),
         "phases": (figures.draw_phases, HALF, (0.12, 0.085, 0.76, 0.89)),
-        "stability": (figures.draw_stability, HALF, (0.15, 0.125, 0.82, 0.85)),
+        "stability": (figures.draw_stability, HALF, (0.15, 0.125, 0.82, 0.755)),
     }
     if any(len(points.epochs) for points in report.record.points.values()):
         wanted["utc"] = (figures.draw_utc, WIDE, (0.07, 0.09, 0.915, 0.81))

@@ -89,7 +89,7 @@ def _clocks(sheets: Sheets, report: Report) -> None:
     y = sheets.y
     sheets.figure(lambda axes: figures.draw_phases(axes, report), 68, left=12, right=half + 12)
     sheets.y = y
-    sheets.figure(lambda axes: figures.draw_stability(axes, report), 68, left=half + 15, bottom=9)
+    sheets.figure(lambda axes: figures.draw_stability(axes, report), 68, left=half + 15, top=8, bottom=9)
     sheets.say(f"{report.sentences['phases']} {report.sentences['stability']}")
 
 

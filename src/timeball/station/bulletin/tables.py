@@ -54,15 +54,17 @@ def clock_table(report: Report) -> Table:
     """A row for every clock, the heaviest first."""
     longest = max((tau_s for clock in report.clocks for tau_s, _ in clock.oadev), default=0.0)
     taus = [tau_s for tau_s in TAUS_S if tau_s <= longest * 1.01] or ([longest] if longest else [])
-    headers = ["clock", "kind", "weight", "rate, ns/day", "x at the end, ns"]
+    kinds = any(clock.kind for clock in report.clocks)
+    headers = ["clock", *(["kind"] if kinds else []), "weight", "rate, ns/day", "x at the end, ns"]
     headers += [f"σ({tau_words(tau_s)})" for tau_s in taus] + ["missing", "left out", ""]
     rows = []
     for clock in report.clocks:
-        cells = [clock.name, clock.kind or DASH, f"{clock.weight:.3f}", signed(clock.rate * NS_PER_DAY, 3)]
+        cells = [clock.name, *([clock.kind or DASH] if kinds else [])]
+        cells += [f"{clock.weight:.3f}", signed(clock.rate * NS_PER_DAY, 3)]
         cells += [signed(clock.x_s * 1e9, 2)]
         cells += [_sigma(clock.oadev, tau_s) for tau_s in taus]
         rows.append([*cells, _percent(clock.missing), _percent(clock.left_out), clock.words])
-    return Table(headers, rows, 2)
+    return Table(headers, rows, 2 if kinds else 1)
 
 
 def bulletin_table(report: Report) -> Table:
@@ -105,7 +107,6 @@ def signed(value: float, digits: int) -> str:
     """A figure with its sign, a true minus, and a dash for what is not known."""
     if not math.isfinite(value):
         return DASH
-    digits = max(0, min(digits, 5 - len(str(int(abs(value))))))
     text = f"{value:+.{digits}f}"
     return text.replace("-", "−") if float(text) else f"{0:.{digits}f}"
 
