@@ -9,7 +9,19 @@ from __future__ import annotations
 
 from timeball.integrity.anomalies.anomaly import KINDS, ORIGINS, Anomaly
 from timeball.integrity.anomalies.live import advance_detectors
+from timeball.integrity.anomalies.record import Record, find_anomalies, find_in_record
 from timeball.integrity.anomalies.rules import AnomalyError, AnomalyRules
 from timeball.integrity.anomalies.state import DetectorState
 
-__all__ = ["KINDS", "ORIGINS", "Anomaly", "AnomalyError", "AnomalyRules", "DetectorState", "advance_detectors"]
+__all__ = [
+    "KINDS",
+    "ORIGINS",
+    "Anomaly",
+    "AnomalyError",
+    "AnomalyRules",
+    "DetectorState",
+    "Record",
+    "advance_detectors",
+    "find_anomalies",
+    "find_in_record",
+]

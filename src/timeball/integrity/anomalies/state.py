@@ -5,6 +5,7 @@ Phases in it are whole femtoseconds, as the scale's entries record them. What it
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -112,7 +113,7 @@ class DetectorState:
             "levels": len(self.cell),
             "cell": [str(value) for value in self.cell.tolist()],
             "held": [str(value) for value in self.held.tolist()],
-            "ring_fs": [None if value != value else str(int(value)) for value in self.ring.ravel().tolist()],
+            "ring_fs": [None if math.isnan(value) else str(int(value)) for value in self.ring.ravel().tolist()],
         }
         payload |= {name: [repr(value) for value in getattr(self, name).ravel().tolist()] for name in _FLOATS}
         return payload | {name: getattr(self, name).ravel().tolist() for name in _COUNTS}
