@@ -137,7 +137,7 @@ def draw_laboratory(
     weights = np.array(list(shares.values()))
     drawn = [list(shares)[k] for k in rng.choice(len(shares), size=n, p=weights / weights.sum())]
     models = [_scattered(MODELS[kind], rng) for kind in drawn]
-    t_s = np.arange(m) * step_s
+    t_s = np.arange(m, dtype=np.float64) * step_s
     truth = np.empty((m, n))
     for column, (kind, model) in enumerate(zip(drawn, models, strict=True)):
         truth[:, column] = _course(kind, model, t_s, rng) + _noise(model, step_s, m, rng)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,7 @@ import numpy.typing as npt
 from timeball.ensemble.errors import EnsembleError
 from timeball.ensemble.fitting.covariances import POWERS
 from timeball.ensemble.fitting.drifts import drifts
-from timeball.ensemble.fitting.intervals import Estimator, interval
+from timeball.ensemble.fitting.intervals import interval
 from timeball.ensemble.fitting.moments import lags_of
 from timeball.ensemble.fitting.solving import Problem, Solution, solve
 from timeball.ensemble.noise import COEFFICIENTS, ClockNoise
@@ -57,44 +58,14 @@ class NoiseFit:
         if coefficient not in self.kinds:
             return math.nan, math.nan
         i, p = self.clocks.index(clock), self.kinds.index(coefficient)
-        low, high = interval(self._estimator(i, p), confidence)
-        found = float(self._solution.theta[i, p])
+        low, high = interval(self._problem, self._solution, i, p, confidence)
         unit = self.interval_s ** POWERS[coefficient]
-        return math.sqrt(min(low, found) / unit), math.sqrt(max(high, found) / unit)
+        return math.sqrt(low / unit), math.sqrt(high / unit)
 
     def u(self, clock: str, coefficient: str) -> float:
         """Standard uncertainty of a coefficient: half the width of its interval at 68.3 %."""
         low, high = self.interval(clock, coefficient, 0.6827)
         return 0.5 * (high - low)
-
-    def _estimator(self, i: int, p: int) -> Estimator:
-        problem, solution = self._problem, self._solution
-        n, kinds = solution.theta.shape
-        row = i * kinds + p
-        own = np.flatnonzero(solution.used[1] == i)
-        lags = solution.used[0][own]
-        gain = solution.gain[row, own]
-        without = solution.theta.copy()
-        at = float(without[i, p])
-        without[i, p] = 0.0
-        shares = solution.moments.shares[lags, i]  # [l, n]
-        h = np.einsum("ak,kp,bk->pab", shares, without, shares)
-        gamma = problem.gamma[np.ix_(lags, lags)]
-        both = shares[:, i][:, None] * shares[:, i]
-        counts = solution.moments.counts[lags, i]
-        typical = np.median(solution.moments.counts[lags], axis=1)
-        spread = np.sqrt(typical / counts)
-        factor = spread[:, None] * spread
-        constant = 2.0 * np.einsum("pab,abpq,qab->ab", h, gamma, h) * factor
-        half = 2.0 * both * np.einsum("abq,qab->ab", gamma[:, :, p, :], h) * factor
-        square = 2.0 * both**2 * gamma[:, :, p, p] * factor
-        linear = half + half.T
-        now = gain @ (constant + at * (linear + at * square)) @ gain
-        expected = solution.moments.expected[lags, i]  # [l, n]
-        level = np.einsum("lk,kp,pl->l", expected, without, problem.phi[:, lags])
-        slope = expected[:, i] * problem.phi[p, lags]
-        rest = max(0.0, float(solution.covariance[row, row]) - float(now))
-        return Estimator(float(solution.free[i, p]), gain, rest, constant, linear, square, level, slope)
 
 
 def fit_noise(table: PhaseTable, kinds: tuple[str, ...] | None = None) -> NoiseFit:
@@ -112,7 +83,7 @@ def fit_noise(table: PhaseTable, kinds: tuple[str, ...] | None = None) -> NoiseF
     problem = Problem(x, lags, asked, interval_s)
     solution = solve(problem)
     clocks = tuple(table.clocks[j] for j in kept)
-    drift, u_drift = drifts(x / interval_s, solution.theta, asked)
+    drift, u_drift = drifts(x / interval_s, _likely(solution), asked)
     drift, u_drift = drift / interval_s, u_drift / interval_s
     return NoiseFit(
         clocks=clocks,
@@ -158,6 +129,18 @@ def _noise(theta: FloatArray, kinds: tuple[str, ...], interval_s: float, drift: 
         kind: math.sqrt(float(value) / interval_s ** POWERS[kind]) for kind, value in zip(kinds, theta, strict=True)
     }
     return ClockNoise(**levels, drifts=bool(abs(drift) > SIGNIFICANT * u_drift))
+
+
+def _likely(solution: Solution) -> FloatArray:
+    """Coefficients [n, kinds] to reckon uncertainties with: their means given the data and that none is negative.
+
+    A noise found absent is often only not seen, and a drift taken for better known than it is.
+    """
+    s = np.sqrt(np.maximum(np.diag(solution.covariance), 1e-300)).reshape(solution.free.shape)
+    t = np.maximum(solution.free / s, -5.0)
+    phi = np.exp(-0.5 * t * t) / math.sqrt(2.0 * math.pi)
+    below = np.vectorize(NormalDist().cdf)(t)
+    return np.asarray(s * (t + phi / below), dtype=np.float64)
 
 
 def _goodness(solution: Solution, clocks: tuple[str, ...]) -> dict[str, float]:

@@ -1,91 +1,161 @@
 """Confidence intervals of coefficients by turning a test round: every value at which the estimate is no surprise.
 
-The unconstrained estimate of a coefficient θ is linear in the mean squares, so for any true value θ0 its mean is θ0,
-its variance a quadratic in θ0, and its skewness that of a sum of squares; its quantiles are those of Pearson's type III
-by Wilson and Hilferty's cube. The interval holds every θ0 ≥ 0 for which the estimate lies between its quantiles: near
-zero it begins at zero, and far from zero with few degrees of freedom it is that of a chi-square.
+For a supposed value θ0 of one coefficient the moments are weighed as they deserve if it is true, and the estimate that
+follows, unconstrained, has mean θ0, a variance quadratic in θ0 and the skewness of a sum of squares. The interval holds
+every θ0 ≥ 0 for which the estimate lies between its quantiles (`deviates`): near zero it begins at zero, and with few
+degrees of freedom it is that of a chi-square.
 
-Skewness: the third cumulant of three mean squares is 8 tr(A B C) and not known from their covariances; it is taken as
-2 C_ab C_bc C_ca / ∛(C_aa V_a · C_bb V_b · C_cc V_c), which is exact when the three are one.
+Clocks whose moments the estimate leans on (the partners with which a clock carries the ensemble) are solved for with
+it; the others stay as they were found. Skewness: the third cumulant of three mean squares is 8 tr(A B C), which their
+covariances do not give; 2 C_ab C_bc C_ca / ∛(C_aa V_a · C_bb V_b · C_cc V_c) stands for it, exact when they are one.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
 
+from timeball.ensemble.fitting.deviates import deviates, skewed
+from timeball.ensemble.fitting.solving import RIDGE, Problem, Solution, non_negative
+
 FloatArray = npt.NDArray[np.float64]
-DOUBLINGS, HALVINGS = 60, 50
-LARGEST_SKEW = 2.5
+MOST_PARTNERS = 6
+LEAST_SHARE = 0.03
+ROUNDS = 12
+CLOSE = 0.01
+GROWTH = 4.0
+HALVINGS = 30
+LOWER, UPPER = 0, 1
 
 
-@dataclass(frozen=True, eq=False)
-class Estimator:
-    """How the estimate of one coefficient spreads, as a function of its true value.
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """The estimate of a coefficient weighed at θ0, its variance constant + θ (linear + θ square), its skewness."""
 
-    estimate: the unconstrained one. gain: float64[l], what it takes of the mean squares of its own clock. rest: the
-    variance that does not depend on θ0. constant, linear, square: float64[l, l], covariance of those mean squares by
-    powers of θ0. level, slope: float64[l], their expectations.
-    """
+    value: float
+    constant: float
+    linear: float
+    square: float
+    skew: float
 
-    estimate: float
-    gain: FloatArray
-    rest: float
-    constant: FloatArray
-    linear: FloatArray
-    square: FloatArray
-    level: FloatArray
-    slope: FloatArray
+    def sigma(self, theta: float) -> float:
+        """Standard deviation when the true value is θ."""
+        return math.sqrt(max(self.constant + theta * (self.linear + theta * self.square), 0.0))
 
-    def quantile(self, theta: float, z: float) -> float:
-        """Quantile, at the normal deviate z, of the estimate when the true value is θ."""
-        covariance = self.constant + theta * (self.linear + theta * self.square)
-        variance = self.rest + float(self.gain @ covariance @ self.gain)
-        sigma = math.sqrt(max(variance, 0.0))
+    def above(self, theta: float, confidence: float, side: int) -> float:
+        """How far the lower (side 0) or upper (1) quantile of the estimate, were θ true, lies above the estimate."""
+        sigma = self.sigma(theta)
         if sigma == 0.0:
-            return theta
-        own = np.maximum(np.diag(covariance) * (self.level + theta * self.slope), 1e-300)
-        turned = (self.gain / np.cbrt(own))[:, None] * covariance
-        skew = 2.0 * float(np.trace(turned @ turned @ turned)) / sigma**3
-        return theta + sigma * _deviate(max(-LARGEST_SKEW, min(LARGEST_SKEW, skew)), z)
+            return theta - self.value
+        z = deviates(theta / sigma, confidence)[side]
+        return theta + sigma * skewed(self.skew, z) - self.value
+
+    def turned(self, confidence: float, side: int, most: float) -> float:
+        """The θ between 0 and `most` of which the estimate is the quantile; the end where there is none between."""
+        low, high = 0.0, most
+        for _ in range(HALVINGS):
+            middle = 0.5 * (low + high)
+            low, high = (middle, high) if self.above(middle, confidence, side) < 0.0 else (low, middle)
+        return high
 
 
-def interval(estimator: Estimator, confidence: float) -> tuple[float, float]:
-    """Lower and upper end of the interval for θ at a confidence between 0 and 1."""
-    z = NormalDist().inv_cdf(0.5 + confidence / 2.0)
-    start = max(estimator.estimate, math.sqrt(max(estimator.rest, 0.0)), 1e-300)
-    low = _root(lambda theta: estimator.quantile(theta, z) - estimator.estimate, start)
-    # an estimate below zero says no more against a coefficient than one of zero
-    high = _root(lambda theta: estimator.quantile(theta, -z) - max(estimator.estimate, 0.0), start)
-    return low, high
+class Supposing:
+    """What the moments say of coefficient p of clock i if it is θ0."""
+
+    def __init__(self, problem: Problem, solution: Solution, i: int, p: int) -> None:
+        self.kinds = solution.theta.shape[1]
+        members = _partners(solution, i, p)
+        rows = np.flatnonzero(np.isin(solution.used[1], members))
+        lags, clocks = solution.used[0][rows], solution.used[1][rows]
+        found = solution.moments
+        self.shares = found.shares[lags, clocks]
+        self.members, self.place = members, members.index(i) * self.kinds + p
+        expected = found.expected[lags, clocks]
+        phi = problem.phi[:, lags]
+        self.design = np.einsum("rk,pr->rkp", expected[:, members], phi).reshape(len(rows), -1)
+        rest = solution.theta.copy()
+        rest[members] = 0.0
+        self.observed = found.mean_square[lags, clocks] - np.einsum("rk,kp,pr->r", expected, rest, phi)
+        self.outside = np.einsum("rk,kp,pr->r", expected, rest, phi)
+        self.fixed = np.einsum("ak,kp,bk->pab", self.shares, rest, self.shares)
+        self.own = self.shares[:, members]
+        spread = problem.spread(found)[lags, clocks]
+        self.gamma = problem.gamma[np.ix_(lags, lags)] * (2.0 * spread[:, None] * spread)[:, :, None, None]
+        self.nuisance = solution.theta[members].reshape(-1)
+        self.found = float(solution.theta[i, p])
+        self.free = float(solution.free[i, p])
+        row = i * self.kinds + p
+        self.u = math.sqrt(max(float(solution.covariance[row, row]), 0.0))
+
+    def at(self, theta: float) -> Estimate:
+        """The estimate with the moments weighed for this value; the other coefficients follow for the next call."""
+        nuisance = self.nuisance.copy()
+        nuisance[self.place] = 0.0
+        constant, linear, square = self._covariances(nuisance)
+        covariance = constant + theta * (linear + theta * square)
+        nuisance[self.place] = theta
+        size = self.outside + self.design @ nuisance
+        scale = np.sqrt(np.diag(covariance))
+        design = self.design / scale[:, None]
+        columns = np.sqrt((design * design).sum(axis=0))
+        inverse = np.linalg.inv(covariance / scale[:, None] / scale + RIDGE * np.eye(len(scale)))
+        half = (design / columns).T @ inverse
+        gram = half @ (design / columns)
+        gram += RIDGE * np.diag(np.diag(gram))
+        gain = np.linalg.solve(gram, half)[self.place] / columns[self.place] / scale
+        self._follow(theta, gram, half @ (self.observed / scale), columns)
+        variances = [float(gain @ part @ gain) for part in (constant, linear, square)]
+        sigma = math.sqrt(max(variances[0] + theta * (variances[1] + theta * variances[2]), 1e-300))
+        turned = (gain / np.cbrt(np.maximum(scale**2 * size, 1e-300)))[:, None] * covariance
+        skew = 2.0 * float(np.einsum("ab,bc,ca->", turned, turned, turned, optimize=True)) / sigma**3
+        return Estimate(float(gain @ self.observed), variances[0], variances[1], variances[2], skew)
+
+    def _follow(self, theta: float, gram: FloatArray, project: FloatArray, columns: FloatArray) -> None:
+        """The other coefficients, not negative, with this one held at θ."""
+        others = np.arange(len(columns)) != self.place
+        held = project[others] - gram[others, self.place] * theta * columns[self.place]
+        self.nuisance = np.zeros(len(columns))
+        self.nuisance[others] = non_negative(gram[np.ix_(others, others)], held) / columns[others]
+
+    def _covariances(self, nuisance: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Covariance of the moments by powers of the coefficient in question."""
+        theta = nuisance.reshape(-1, self.kinds)
+        h = self.fixed + np.einsum("ak,kp,bk->pab", self.own, theta, self.own)
+        met = np.einsum("abpq,qab->pab", self.gamma, h)
+        member, p = divmod(self.place, self.kinds)
+        both = self.own[:, member][:, None] * self.own[:, member]
+        linear = both * met[p]
+        return (h * met).sum(axis=0), linear + linear.T, both**2 * self.gamma[:, :, p, p]
 
 
-def _deviate(skew: float, z: float) -> float:
-    """Standardised quantile of Pearson's type III of this skewness at the normal deviate z (Wilson and Hilferty)."""
-    if skew < 0.0:
-        return -_deviate(-skew, -z)
-    if skew < 1e-3:
-        return z + skew * (z * z - 1.0) / 6.0
-    cube = max(1.0 + skew * z / 6.0 - skew * skew / 36.0, 0.0)
-    return (2.0 / skew) * (cube**3 - 1.0)
-
-
-def _root(rising: Callable[[float], float], start: float) -> float:
-    """Where a rising function of θ ≥ 0 reaches zero; 0 where it begins above."""
-    if rising(0.0) >= 0.0:
-        return 0.0
-    high = start
-    for _ in range(DOUBLINGS):
-        if rising(high) >= 0.0:
-            break
-        high *= 2.0
+def interval(problem: Problem, solution: Solution, i: int, p: int, confidence: float) -> tuple[float, float]:
+    """Lower and upper end for coefficient p of clock i (AVAR at one step) at a confidence between 0 and 1."""
+    supposing = Supposing(problem, solution, i, p)
     low = 0.0
-    for _ in range(HALVINGS):
-        middle = 0.5 * (low + high)
-        low, high = (middle, high) if rising(middle) < 0.0 else (low, middle)
-    return high
+    if supposing.at(0.0).above(0.0, confidence, UPPER) < 0.0:
+        low = _end(supposing, supposing.found, confidence, UPPER)
+    high = _end(supposing, max(supposing.found, supposing.free) + supposing.u, confidence, LOWER)
+    return min(low, supposing.found), max(high, supposing.found)
+
+
+def _end(supposing: Supposing, theta: float, confidence: float, side: int) -> float:
+    """An end of the interval: the moments weighed at the last one until it stays where it is."""
+    for _ in range(ROUNDS):
+        estimate = supposing.at(theta)
+        before, theta = theta, estimate.turned(confidence, side, GROWTH * max(theta, supposing.u))
+        if abs(theta - before) <= CLOSE * before:
+            break
+    return theta
+
+
+def _partners(solution: Solution, i: int, p: int) -> list[int]:
+    """Clock i, and those whose moments its coefficient leans on."""
+    n, kinds = solution.theta.shape
+    pull = np.abs(solution.gain[i * kinds + p]) * np.sqrt(np.diag(solution.model))
+    most = np.zeros(n)
+    np.maximum.at(most, solution.used[1], pull)
+    others = [int(k) for k in np.argsort(-most) if k != i and most[k] > LEAST_SHARE * most[i]]
+    return sorted([i, *others[:MOST_PARTNERS]])

@@ -18,7 +18,8 @@ from timeball.ensemble.fitting.covariances import PairDensity, hadamard, mean_sq
 from timeball.ensemble.fitting.moments import Moments, moments
 
 FloatArray = npt.NDArray[np.float64]
-ROUNDS = 8
+ROUNDS = 10
+WEIGHED = 3
 SETTLED = 1e-3
 # A clock carries at most so much more than another's weight: a variance of nothing is no clock's.
 FLOOR = 1e-9
@@ -64,11 +65,16 @@ class Problem:
         v = (theta @ self.phi).T
         return np.maximum(v, FLOOR * np.median(v, axis=1, keepdims=True) + np.finfo(float).tiny)
 
+    def spread(self, found: Moments) -> FloatArray:
+        """How much wider than that of a typical clock the mean squares of a shorter record are, float64[lags, n]."""
+        counts = np.maximum(found.counts, 1.0)
+        return np.asarray(np.sqrt(np.median(counts, axis=1, keepdims=True) / counts), dtype=np.float64)
+
     def covariance(self, theta: FloatArray, found: Moments) -> FloatArray:
         """Covariance of the mean squares, float64[lags, n, lags, n]."""
         count, n = len(self.lags), theta.shape[0]
         c = np.empty((count, n, count, n))
-        spread = np.sqrt(_mean_count(found.counts) / np.maximum(found.counts, 1.0))
+        spread = self.spread(found)
         for a in range(count):
             for b in range(a, count):
                 h = np.einsum("ik,kp,jk->pij", found.shares[a], theta, found.shares[b], optimize=True)
@@ -82,8 +88,9 @@ class Problem:
 def solve(problem: Problem) -> Solution:
     """Find the coefficients of every clock; the phases must hold at least one difference of each."""
     theta = _first(problem)
-    for _ in range(ROUNDS):
-        found = moments(problem.x, problem.lags, problem.variances(theta))
+    for done in range(ROUNDS):
+        if done < WEIGHED:  # any weights are right for the expectations, and soon there are none better
+            found = moments(problem.x, problem.lags, problem.variances(theta))
         solution = _step(problem, theta, found)
         change = np.abs(solution.theta - theta) @ problem.phi / np.maximum(problem.variances(theta).T, 1e-300)
         theta = solution.theta
@@ -96,7 +103,7 @@ def _first(problem: Problem) -> FloatArray:
     """Coefficients to begin with: variances by lag, equal weights first, and each clock by itself."""
     n = problem.x.shape[1]
     variances = np.ones((len(problem.lags), n))
-    for _ in range(3):
+    for _ in range(2):
         found = moments(problem.x, problem.lags, variances)
         variances = _separate(found)
     weights = np.sqrt(np.maximum(found.counts, 1.0) / np.array(problem.lags)[:, None])
@@ -123,7 +130,8 @@ def _step(problem: Problem, theta: FloatArray, found: Moments) -> Solution:
     """One round of generalised least squares about θ, everything relative to the variances θ predicts."""
     n, kinds = theta.shape
     v = problem.variances(theta)
-    used = np.nonzero(found.counts > 0)
+    rows, columns = np.nonzero(found.counts > 0)
+    used = (rows, columns)
     whole = problem.covariance(theta, found)
     size = v[used]
     covariance = whole[used[0], used[1]][:, used[0], used[1]] / size[:, None] / size
@@ -180,8 +188,3 @@ def non_negative(gram: FloatArray, project: FloatArray, rounds: int = 200) -> Fl
             wrong = wrong[-1:]
         free[wrong] = ~free[wrong]
     return np.maximum(theta, 0.0)
-
-
-def _mean_count(counts: FloatArray) -> FloatArray:
-    """Typical count a lag, float64[lags, 1], of the clocks with most."""
-    return np.asarray(np.median(counts, axis=1, keepdims=True), dtype=np.float64)
