@@ -27,14 +27,16 @@ from timeball.formats.psfs import is_psfs, read_psfs
 from timeball.formats.psfs_report import PSFSReport, PSFSTable, TAIEstimate
 from timeball.formats.rinex_clock import is_rinex_clock, parse_rinex_clock
 from timeball.formats.rinex_clock_writer import write_rinex_clock
+from timeball.formats.tempo2 import is_tempo2_clock, parse_tempo2_clock
 from timeball.formats.utcr import RapidUTC, is_utcr, read_lab_series, read_utcr
 from timeball.instants import LeapTable
 
 KNOWN = (
-    "RINEX clock (2 to 3.04), Circular T, UTCr, reports of frequency standards, "
+    "RINEX clock (2 to 3.04), tempo2 clock files, Circular T, UTCr, reports of frequency standards, "
     "plain columns of phase or frequency, leap second tables"
 )
 _MARKED = {"circular-t": is_circular_t, "utcr": is_utcr, "leap-seconds": is_leap_seconds, "psfs": is_psfs}
+_MARKED |= {"tempo2": is_tempo2_clock}
 _NO_READINGS = {"leap-seconds": "a leap second table", "psfs": "a table of frequency standards"}
 _HEAD_BYTES = 1 << 15
 _UNIX_COMPRESS = b"\x1f\x9d"
@@ -42,7 +44,7 @@ _UNIX_COMPRESS = b"\x1f\x9d"
 
 def recognise(data: bytes, name: str = "data") -> str:
     """Tell the kind of a file from its content: ``rinex-clock``, ``circular-t``, ``utcr``, ``psfs``,
-    ``leap-seconds`` or ``columns``.
+    ``leap-seconds``, ``tempo2`` or ``columns``.
 
     Raises ``FormatError`` that names the kinds known when it is none of them.
     """
@@ -92,6 +94,8 @@ def parse(
         parsed = Parsed(bulletin.readings(), list(bulletin.defects), kind)
     elif kind == "rinex-clock":
         parsed = parse_rinex_clock(plain, name, leaps, clocks)
+    elif kind == "tempo2" and columns is None:
+        parsed = parse_tempo2_clock(plain, name, leaps)
     else:
         parsed = parse_columns(plain, name, columns, leaps)
     return Parsed(parsed.readings, defects + parsed.defects, parsed.kind, parsed.header)
@@ -116,6 +120,7 @@ __all__ = [
     "parse_leap_seconds_list",
     "parse_leap_table",
     "parse_rinex_clock",
+    "parse_tempo2_clock",
     "parse_tzdata_leapseconds",
     "read_circular_t",
     "read_lab_series",
