@@ -30,6 +30,7 @@ _MJDS = re.compile(r"\s*MJD\s+(\d.*?)\s*(?:uA\b.*)?", re.ASCII)
 _ROW = re.compile(r"\s*([A-Z][A-Z0-9]{0,5})\s*\(([^()]*)\)\s+(\S.*)", re.ASCII)
 _SECTION = re.compile(r"\s{0,3}(\d)\s+-\s+\S.*", re.ASCII)
 _VALUE = re.compile(r"[+-]?\d{1,12}(?:\.\d{1,6})?", re.ASCII)
+_JOINED = re.compile(r"(?:(?<=\.\d)|(?<=-))(?=-\d)", re.ASCII)  # a value that fills its column touches the one before
 _NOTE = re.compile(r"\((\d{1,3})\)", re.ASCII)
 _A_FIGURE = re.compile(r"(?<!\S)[+-]?\d+\.\d(?!\S)", re.ASCII)
 
@@ -176,7 +177,7 @@ def _row(line: str, count: int) -> LabValues:
         raise _RowError("row", line.strip(), "not LAB (place) and its values")
     lab, place, rest = match[1], match[2].strip(), match[3]
     notes = tuple(int(note) for note in _NOTE.findall(rest))
-    fields = _NOTE.sub(" ", rest).split()
+    fields = _JOINED.sub(" ", _NOTE.sub(" ", rest)).split()
     values = [_value(field, "value") for field in fields[:count]]
     if len(values) < count:
         raise _RowError("values", rest.strip(), f"{len(values)} values for {count} dates")
