@@ -24,6 +24,7 @@ SHA256_PATTERN = "^[0-9a-f]{64}$"
 ACTUATOR_PATTERN = "^(simulated|none)$"
 HOST_PATTERN = "^(simulated|pps|phc|ntp)$"
 ALGORITHM_PATTERN = "^(at1|algos|kalman)$"
+LAW_PATTERN = "^(pole-placement|lqg|utcr|circular-t)$"
 # What each pattern asks for, in words.
 PATTERNS = {
     NAME_PATTERN: "a name of up to 32 letters, digits and _ . + -",
@@ -33,9 +34,11 @@ PATTERNS = {
     ACTUATOR_PATTERN: "simulated or none",
     HOST_PATTERN: "simulated, pps, phc or ntp",
     ALGORITHM_PATTERN: "at1, algos or kalman",
+    LAW_PATTERN: "pole-placement, lqg, utcr or circular-t",
 }
 RulesVersion = Annotated[int, Meta(ge=1, le=3)]
 Algorithm = Annotated[str, Meta(pattern=ALGORITHM_PATTERN)]
+LawName = Annotated[str, Meta(pattern=LAW_PATTERN)]
 Coefficient = Annotated[float, Meta(ge=0)] | None
 Name = Annotated[str, Meta(pattern=NAME_PATTERN)]
 Listen = Annotated[str, Meta(pattern=LISTEN_PATTERN)]
@@ -67,6 +70,7 @@ class Clock(Section, frozen=True, kw_only=True):
     ffm: Annotated[Coefficient, Meta(description="flicker frequency noise, ADEV")] = None
     rwfm: Annotated[Coefficient, Meta(description="random-walk frequency noise, ADEV at 1 s")] = None
     rrfm: Annotated[Coefficient, Meta(description="random run (a drift that walks), ADEV at 1 s")] = None
+    link: Annotated[str, Meta(description="name of the link it is compared through; empty = at the place itself")] = ""
     drifts: Annotated[bool | None, Meta(description="whether its drift is estimated; none = by its kind")] = None
 
 
@@ -78,11 +82,17 @@ class Ensemble(Section, frozen=True, kw_only=True):
         tuple[Algorithm, ...], Meta(description="algorithms computed and recorded beside it, for comparison")
     ] = ()
 
+    anomalies: Annotated[bool, Meta(description="look for steps, drifts and changes of noise, and record them")] = True
+    anomaly_sigmas: Annotated[float, Meta(ge=3, le=100, description="told beyond so many standard uncertainties")] = 5.0
+    reference: Annotated[
+        str, Meta(description="clock that all others are compared with; empty = none, or a comparator of its own")
+    ] = ""
     interval_s: Annotated[float, Meta(ge=1, le=86400, description="epoch grid of the scale")] = 60.0
     memory_s: Annotated[Positive, Meta(description="averaging time of prediction errors, from which weights come")] = (
         1728000.0
     )
     cap: Annotated[float, Meta(gt=0, le=1, description="greatest weight of one clock")] = 0.4
+    algos_window_s: Annotated[Positive | None, Meta(description="window of algos; none = the BIPM's months")] = None
     snapshot_every: Annotated[int, Meta(ge=1, description="scale entries between two snapshots")] = 24
     rules_version: Annotated[
         RulesVersion | None,
@@ -94,6 +104,9 @@ class Steering(Section, frozen=True, kw_only=True):
     """How UTC(k) follows UTC, and how the output signal follows UTC(k)."""
 
     enabled: Annotated[bool, Meta(description="false: the output keeps its last rate, nothing is steered")] = True
+    law: Annotated[LawName, Meta(description="pole-placement or lqg on the link; utcr or circular-t")] = (
+        "pole-placement"
+    )
     utc: Annotated[Name, Meta(description="name of the clock that carries UTC in the readings")] = "UTC"
     interval_s: Annotated[float, Meta(ge=60, description="time between two steers of UTC(k) towards UTC")] = 86400.0
     window_s: Annotated[Positive, Meta(description="span of the fit of offset and rate against UTC")] = 432000.0
@@ -103,6 +116,14 @@ class Steering(Section, frozen=True, kw_only=True):
     max_phase_per_day_s: Annotated[
         Positive, Meta(le=1e-3, description="envelope: greatest phase moved by steers in a day")
     ] = 5e-9
+    lqg_offset_s: Annotated[Positive, Meta(description="law lqg: an offset that hurts as lqg_change does")] = 5e-9
+    lqg_change: Annotated[Positive, Meta(description="law lqg: a change of rate that hurts as lqg_offset_s does")] = (
+        2e-15
+    )
+    least_change: Annotated[NotNegative, Meta(description="a smaller change of rate towards UTC is not ordered")] = 0.0
+    resolution: Annotated[NotNegative, Meta(description="rates towards UTC are rounded to multiples of this")] = 0.0
+    dry_run: Annotated[bool, Meta(description="steers towards UTC are recorded as proposals and not done")] = False
+    laboratory: Annotated[str, Meta(description="acronym in UTCr and Circular T; empty = station.name")] = ""
     tracking_interval_s: Annotated[float, Meta(ge=1, description="time between corrections of the output signal")] = (
         3600.0
     )
@@ -189,6 +210,13 @@ class History(Section, frozen=True, kw_only=True):
     """The past of the simulated laboratory, computed at the first start."""
 
     days: Annotated[float, Meta(ge=0, le=3660, description="days of history; 0 = none")] = 30.0
+
+
+class Bulletins(Section, frozen=True, kw_only=True):
+    """Where UTCr and Circular T come in."""
+
+    folder: Annotated[str, Meta(description="folder that is looked into for bulletins; empty = none")] = ""
+    every_s: Annotated[float, Meta(ge=1, le=86400, description="time between two looks")] = 60.0
 
 
 class TimeOfDay(Section, frozen=True, kw_only=True):
@@ -287,6 +315,7 @@ class Config(Section, frozen=True, kw_only=True):
     instrument: tuple[AnyInstrument, ...] = DEFAULT_INSTRUMENTS
     simulation: Simulation = Simulation()
     history: History = History()
+    bulletins: Bulletins = Bulletins()
     time_of_day: TimeOfDay = TimeOfDay()
     lease: Lease = Lease()
     observer: Observer = Observer()

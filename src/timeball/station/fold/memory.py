@@ -16,7 +16,7 @@ from timeball.station.fold.rules import without_floats
 from timeball.steering.offset import fit_offset
 from timeball.steering.paper import PaperOffset
 
-LATER = {"witness": 2, "upgrade": 2, "carrier": 3}
+LATER = {"witness": 2, "upgrade": 2, "carrier": 3, "published": 3, "rates": 3}
 """Members of the memory that stand in a snapshot of this version, and only when there is something to say."""
 COSIGNED = "cosigned"
 WITNESS_STATES = (COSIGNED, "missing")
@@ -42,6 +42,23 @@ class UTCPoint(msgspec.Struct, frozen=True, array_like=True):
     x_s: float
 
 
+class Published(msgspec.Struct, frozen=True, array_like=True, order=True):
+    """UTC(k) − UTC (s) at an epoch (TAI ns) as a bulletin gave it, its uncertainty (s), and since when it was known."""
+
+    epoch: int
+    x_s: float
+    u_s: float
+    published: int
+    source: str
+
+
+class Rate(msgspec.Struct, frozen=True, array_like=True):
+    """The rate of UTC(k) against TA(k) from an epoch (TAI ns) on."""
+
+    epoch: int
+    rate: float
+
+
 class Witnessed(msgspec.Struct, frozen=True):
     """What the witness stream last said: `cosigned` or `missing`, in which entry, and when (that entry's TAI ns)."""
 
@@ -58,6 +75,7 @@ class Memory(msgspec.Struct):
     witness: what is known of the witnesses, None before they were heard of.
     upgrade: version of the rules that an `upgrade` entry has announced and no `config` entry has brought yet.
     carrier: key of the algorithm that carries TA(k), None for AT1.
+    published: what bulletins gave of UTC(k) − UTC; rates: those of UTC(k), for the laws that look back on both.
     """
 
     emitted: int = 0
@@ -74,6 +92,8 @@ class Memory(msgspec.Struct):
     witness: Witnessed | None = None
     upgrade: int | None = None
     carrier: str | None = None
+    published: list[Published] | None = None
+    rates: list[Rate] | None = None
 
     @property
     def version(self) -> int:
@@ -108,6 +128,11 @@ class Memory(msgspec.Struct):
         if self.witness is not None:
             payload["witness"] = big_epochs(payload["witness"], "time")
         payload["points"] = [[str(point.epoch), repr(point.x_s)] for point in self.points]
+        if self.published is not None:
+            rows = [msgspec.structs.astuple(point) for point in self.published]
+            payload["published"] = [[str(e), repr(x_s), repr(u_s), str(at), source] for e, x_s, u_s, at, source in rows]
+        if self.rates is not None:
+            payload["rates"] = [[str(one.epoch), repr(one.rate)] for one in self.rates]
         # a snapshot of an older version has none of them
         return {name: value for name, value in payload.items() if value is not None or name not in LATER}
 

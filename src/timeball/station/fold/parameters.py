@@ -14,6 +14,7 @@ from timeball.ensemble.algorithms import ALGORITHMS, algorithm
 from timeball.ensemble.at1 import AT1Parameters
 from timeball.ensemble.errors import EnsembleError
 from timeball.ensemble.noise import COEFFICIENTS, ClockNoise
+from timeball.integrity.anomalies.rules import AnomalyRules
 from timeball.simulation.models import MODELS
 from timeball.station.configuration.settings import Clock, Config
 
@@ -31,6 +32,7 @@ def read_parameters(key: str, recorded: Any) -> Any:
     if key not in ALGORITHMS:
         raise EnsembleError(f"the algorithm {key!r} is not known here")
     kind = algorithm(key).parameters
+    read: Any
     try:
         read = msgspec.convert(recorded, kind, strict=False)
     except msgspec.ValidationError as error:
@@ -39,6 +41,11 @@ def read_parameters(key: str, recorded: Any) -> Any:
     if read.version != known:
         raise EnsembleError(f"{algorithm(key).name} of version {read.version}, this software knows version {known}")
     return read
+
+
+def detector_rules(config: Config) -> AnomalyRules:
+    """The rules of the detectors."""
+    return AnomalyRules(interval_s=config.ensemble.interval_s, threshold=config.ensemble.anomaly_sigmas)
 
 
 def tau_min_of(kind: str) -> float:
@@ -79,4 +86,14 @@ def _at1(config: Config) -> AT1Parameters:
     )
 
 
-_MAKERS = {AT1: _at1}
+def _algos(config: Config) -> Any:
+    from timeball.ensemble.algos.parameters import ALGOSParameters
+
+    return ALGOSParameters(
+        window_s=config.ensemble.algos_window_s, interval_s=config.ensemble.interval_s, zero_weight=_never(config)
+    )
+
+
+_MAKERS = {AT1: _at1, "algos": _algos}
+KEYS = tuple(_MAKERS)
+"""The algorithms that a station may run."""

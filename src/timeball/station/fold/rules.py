@@ -12,11 +12,11 @@ from typing import Any
 import msgspec
 
 import timeball
-from timeball.ensemble.algorithms import ALGORITHMS
 from timeball.ensemble.at1 import AT1Parameters
 from timeball.ensemble.errors import EnsembleError
+from timeball.integrity.anomalies.rules import AnomalyError, AnomalyRules
 from timeball.station.configuration.settings import Config, Output, Steering
-from timeball.station.fold.parameters import AT1, parameters_of, read_parameters
+from timeball.station.fold.parameters import AT1, KEYS, detector_rules, parameters_of, read_parameters
 from timeball.station.fold.versions import KNOWN, NEWEST, SINCE, known_words, later_members, misplaced, of_version
 
 AHEAD_S = 60.0
@@ -38,6 +38,8 @@ class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     algorithm: key of the one that carries TA(k); beside: keys of those that are computed and recorded beside it;
     algorithms: by key the parameters of every algorithm but AT1, whose stand in `at1`, whether it runs or not: the one
     that carried TA(k) until now goes on by them until the next has learned (all from version 3 on).
+    anomalies: rules of the detectors, None when nobody looks; links: by clock the link it is compared through, where it
+    is one; reference: the clock all others are compared with, or empty (all from version 3 on).
     """
 
     at1: AT1Parameters
@@ -51,6 +53,9 @@ class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     algorithm: str = AT1
     beside: tuple[str, ...] = ()
     algorithms: dict[str, Any] = {}
+    anomalies: AnomalyRules | None = None
+    links: dict[str, str] = {}
+    reference: str = ""
 
     @property
     def measured(self) -> frozenset[str]:
@@ -83,14 +88,18 @@ def rules_of(config: Config, version: int = NEWEST, *, live: bool = True) -> Rul
         ahead_s=AHEAD_S if version >= SINCE["ahead_s"] and not config.replayed else None,
         algorithm=wanted,
         beside=beside,
-        algorithms={key: parameters_of(key, config) for key in ALGORITHMS if key != AT1} if chosen else {},
+        algorithms={key: parameters_of(key, config) for key in KEYS if key != AT1} if chosen else {},
+        anomalies=detector_rules(config) if chosen and config.ensemble.anomalies else None,
+        links={clock.name: clock.link for clock in config.clock if clock.link} if chosen else {},
+        reference=config.ensemble.reference if chosen else "",
     )
 
 
 def _steering_of(config: Config, version: int) -> Steering:
     plain = Steering()
     unknown = {name: getattr(plain, name) for name in later_members("steering", version)}
-    return msgspec.structs.replace(config.steering, **unknown)
+    named = msgspec.structs.replace(config.steering, laboratory=config.steering.laboratory or config.station.name)
+    return msgspec.structs.replace(named, **unknown)
 
 
 def config_payload(config: Config, version: int | None = None, *, live: bool = True) -> dict[str, Any]:
@@ -133,7 +142,7 @@ def rules_from_payload(payload: dict[str, Any]) -> Rules:
         rules = msgspec.convert(recorded, Rules, strict=False)
         at1 = read_parameters(AT1, recorded["at1"])
         algorithms = {key: read_parameters(key, one) for key, one in rules.algorithms.items()}
-    except (msgspec.ValidationError, EnsembleError) as error:
+    except (msgspec.ValidationError, EnsembleError, AnomalyError) as error:
         raise RulesUnknown(f"these are no rules of version {version}: {error}") from error
     if nameless := {rules.algorithm, *rules.beside} - {AT1, *algorithms}:
         raise RulesUnknown(f"these are no rules of version {version}: no parameters of {', '.join(sorted(nameless))}")

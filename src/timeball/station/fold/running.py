@@ -11,12 +11,14 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from timeball.ensemble import codes
 from timeball.ensemble.algorithms import ALGORITHMS, State, algorithm
 from timeball.ensemble.errors import StateError
 from timeball.ensemble.steps import Steps
 from timeball.readings import PhaseTable
-from timeball.station.fold.memory import Memory, UTCPoint
+from timeball.station.fold.memory import Memory, Rate, UTCPoint
 from timeball.station.fold.parameters import AT1
 from timeball.station.fold.rules import Rules
 from timeball.steering.paper import PaperOffset
@@ -68,6 +70,12 @@ def has_learned(steps: Steps) -> bool:
     return any(code in LEARNED for code in steps.code[-1].tolist())
 
 
+def first_learned(steps: Steps) -> int | None:
+    """The first row in which a clock has weight from what was learned of it; None when there is none."""
+    rows = np.isin(steps.code, LEARNED).any(axis=1)
+    return int(np.argmax(rows)) if rows.any() else None
+
+
 def difference(of: Steps, minus: Steps) -> Difference | None:
     """Scale `of` minus scale `minus` at the newest epoch, None when no clock was judged by both.
 
@@ -115,6 +123,7 @@ def begin_anew(memory: Memory, rules: Rules) -> None:
     """
     memory.carrier = None if rules.algorithm == AT1 else rules.algorithm
     memory.paper, memory.commissioned, memory.points = None, None, []
+    memory.published, memory.rates = None, None
 
 
 def _tell_against(memory: Memory, apart: Difference) -> None:
@@ -128,6 +137,8 @@ def _tell_against(memory: Memory, apart: Difference) -> None:
             memory.paper = memory.paper.steered(pending, paper.next_rate - apart.y)
     if memory.commissioned is not None:
         memory.commissioned -= apart.y
+    if memory.rates is not None:
+        memory.rates = [Rate(one.epoch, one.rate - apart.y) for one in memory.rates]
     memory.points = [
         UTCPoint(point.epoch, point.x_s - apart.x_s - apart.y * ((point.epoch - apart.epoch) / 1e9))
         for point in memory.points

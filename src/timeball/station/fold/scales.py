@@ -8,6 +8,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from timeball.ensemble.steps import Steps
 from timeball.readings import EpochArray, FloatArray, PhaseTable
 from timeball.station.fold.memory import Memory, UTCPoint, paper_payload
@@ -46,13 +48,31 @@ def scale_payload(rules: Rules, memory: Memory, index: int, steps: Steps, table:
 def beside_payload(index: int, steps: Steps, carrier: Steps) -> Payload:
     """The payload of a `beside` entry: the step of an algorithm that does not carry TA(k), and its scale minus TA(k).
 
-    The difference is taken through the first clock that both have a phase of.
+    The difference is taken through the first clock that both have a phase of. `reasons` stand where the code is not
+    that of the epoch before, so that a month of learning is not told minute by minute.
     """
+    payload = steps.to_payload()
+    news = _told_anew(steps)
+    reasons = {
+        epoch: {name: why for name, why in told.items() if name in news[epoch]}
+        for epoch, told in payload["reasons"].items()
+    }
     return {
         "readings": index,
-        **steps.to_payload(),
+        **payload,
+        "reasons": {epoch: told for epoch, told in reasons.items() if told},
         "rates": [repr(y) for y in steps.y[-1].tolist()],
         "minus_ta_fs": [_femtoseconds(x) for x in _apart(steps, carrier)],
+    }
+
+
+def _told_anew(steps: Steps) -> dict[str, frozenset[str]]:
+    """By epoch: the clocks whose code is another than at the epoch before; all at the first."""
+    changed = np.ones(steps.code.shape, bool)
+    changed[1:] = steps.code[1:] != steps.code[:-1]
+    return {
+        str(epoch): frozenset(name for name, new in zip(steps.clocks, row, strict=True) if new)
+        for epoch, row in zip(steps.epochs.tolist(), changed.tolist(), strict=True)
     }
 
 

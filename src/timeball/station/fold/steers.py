@@ -10,18 +10,15 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import msgspec
-
 from timeball.ensemble.steps import Steps
-from timeball.station.configuration.settings import Steering
-from timeball.station.fold.memory import COSIGNED, LEAST_POINTS, Command, Memory
+from timeball.station.fold.laws import Answer, answer, due
+from timeball.station.fold.memory import COSIGNED, Command, Memory
+from timeball.station.fold.published import remember_rate
 from timeball.station.fold.rules import Rules
 from timeball.station.fold.signals import last_at
-from timeball.steering.envelope import Envelope
-from timeball.steering.pole_placement import PolePlacement
-from timeball.steering.propose import SteerProposal, propose_steer
+from timeball.station.fold.versions import SINCE
+from timeball.steering.offset import OffsetUnknown
 
-NS_PER_DAY = 86400e9
 Payload = dict[str, Any]
 
 
@@ -31,7 +28,7 @@ def steer(rules: Rules, memory: Memory, index: int, steps: Steps, time_ns: int |
     None when nothing is due.
     """
     law, now = rules.steering, int(steps.epochs[-1])
-    if not law.enabled or memory.paper is None or not _due(memory.tracked, now, law.tracking_interval_s):
+    if not law.enabled or memory.paper is None or not due(memory.tracked, now, law.tracking_interval_s):
         return None
     change = now + int(rules.interval_s * 1e9)
     payload: Payload = {"readings": index, "epoch": str(now), "paper": None, "estimate": None, "commands": []}
@@ -39,16 +36,39 @@ def steer(rules: Rules, memory: Memory, index: int, steps: Steps, time_ns: int |
     if against:
         memory.tracked = now
         return {**payload, "why": against}
-    words = []
-    if _due(memory.steered, now, law.interval_s) and len(memory.points) >= LEAST_POINTS:
-        proposal = _propose(law, memory, now)
-        memory.paper, memory.steered = memory.paper.steered(change, proposal.rate), now
-        payload["paper"] = {"epoch": str(change), "rate": repr(proposal.rate)}
-        payload["estimate"] = {"x_s": repr(proposal.x_s), "y": repr(proposal.y), "limited": proposal.limited}
-        words.append(proposal.why)
-    words.append(_track(rules, memory, payload, steps, change))
+    words = [*_towards_utc(rules, memory, payload, now, change), _track(rules, memory, payload, steps, change)]
     memory.tracked = now
     return {**payload, "why": "; ".join(words)}
+
+
+def _towards_utc(rules: Rules, memory: Memory, payload: Payload, now: int, change: int) -> list[str]:
+    """Steer UTC(k) on paper when its law has something to say; `payload` gets the change. Gives the reasons."""
+    try:
+        found = answer(rules.steering, memory, now)
+    except OffsetUnknown as unknown:
+        return [f"no steer: {unknown}"]
+    if found is None:
+        return []
+    memory.steered = now
+    proposal = found.proposal
+    payload["estimate"] = {"x_s": repr(proposal.x_s), "y": repr(proposal.y), "limited": proposal.limited}
+    line = {"epoch": str(change), "rate": repr(proposal.rate)}
+    if rules.steering.dry_run:
+        payload["proposed"] = line
+        return [f"dry run, nothing is changed: {proposal.why}"]
+    payload["paper"] = line
+    _enter(rules, memory, found, change)
+    return [proposal.why]
+
+
+def _enter(rules: Rules, memory: Memory, found: Answer, change: int) -> None:
+    """UTC(k) has another rate from `change` on."""
+    assert memory.paper is not None
+    if rules.version >= SINCE["steering.law"]:
+        remember_rate(memory, change, found.proposal.rate)
+    if found.commissioned is not None:
+        memory.commissioned = found.commissioned
+    memory.paper = memory.paper.steered(change, found.proposal.rate)
 
 
 def _unwitnessed(rules: Rules, memory: Memory, time_ns: int | None) -> str:
@@ -64,24 +84,6 @@ def _unwitnessed(rules: Rules, memory: Memory, time_ns: int | None) -> str:
         # whoever says that they cosign may have been stopped, and can then no longer say that they do not
         return f"no steer: nothing was heard of the witnesses for {within_s:g} s, since entry {said.entry}"
     return ""
-
-
-def _propose(law: Steering, memory: Memory, now: int) -> SteerProposal:
-    """The first steer takes the rate off that TA(k) happened to start with; every later one stays in the envelope."""
-    assert memory.paper is not None
-    x_s, y, _ = memory.utck_minus_utc(now)
-    rate_now = memory.paper.rate_at(now)
-    if memory.commissioned is None:
-        memory.commissioned = max(-law.max_rate, min(law.max_rate, rate_now - y))
-        words = (
-            f"commissioned: UTC(k) − UTC is {x_s * 1e9:+.3f} ns and changes by {y * NS_PER_DAY:+.4f} ns/day; "
-            f"its rate against TA(k) is set to {memory.commissioned * NS_PER_DAY:+.4f} ns/day, from which steers count"
-        )
-        return SteerProposal(memory.commissioned, x_s, y, memory.commissioned != rate_now - y, words)
-    envelope = Envelope(law.max_rate_change, law.max_rate, law.max_phase_per_day_s)
-    placement = PolePlacement(law.interval_s, law.time_constant_s)
-    proposal = propose_steer(x_s, y, rate_now - memory.commissioned, placement, envelope)
-    return msgspec.structs.replace(proposal, rate=proposal.rate + memory.commissioned)
 
 
 def _track(rules: Rules, memory: Memory, payload: Payload, steps: Steps, change: int) -> str:
@@ -103,7 +105,3 @@ def _track(rules: Rules, memory: Memory, payload: Payload, steps: Steps, change:
         {"id": memory.command.id, "epoch": str(change), "rate": repr(rate), "phase_step_fs": "0"},
     ]
     return f"the output follows UTC(k): residual {residual * 1e9:.3f} ns, rate {rate:.3e} against {output.source}"
-
-
-def _due(last: int | None, now: int, interval_s: float) -> bool:
-    return last is None or now - last >= int(interval_s * 1e9)

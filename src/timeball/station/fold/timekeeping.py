@@ -14,6 +14,8 @@ import msgspec
 
 from timeball.ensemble.algorithms import State
 from timeball.ensemble.errors import StateError
+from timeball.integrity.anomalies.rules import AnomalyError
+from timeball.integrity.anomalies.state import DetectorState
 from timeball.ledger import canonical
 from timeball.ledger.batch import read_signed, verify_batch
 from timeball.ledger.errors import BatchError, NoteError
@@ -22,12 +24,15 @@ from timeball.readings import PhaseTable
 from timeball.station.fold.batches import COMPARISON, Batch, kind_of, read_plain
 from timeball.station.fold.memory import WITNESS_STATES, Memory, MemoryUnknown, Witnessed
 from timeball.station.fold.parameters import AT1
+from timeball.station.fold.published import parse_bulletin, take_bulletin
 from timeball.station.fold.rules import Rules, RulesUnknown, rules_from_payload
 from timeball.station.fold.running import States, advance_all, begin_anew, states_of, states_payload, take_over
 from timeball.station.fold.scales import beside_payload, scale_payload
 from timeball.station.fold.signals import later_than, only
 from timeball.station.fold.steers import steer
 from timeball.station.fold.tables import table_of
+from timeball.station.fold.versions import SINCE
+from timeball.station.fold.watching import watch
 
 STREAM = "timekeeping"
 COLLECTOR = "collector"
@@ -38,14 +43,16 @@ INPUTS = {
     ("upgrade", CONFIG): (1,),
     ("key", COLLECTOR): (1,),
     ("readings", COLLECTOR): (1,),
+    ("bulletin", COLLECTOR): (1,),
     ("witnessing", WITNESS): (1,),
 }
 """What the fold takes: type and stream, and the versions of the entry that this software knows."""
-DECISIONS = {"scale": (1,), "beside": (1,), "steer": (1,), "snapshot": (1, 2, 3)}
+DECISIONS = {"scale": (1,), "beside": (1,), "anomaly": (1,), "steer": (1,), "snapshot": (1, 2, 3)}
 """What it decides, and the versions known; a snapshot has the version that first had all its members."""
 VERSION = 1
 SNAPSHOT_OF_MANY = 3
-"""Version of a snapshot that holds the state of another algorithm than AT1."""
+"""Version of a snapshot that holds the state of another algorithm than AT1, or that of the detectors."""
+DETECTORS = "anomalies"
 Payload = dict[str, Any]
 
 
@@ -68,6 +75,7 @@ class Timekeeping:
     def __init__(self, rules: Rules | None = None) -> None:
         self.rules = rules
         self.states: States = {}
+        self.detectors: DetectorState | None = None
         self.memory = Memory()
 
     @classmethod
@@ -80,9 +88,11 @@ class Timekeeping:
         try:
             keeper.states = states_of(payload)
             keeper.memory = Memory.from_payload(payload["memory"])
+            if DETECTORS in payload:
+                keeper.detectors = DetectorState.from_payload(payload[DETECTORS])
             if keeper.memory.carrying not in keeper.states:
                 raise StateError(f"no state of {keeper.memory.carrying}, which carries the scale")
-        except (StateError, KeyError, TypeError, AttributeError) as error:
+        except (StateError, AnomalyError, KeyError, TypeError, AttributeError) as error:
             raise MemoryUnknown(f"this is no snapshot of the fold: {error}") from error
         return keeper
 
@@ -113,6 +123,8 @@ class Timekeeping:
             self._take_key(payload)
         elif kind == "witnessing" and by == WITNESS:
             self._take_witnessing(index, payload, time_ns)
+        elif kind == "bulletin" and by == COLLECTOR:
+            self._take_bulletin(payload, time_ns)
         elif kind == "readings" and by == COLLECTOR:
             return self.take_readings(index, self.verified(payload), time_ns)
         return []
@@ -171,6 +183,8 @@ class Timekeeping:
         over = take_over(self.memory, rules, {carrier: steps, **every})
         decisions = [self._decision("scale", payload if over is None else {**payload, "takeover": over})]
         decisions += [self._decision("beside", beside_payload(index, other, steps)) for other in every.values()]
+        self.detectors, found = watch(self.detectors, rules, index, steps)
+        decisions += [self._decision("anomaly", anomaly) for anomaly in found]
         steered = steer(rules, self.memory, index, steps if over is None else every[rules.algorithm], time_ns)
         if steered is not None:
             decisions.append(self._decision("steer", steered))
@@ -214,6 +228,15 @@ class Timekeeping:
             raise BatchError(f"witnessing: the state is {state!r}, not {' or '.join(WITNESS_STATES)}")
         self.memory.witness = Witnessed(str(state), index, time_ns)
 
+    def _take_bulletin(self, payload: Payload, time_ns: int | None) -> None:
+        """Rules that have no law for bulletins pass them over."""
+        if self.rules is None or self.rules.version < SINCE["steering.law"]:
+            return
+        bulletin = parse_bulletin(self.verified(payload))
+        known_ns = time_ns if time_ns is not None else self.epoch
+        if known_ns is not None:
+            take_bulletin(self.memory, bulletin, self.rules.steering.laboratory, known_ns)
+
     def _take_key(self, payload: Payload) -> None:
         """The collector's stream names the key it signs with; a payload that names none changes nothing."""
         if not isinstance(payload, dict) or payload.get("name") != COLLECTOR:
@@ -230,8 +253,12 @@ class Timekeeping:
     def _snapshot(self) -> Decision:
         decision = self._decision("snapshot", {})
         payload = {**states_payload(self.states), "memory": self.memory.to_payload()}
-        version = self.memory.version if set(self.states) == {AT1} else SNAPSHOT_OF_MANY
-        return msgspec.structs.replace(decision, payload=payload, version=version)
+        plain = set(self.states) == {AT1} and self.detectors is None
+        if self.detectors is not None:
+            payload[DETECTORS] = self.detectors.to_payload()
+        return msgspec.structs.replace(
+            decision, payload=payload, version=self.memory.version if plain else SNAPSHOT_OF_MANY
+        )
 
 
 def _refuse_ahead(table: PhaseTable, time_ns: int, ahead_s: float) -> None:

@@ -16,6 +16,16 @@ SINCE = {
     "algorithm": 3,
     "beside": 3,
     "algorithms": 3,
+    "anomalies": 3,
+    "links": 3,
+    "reference": 3,
+    "steering.law": 3,
+    "steering.lqg_offset_s": 3,
+    "steering.lqg_change": 3,
+    "steering.least_change": 3,
+    "steering.resolution": 3,
+    "steering.dry_run": 3,
+    "steering.laboratory": 3,
 }
 """Members that rules have from a version on; `a.b` is member b of the object a."""
 Payload = dict[str, Any]
