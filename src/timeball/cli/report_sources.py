@@ -40,7 +40,7 @@ def read_record(sources: Sequence[Path], leaps: LeapTable, **options: Any) -> Re
         monthly = _read(path, lambda data, name: read_circular_t(data, name, leaps))
         found[CIRCULAR_T].append(monthly)
     for path in options["utcr"]:
-        found[UTCR].append(_read(path, lambda data, name: read_utcr(data, name, leaps, record.laboratory)))
+        found[UTCR].append(_read(path, lambda data, name: _rapid(data, name, leaps, record.laboratory)))
     for path in (*options["circular_t"], *options["utcr"]):
         _require(path, record.laboratory, found)
     points = {origin: lab_points(bulletins, record.laboratory) for origin, bulletins in found.items()}
@@ -84,6 +84,14 @@ def _read(path: Path, parse: Any) -> Any:
         raise CommandError(f"{path}: cannot be read: {error.strerror}") from error
     except FormatError as error:
         raise CommandError(str(error)) from error
+
+
+def _rapid(data: bytes, name: str, leaps: LeapTable, laboratory: str) -> Bulletin:
+    """A bulletin of UTCr, or a series: that of the laboratory its heading names, and of ours when it names none."""
+    try:
+        return read_utcr(data, name, leaps)
+    except FormatError:
+        return read_utcr(data, name, leaps, laboratory)
 
 
 def _require(path: Path, laboratory: str, found: dict[str, list[Bulletin]]) -> None:
