@@ -26,7 +26,8 @@ Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
-CELLS = 20  # 4h + 4 for the longest window: a change is dated once it has h cells on either side, wherever it fell
+CELLS = 28  # 6h + 4 for the longest window: room for a change, for the longest wait after it and for h cells before
+PATIENCE = (8, 14)  # 3h + 2: a change that goes on after so many cells is judged as it stands
 WINDOWS = (2, 4)
 RATIO = 4  # epochs of a level's cell to those of the level below
 DELAY = 10  # cells of a level wait so long before they make one of the next: changes are taken out of them by then
@@ -400,7 +401,7 @@ def settle(
     best, fit = np.zeros(7), np.zeros(2)
     work, weights = np.empty(n), np.empty(n)
     rows, gains = np.empty(total_rows), np.empty(total_rows)
-    span = RATIO**level
+    span, first = RATIO**level, filled
     for _ in range(8):
         cells = ring[level]
         if not find_best(
@@ -464,6 +465,15 @@ def settle(
         if kind == PHASE:
             size = float(round(size))
         take_out(ring, cell, member, r, kind, index, size, level, mean)
+        if kind == PHASE and filled > first:
+            row = found[filled - 1]
+            if row[0] == PHASE and row[1] == r and abs(row[4] - index) == span:
+                # a reading taken in the middle of a step makes two of it
+                row[4] = max(row[4], float(index))
+                row[5] += size
+                row[6] = math.sqrt(row[6] * row[6] + u * u)
+                row[7] = abs(row[5]) / row[6]
+                continue
         if filled < found.shape[0]:
             row = found[filled]
             row[0], row[1], row[2], row[3] = kind, r, level, h
@@ -660,9 +670,24 @@ def push_cell(
         h = WINDOWS[place]
         newest = CELLS - 2 - h
         oldest = newest
+        loud = any_alarm(
+            ring[level],
+            newest,
+            h,
+            member,
+            against_all,
+            mean[level, place],
+            square[level, place],
+            count[level, place],
+            threshold,
+            least,
+            memory,
+        )
         if alarm[level, place] > 0:
-            alarm[level, place] -= 1
-            if alarm[level, place] > 0:
+            # the whole of a change must be in the ring before it is judged: until then its edge looks like another
+            waited = alarm[level, place]
+            if waited < h or (loud and waited < PATIENCE[place]):
+                alarm[level, place] += 1
                 continue
             filled = settle(
                 ring,
@@ -681,21 +706,10 @@ def push_cell(
                 found,
                 filled,
             )
-            oldest = newest - h  # what nobody has learned from while the alarm was on
-        elif any_alarm(
-            ring[level],
-            newest,
-            h,
-            member,
-            against_all,
-            mean[level, place],
-            square[level, place],
-            count[level, place],
-            threshold,
-            least,
-            memory,
-        ):
-            alarm[level, place] = h
+            oldest = newest - waited  # what nobody has learned from while the alarm was on
+            alarm[level, place] = 0
+        elif loud:
+            alarm[level, place] = 1
             continue
         for k in range(oldest, newest + 1):
             filled = learn_place(

@@ -31,7 +31,7 @@ class DetectorState:
     cell of each level, counted from the start; −1 before the first.
     ring: float64[levels, CELLS, n], phases (fs) of the last cells, NaN where missing, the newest last.
     mean, square, count: [levels, windows, 2, rows]: mean (fs), variance (fs²) and number of the contrasts seen.
-    alarm: int64[levels, windows], cells still to wait before a change is dated; 0 for none.
+    alarm: int64[levels, windows], cells since something was beyond its limit and not judged yet; 0 for none.
     noise_sum, noise_count: [levels, n], the block of squares in which a change of noise is looked for.
     held: int64[n], epoch (ns of TAI) until which a clock is not trusted; 0 for none.
     """
