@@ -19,7 +19,10 @@ class State(Protocol):
     """What an algorithm remembers between two epochs."""
 
     epoch: int | None
-    clocks: tuple[str, ...]
+
+    @property
+    def clocks(self) -> tuple[str, ...]:
+        """The clocks it knows, in the order of their names."""
 
     @classmethod
     def empty(cls) -> Self:
@@ -49,7 +52,11 @@ class Algorithm(NamedTuple):
     run: Callable[[PhaseTable, Any], ScaleRun]
 
 
-ALGORITHMS: dict[str, str] = {"at1": "timeball.ensemble.at1.batch", "algos": "timeball.ensemble.algos.batch"}
+ALGORITHMS: dict[str, str] = {
+    "at1": "timeball.ensemble.at1.batch",
+    "algos": "timeball.ensemble.algos.batch",
+    "kalman": "timeball.ensemble.kalman.batch",
+}
 """Keys as the command line and the configuration spell them, and the module whose `ALGORITHM` it is."""
 
 

@@ -19,12 +19,13 @@ NO_WEIGHT = 10
 STARTING = 11
 JOINED = 12
 NO_SCALE = 13
+BACK = 14
 UNPROVEN = 20
 SUSPENDED = 21
 ABNORMAL = 22
 FIRST_WINDOWS = 23
 
-REJECTIONS = (REDUCED, LEFT_OUT, CAME_BACK, PHASE_STEP, RATE_STEP, NOISE_STEP)
+REJECTIONS = (REDUCED, LEFT_OUT, CAME_BACK, PHASE_STEP, RATE_STEP, NOISE_STEP, BACK)
 """Decisions out of the ordinary that a person wants to see in a list."""
 NOT_COUNTED = (LEFT_OUT, CAME_BACK, RATE_STEP, NOISE_STEP)
 """Of these, the ones after which the clock's reading did not count at that epoch."""

@@ -33,6 +33,7 @@ CODES = {
     k.STARTING: "starting",
     k.JOINED: "joined",
     k.NO_SCALE: "no scale",
+    k.BACK: "back",
     k.UNPROVEN: "unproven",
     k.SUSPENDED: "suspended",
     k.ABNORMAL: "abnormal",
@@ -192,6 +193,10 @@ def _no_scale(_steps: Steps, _i: int, _j: int) -> str:
     return "no scale: no clock that carries it was measured"
 
 
+def _back(steps: Steps, i: int, j: int) -> str:
+    return f"{_ratio(steps, i, j)}: back where it was predicted, what was left out before was an outlier"
+
+
 def _unproven(steps: Steps, i: int, j: int) -> str:
     return f"weight 0: judged by {steps.figure[i, j]:.0f} of {steps.parameters.min_epochs} windows"
 
@@ -224,6 +229,7 @@ _WORDS = {
     k.STARTING: _starting,
     k.JOINED: _joined,
     k.NO_SCALE: _no_scale,
+    k.BACK: _back,
     k.UNPROVEN: _unproven,
     k.SUSPENDED: _suspended,
     k.ABNORMAL: _abnormal,
