@@ -22,11 +22,11 @@ from timeball.steering.prediction.covariance import NS, flicker_fm, levels, nois
 FloatArray = NDArray[np.float64]
 DAY_NS = 86_400e9
 # AVAR of flicker and random-walk FM against white FM, at the time between the points' interval and the horizon
-RATIOS = (0.0, 1 / 16, 1 / 4, 1.0, 4.0, 16.0, 64.0, 256.0)
+RATIOS = (0.0, 1 / 4, 1.0, 4.0, 16.0, 64.0, 256.0)
 # variance of the measurement against what white FM gains between two points
-WHITE_RATIOS = (1 / 1024, 1 / 256, 1 / 64, 1 / 16, 1 / 4, 1.0, 4.0, 16.0, 64.0)
+WHITE_RATIOS = (1 / 1024, 1 / 256, 1 / 64, 1 / 16, 1 / 4, 1.0, 4.0, 16.0)
 # A stated measurement uncertainty is believed to this factor (standard deviation of its logarithm).
-BELIEF = 0.3
+BELIEF = 0.5
 # The times a lattice point must be less likely than the best before it is left out.
 NEGLIGIBLE = 1e-5
 LEAST_POINTS = 6
