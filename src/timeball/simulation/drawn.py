@@ -81,15 +81,29 @@ class DrawnLaboratory:
             self.clocks, table.epochs[rows], columns, table.pivot[rows], table.x[rows, columns], u
         )
 
-    def scale_error(self, x: FloatArray, clocks: Sequence[str], *, estimated: bool = False) -> FloatArray:
+    def scale_error(
+        self,
+        x: FloatArray,
+        clocks: Sequence[str],
+        *,
+        estimated: bool = False,
+        weights: FloatArray | None = None,
+    ) -> FloatArray:
         """A scale minus ideal TAI (s, [m]), from `clock minus scale` [m, n] at the epochs of `table()`.
 
         It is the mean over the clocks of what was read minus x: where the x are the readings themselves (AT1, ALGOS)
-        every clock says the same. estimated: x are estimates of the clocks' own phases (Kalman), so truth minus x.
+        every clock says the same. estimated: x are estimates of the clocks' own phases (Kalman), so truth minus x;
+        they are as good as the clock is quiet, so the mean is taken with the scale's own `weights` [m, n] if given.
         """
         columns = [self.clocks.index(name) for name in clocks]
         phases = self.truth if estimated else self.read
-        error: FloatArray = np.nanmean(phases[self.present.any(axis=1)][:, columns] - x, axis=1)
+        apart: FloatArray = phases[self.present.any(axis=1)][:, columns] - x
+        if weights is None:
+            plain: FloatArray = np.nanmean(apart, axis=1)
+            return plain
+        known = np.isfinite(apart)
+        shares = np.where(known, np.maximum(weights, 1e-12), 0.0)
+        error: FloatArray = (shares * np.where(known, apart, 0.0)).sum(axis=1) / shares.sum(axis=1)
         return error
 
     def _hubs(self, present: npt.NDArray[np.bool_]) -> npt.NDArray[np.int32]:
