@@ -16,6 +16,7 @@ from timeball.ensemble.errors import EnsembleError
 from timeball.ensemble.fitting.covariances import POWERS
 from timeball.ensemble.fitting.drifts import drifts
 from timeball.ensemble.fitting.intervals import interval
+from timeball.ensemble.fitting.mending import mend
 from timeball.ensemble.fitting.moments import lags_of
 from timeball.ensemble.fitting.solving import Problem, Solution, solve
 from timeball.ensemble.noise import COEFFICIENTS, ClockNoise
@@ -35,8 +36,9 @@ class NoiseFit:
     """What was found about the clocks of a record.
 
     clocks: those that were fitted. noise: their coefficients (ADEV at 1 s of each noise). drift, u_drift: 1/s, against
-    the mean of the clocks (k = 1). unfitted: clocks with too few readings, and why in words. kinds: the noises asked
-    for. interval_s, span_s: of the record. goodness: χ² of each clock's mean squares over their number, near 1.
+    the mean of the clocks (k = 1). mended: bad readings and phase steps taken out before. unfitted: clocks with too few
+    readings, and why in words. kinds: the noises asked for. interval_s, span_s: of the record. goodness: χ² of each
+    clock's mean squares over their number, 1 or less when the noises explain them.
     """
 
     clocks: tuple[str, ...]
@@ -47,6 +49,7 @@ class NoiseFit:
     drift: dict[str, float]
     u_drift: dict[str, float]
     goodness: dict[str, float]
+    mended: dict[str, int]
     unfitted: dict[str, str]
     _problem: Problem = field(repr=False)
     _solution: Solution = field(repr=False)
@@ -77,7 +80,7 @@ def fit_noise(table: PhaseTable, kinds: tuple[str, ...] | None = None) -> NoiseF
     interval_s, span_s = _intervals(table)
     whole = grid_phases(table.epochs, table.x, interval_s)
     kept, unfitted = _enough(table, whole)
-    x = whole[:, kept]
+    x, events = mend(whole[:, kept])
     lags = lags_of(len(x))
     asked = tuple(kinds) if kinds is not None else KINDS_BY_LAGS.get(len(lags), KINDS)
     problem = Problem(x, lags, asked, interval_s)
@@ -96,6 +99,7 @@ def fit_noise(table: PhaseTable, kinds: tuple[str, ...] | None = None) -> NoiseF
         drift=dict(zip(clocks, drift.tolist(), strict=True)),
         u_drift=dict(zip(clocks, u_drift.tolist(), strict=True)),
         goodness=_goodness(solution, clocks),
+        mended=dict(zip(clocks, events.tolist(), strict=True)),
         unfitted=unfitted,
         _problem=problem,
         _solution=solution,
@@ -132,15 +136,16 @@ def _noise(theta: FloatArray, kinds: tuple[str, ...], interval_s: float, drift: 
 
 
 def _likely(solution: Solution) -> FloatArray:
-    """Coefficients [n, kinds] to reckon uncertainties with: their means given the data and that none is negative.
+    """Coefficients [n, kinds] to reckon uncertainties of drifts with: halfway from those found to their means.
 
-    A noise found absent is often only not seen, and a drift taken for better known than it is.
+    A noise found absent is often only not seen, and the drift would be taken for better known than it is; the mean of a
+    coefficient, given the data and that it is not negative, errs to the other side (`bench/fit.py` counts).
     """
     s = np.sqrt(np.maximum(np.diag(solution.covariance), 1e-300)).reshape(solution.free.shape)
     t = np.maximum(solution.free / s, -5.0)
     phi = np.exp(-0.5 * t * t) / math.sqrt(2.0 * math.pi)
     below = np.vectorize(NormalDist().cdf)(t)
-    return np.asarray(s * (t + phi / below), dtype=np.float64)
+    return np.asarray(0.5 * (solution.theta + s * (t + phi / below)), dtype=np.float64)
 
 
 def _goodness(solution: Solution, clocks: tuple[str, ...]) -> dict[str, float]:

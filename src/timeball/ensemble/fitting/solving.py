@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from timeball.ensemble.errors import EnsembleError
 from timeball.ensemble.fitting.covariances import PairDensity, hadamard, mean_square_covariances
 from timeball.ensemble.fitting.moments import Moments, moments
 
@@ -23,6 +24,9 @@ WEIGHED = 3
 SETTLED = 1e-3
 # A clock carries at most so much more than another's weight: a variance of nothing is no clock's.
 FLOOR = 1e-9
+SMALLEST = 1e-60
+# A mean square holds the clock's own variance, and at worst half of it again is the others'.
+LEAST = 0.02
 RIDGE = 1e-10
 
 
@@ -60,10 +64,11 @@ class Problem:
                 self.gamma[first, second] = sums
                 self.gamma[second, first] = sums.T
 
-    def variances(self, theta: FloatArray) -> FloatArray:
-        """Hadamard variances float64[lags, n] of coefficients, never quite nothing."""
+    def variances(self, theta: FloatArray, found: Moments | None = None) -> FloatArray:
+        """Hadamard variances float64[lags, n] of coefficients; never far below what was found of the clock itself."""
         v = (theta @ self.phi).T
-        return np.maximum(v, FLOOR * np.median(v, axis=1, keepdims=True) + np.finfo(float).tiny)
+        v = np.maximum(v, FLOOR * np.median(v, axis=1, keepdims=True) + SMALLEST)
+        return v if found is None else np.maximum(v, LEAST * np.nan_to_num(found.mean_square))
 
     def spread(self, found: Moments) -> FloatArray:
         """How much wider than that of a typical clock the mean squares of a shorter record are, float64[lags, n]."""
@@ -87,20 +92,20 @@ class Problem:
 
 def solve(problem: Problem) -> Solution:
     """Find the coefficients of every clock; the phases must hold at least one difference of each."""
-    theta = _first(problem)
+    theta, variances = _first(problem)
     for done in range(ROUNDS):
         if done < WEIGHED:  # any weights are right for the expectations, and soon there are none better
-            found = moments(problem.x, problem.lags, problem.variances(theta))
+            found = moments(problem.x, problem.lags, variances)
         solution = _step(problem, theta, found)
-        change = np.abs(solution.theta - theta) @ problem.phi / np.maximum(problem.variances(theta).T, 1e-300)
-        theta = solution.theta
+        change = np.abs(solution.theta - theta) @ problem.phi / variances.T
+        theta, variances = solution.theta, problem.variances(solution.theta, found)
         if float(change.max()) < SETTLED:
             break
     return solution
 
 
-def _first(problem: Problem) -> FloatArray:
-    """Coefficients to begin with: variances by lag, equal weights first, and each clock by itself."""
+def _first(problem: Problem) -> tuple[FloatArray, FloatArray]:
+    """Coefficients and variances to begin with: variances by lag, equal weights first, and each clock by itself."""
     n = problem.x.shape[1]
     variances = np.ones((len(problem.lags), n))
     for _ in range(2):
@@ -113,7 +118,7 @@ def _first(problem: Problem) -> FloatArray:
         scale = np.sqrt((rows * rows).sum(axis=0))
         gram = (rows / scale).T @ (rows / scale)
         theta[i] = non_negative(gram, (rows / scale).T @ weights[:, i]) / scale
-    return theta
+    return theta, problem.variances(theta, found)
 
 
 def _separate(found: Moments) -> FloatArray:
@@ -129,7 +134,7 @@ def _separate(found: Moments) -> FloatArray:
 def _step(problem: Problem, theta: FloatArray, found: Moments) -> Solution:
     """One round of generalised least squares about θ, everything relative to the variances θ predicts."""
     n, kinds = theta.shape
-    v = problem.variances(theta)
+    v = problem.variances(theta, found)
     rows, columns = np.nonzero(found.counts > 0)
     used = (rows, columns)
     whole = problem.covariance(theta, found)
@@ -139,7 +144,7 @@ def _step(problem: Problem, theta: FloatArray, found: Moments) -> Solution:
     design = np.einsum("lik,pl->likp", found.expected, problem.phi)[used].reshape(len(size), n * kinds) / size[:, None]
     scale = np.sqrt((design * design).sum(axis=0))
     design = design / scale
-    chol = np.linalg.cholesky(covariance + RIDGE * np.diag(np.diag(covariance)))
+    chol = _root(covariance)
     white = np.linalg.solve(chol, design)
     observed = found.mean_square[used] / size
     gram = white.T @ white
@@ -160,6 +165,17 @@ def _step(problem: Problem, theta: FloatArray, found: Moments) -> Solution:
         residuals=target - white @ bounded,
         moments=found,
     )
+
+
+def _root(covariance: FloatArray) -> FloatArray:
+    """Cholesky factor; what rounding and sampled sums leave below zero is lifted by as little as it takes."""
+    for ridge in (RIDGE, 1e-7, 1e-4, 1e-2):
+        try:
+            lifted = covariance + ridge * np.diag(np.diag(covariance))
+            return np.asarray(np.linalg.cholesky(lifted), dtype=np.float64)
+        except np.linalg.LinAlgError:
+            continue
+    raise EnsembleError("the readings do not say enough to fit noises: their moments have no proper covariance")
 
 
 def non_negative(gram: FloatArray, project: FloatArray, rounds: int = 200) -> FloatArray:

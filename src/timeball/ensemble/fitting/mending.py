@@ -1,0 +1,141 @@
+"""Take single bad readings and phase steps out of a record before its noise is fitted.
+
+A noise model knows neither, and one step of a microsecond would pass for years of random walk. Between two readings of
+a clock its phase against the others gains what the rates before and after say, but for noise. A gain beyond LIMIT
+robust spreads is a bad reading if the next one takes it back, else a step, which is taken out of all that follows.
+Smaller ones stay in, and so do steps of rate, which a random walk covers. It finds events to be rid of them; to find
+them for themselves is another room's.
+
+Sign: x is clock minus pivot (s).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.intp]
+LIMIT = 8.0
+PASSES = 12
+MAD = 1.4826
+# More than this part of a clock's readings out of line is its noise, not its events.
+MOST = 0.01
+
+
+def mend(x: FloatArray) -> tuple[FloatArray, IntArray]:
+    """Phases [epochs, n] without bad readings (NaN) and steps, and how many of both each clock had, int[n].
+
+    At each epoch the clock that stands out most is judged first: it has moved the mean of the others, and with it gone
+    they may be as they should.
+    """
+    mended = x.copy()
+    n = x.shape[1]
+    counts = np.zeros(n, dtype=np.intp)
+    most = np.maximum(MOST * np.isfinite(x).sum(axis=0), 1.0)
+    for _ in range(PASSES):
+        against, gains = _against_others(mended)
+        worst = np.argmax(gains, axis=1)
+        rows = np.flatnonzero(gains[np.arange(len(gains)), worst] > LIMIT)
+        rows = rows[counts[worst[rows]] < most[worst[rows]]]
+        if not rows.size:
+            break
+        for i in np.unique(worst[rows]).tolist():
+            counts[i] += _mend_clock(mended[:, i], against[:, i], gains[:, i], rows[worst[rows] == i])
+    return mended, counts
+
+
+def _against_others(x: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Phases against a mean of the clocks that goes on by their increments, and what each gains beyond its rate.
+
+    The gains are in robust spreads of the clock, without sign, 0 where there is nothing to say, [epochs, n]; a gain
+    stands at the reading that it leads to.
+    """
+    steps = np.diff(x, axis=0)
+    known = np.isfinite(steps)
+    # against the middle first: it does not follow one clock
+    centre = _medians(steps) if x.shape[1] > 2 else np.zeros(len(steps))
+    free = np.where(known, steps - centre[:, None], np.nan)
+    common = np.zeros(len(steps))
+    for _ in range(2):
+        spread = np.array([_spread(_second(column)) for column in (free - common[:, None]).T])
+        spread = np.maximum(spread, 1e-3 * float(np.median(spread)) + 1e-300)
+        weights = known / spread**2
+        total = np.where(known.any(axis=1), weights.sum(axis=1), 1.0)
+        rates = np.array([_median(column - common) for column in free.T])
+        common = (weights * np.where(known, free - rates, 0.0)).sum(axis=1) / total
+    course = np.concatenate([[0.0], np.cumsum(common + centre)])
+    against = x - course[:, None]
+    gains = np.zeros(x.shape)
+    # how uncertain the course is: more where the best clocks are missing
+    uncertain = np.concatenate([[0.0], np.cumsum(1.0 / total)])
+    for i in range(x.shape[1]):
+        at = np.flatnonzero(np.isfinite(against[:, i]))
+        if len(at) > 4:
+            gains[at[1:], i] = _gains(against[at, i], at, uncertain[at])
+    return against, gains
+
+
+def _gains(phase: FloatArray, at: IntArray, uncertain: FloatArray) -> FloatArray:
+    """What each increment has beyond the rates beside it, in standard deviations and without sign, [readings − 1].
+
+    Its variance grows with its length, with how far the rates beside it have to carry, and with that of the course.
+    """
+    dt = np.diff(at).astype(np.float64)
+    carried = dt / _beside(dt)
+    beyond = np.diff(phase) - carried * _beside(np.diff(phase))
+    own = dt + 2.0 * carried * carried
+    course = np.diff(uncertain) + carried * carried * _beside(np.diff(uncertain))
+    spread = max(_spread(beyond / np.sqrt(own)), 1e-300)
+    return np.asarray(np.abs(beyond) / np.sqrt(spread * spread * own + course), dtype=np.float64)
+
+
+def _beside(values: FloatArray) -> FloatArray:
+    """Sum of the two values beside each; of the one beside it, at either end."""
+    return np.concatenate([values[1:2], values[:-2] + values[2:], values[-2:-1]])
+
+
+def _mend_clock(x: FloatArray, against: FloatArray, gains: FloatArray, rows: IntArray) -> int:
+    """Mend one clock in place at the rows named, the greatest of each neighbourhood; gives how many."""
+    at = np.flatnonzero(np.isfinite(against))
+    places = np.searchsorted(at, rows)
+    peaks = [j for j in places.tolist() if gains[at[j]] >= gains[at[max(1, j - 2) : j + 3]].max()]
+    for j in peaks:
+        first, dt = max(0, j - 6), np.diff(at[max(0, j - 6) : j + 7])
+        rates = np.diff(against[at[first : j + 7]]) / dt
+        beyond = np.diff(against[at[first : j + 7]]) - dt * np.median(rates)
+        here = j - first - 1  # the increment that leads to reading j
+        before = beyond[here - 1] if here > 0 else 0.0
+        after = beyond[here + 1] if here + 1 < len(beyond) else 0.0
+        if min(beyond[here] * before, beyond[here] * after) < -0.5 * beyond[here] ** 2:
+            x[at[j] if abs(after) > abs(before) else at[j - 1]] = np.nan
+        else:
+            x[at[j] :] -= beyond[here]
+    return len(peaks)
+
+
+def _second(steps: FloatArray) -> FloatArray:
+    """Differences of increments that are there."""
+    return np.diff(steps[np.isfinite(steps)])
+
+
+def _spread(values: FloatArray) -> float:
+    """Robust standard deviation about zero; the plain one where more than half are the same; 0 of nothing."""
+    if not values.size:
+        return 0.0
+    robust = MAD * float(np.median(np.abs(values)))
+    return robust if robust > 0.0 else float(np.sqrt(np.mean(values * values)))
+
+
+def _median(values: FloatArray) -> float:
+    kept = values[np.isfinite(values)]
+    return float(np.median(kept)) if kept.size else 0.0
+
+
+def _medians(values: FloatArray) -> FloatArray:
+    """Median of what is there in each row, 0 where nothing is."""
+    ordered = np.sort(np.concatenate([values, np.full((len(values), 1), np.nan)], axis=1), axis=1)  # NaN goes last
+    count = np.isfinite(values).sum(axis=1)
+    rows = np.arange(len(values))
+    middle = 0.5 * (ordered[rows, np.maximum(count - 1, 0) // 2] + ordered[rows, count // 2])
+    return np.asarray(np.where(count > 0, middle, 0.0), dtype=np.float64)
