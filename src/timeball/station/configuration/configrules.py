@@ -16,6 +16,10 @@ from timeball.station.configuration.settings import (
 )
 
 Found = Iterator[tuple[str, str]]
+MONTH_S = 30 * 86400.0
+MOST_KALMAN_CLOCKS = 150
+"""A covariance of six states a clock, written out, stays below the 16 MiB of a payload up to here."""
+ON_BULLETINS = ("utcr", "circular-t")
 
 
 def broken_rules(config: Config) -> Found:
@@ -27,6 +31,8 @@ def broken_rules(config: Config) -> Found:
         _simulated_parts,
         _times_of_day,
         _limits,
+        _ensemble,
+        _law,
         _leases,
         _witnesses,
         _addresses,
@@ -146,6 +152,27 @@ def _limits(config: Config) -> Found:
         yield "steering.tracking_time_constant_s", "must be at least steering.tracking_interval_s"
     if config.ensemble.cap * sum(not clock.zero_weight for clock in config.clock) < 1:
         yield "ensemble.cap", "cap × number of weighted clocks is below 1: the weights cannot add up to 1; raise it"
+
+
+def _ensemble(config: Config) -> Found:
+    ensemble = config.ensemble
+    running = (ensemble.algorithm, *ensemble.beside)
+    if len(set(running)) < len(running):
+        yield "ensemble.beside", "names an algorithm twice, or the one that carries the scale"
+    if "kalman" in running and len(config.clock) > MOST_KALMAN_CLOCKS:
+        yield "ensemble", f"kalman has room for {MOST_KALMAN_CLOCKS} clocks: its state would outgrow an entry"
+    if ensemble.reference and ensemble.reference not in {clock.name for clock in config.clock}:
+        yield "ensemble.reference", f"{ensemble.reference!r} is no [[clock]]"
+
+
+def _law(config: Config) -> Found:
+    steering = config.steering
+    if steering.law in ON_BULLETINS and not config.bulletins.folder:
+        yield "bulletins.folder", f"is needed: steering.law = {steering.law!r} answers bulletins"
+    if steering.law == "circular-t" and steering.time_constant_s < MONTH_S:
+        yield "steering.time_constant_s", "must be at least 30 days with law circular-t, which steers once a month"
+    if steering.resolution > steering.max_rate_change or steering.least_change > steering.max_rate_change:
+        yield "steering.max_rate_change", "must be at least steering.resolution and steering.least_change"
 
 
 def _leases(config: Config) -> Found:

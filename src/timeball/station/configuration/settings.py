@@ -92,6 +92,9 @@ class Ensemble(Section, frozen=True, kw_only=True):
         1728000.0
     )
     cap: Annotated[float, Meta(gt=0, le=1, description="greatest weight of one clock")] = 0.4
+    reading_noise_s: Annotated[
+        NotNegative, Meta(description="noise of one reading, one standard deviation, where a clock has no wpm")
+    ] = 5e-12
     algos_window_s: Annotated[Positive | None, Meta(description="window of algos; none = the BIPM's months")] = None
     snapshot_every: Annotated[int, Meta(ge=1, description="scale entries between two snapshots")] = 24
     rules_version: Annotated[

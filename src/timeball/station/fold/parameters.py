@@ -19,6 +19,7 @@ from timeball.simulation.models import MODELS
 from timeball.station.configuration.settings import Clock, Config
 
 AT1 = "at1"
+KALMAN = "kalman"
 DEFAULT_TAU_MIN_S = 86400.0
 
 
@@ -57,15 +58,18 @@ def tau_min_of(kind: str) -> float:
     return min(grid, key=lambda tau_s: float(model.theory_adev(tau_s)))
 
 
-def noise_of(clock: Clock) -> ClockNoise | None:
-    """A clock's coefficients: those of its settings, the others by its kind; None when nothing is known of it."""
+def noise_of(clock: Clock, reading_noise_s: float) -> ClockNoise | None:
+    """A clock's coefficients: those of its settings, the others by its kind; None when nothing is known of it.
+
+    reading_noise_s: standard deviation of one reading's noise (s), which white phase noise by kind does not hold.
+    """
     model = MODELS.get(clock.kind)
     said = {name: value for name in (*COEFFICIENTS, "drifts") if (value := getattr(clock, name)) is not None}
     if model is None and not said:
         return None
     by_kind: dict[str, Any] = {}
     if model is not None:
-        wpm = math.sqrt(model.wpm * model.wpm + model.fpm * model.fpm)
+        wpm = math.sqrt(model.wpm * model.wpm + model.fpm * model.fpm + 3.0 * reading_noise_s * reading_noise_s)
         by_kind = {"wpm": wpm, "wfm": model.wfm, "ffm": model.ffm, "rwfm": model.rwfm, "drifts": model.drift != 0.0}
     return ClockNoise(**{**by_kind, **said})
 
@@ -94,6 +98,18 @@ def _algos(config: Config) -> Any:
     )
 
 
-_MAKERS = {AT1: _at1, "algos": _algos}
+def _kalman(config: Config) -> Any:
+    from timeball.ensemble.kalman.parameters import KalmanParameters
+
+    known = {clock.name: noise_of(clock, config.ensemble.reading_noise_s) for clock in config.clock}
+    return KalmanParameters(
+        noise_by_clock={name: noise for name, noise in known.items() if noise is not None},
+        interval_s=config.ensemble.interval_s,
+        cap=config.ensemble.cap,
+        zero_weight=_never(config),
+    )
+
+
+_MAKERS = {AT1: _at1, "algos": _algos, KALMAN: _kalman}
 KEYS = tuple(_MAKERS)
 """The algorithms that a station may run."""

@@ -23,7 +23,7 @@ from timeball.ledger.note import Verifier, parse_vkey
 from timeball.readings import PhaseTable
 from timeball.station.fold.batches import COMPARISON, Batch, kind_of, read_plain
 from timeball.station.fold.memory import WITNESS_STATES, Memory, MemoryUnknown, Witnessed
-from timeball.station.fold.parameters import AT1
+from timeball.station.fold.parameters import AT1, KALMAN
 from timeball.station.fold.published import parse_bulletin, take_bulletin
 from timeball.station.fold.rules import Rules, RulesUnknown, rules_from_payload
 from timeball.station.fold.running import States, advance_all, begin_anew, states_of, states_payload, take_over
@@ -177,13 +177,14 @@ class Timekeeping:
         if not self.states or rules.parameters(self.memory.carrying) is None:
             begin_anew(self.memory, rules)
         carrier = self.memory.carrying
-        self.states, every = advance_all(self.states, rules, carrier, only(table, rules.measured))
+        measured = only(table, rules.measured)
+        self.states, every = advance_all(self.states, rules, carrier, measured)
         steps = every.pop(carrier)
         payload = scale_payload(rules, self.memory, index, steps, table)
         over = take_over(self.memory, rules, {carrier: steps, **every})
         decisions = [self._decision("scale", payload if over is None else {**payload, "takeover": over})]
         decisions += [self._decision("beside", beside_payload(index, other, steps)) for other in every.values()]
-        self.detectors, found = watch(self.detectors, rules, index, steps)
+        self.detectors, found = watch(self.detectors, rules, index, steps, measured)
         decisions += [self._decision("anomaly", anomaly) for anomaly in found]
         steered = steer(rules, self.memory, index, steps if over is None else every[rules.algorithm], time_ns)
         if steered is not None:
@@ -193,10 +194,10 @@ class Timekeeping:
     def _snapshot_every(self, rules: Rules) -> int:
         """Scale entries between two snapshots; a state that grows with the square of the clocks is written more rarely.
 
-        So a snapshot weighs about as much as the scale entries since the one before.
+        So a snapshot weighs no more than the scale entries since the one before, one epoch each.
         """
-        kalman = self.states.get("kalman")
-        return rules.snapshot_every if kalman is None else max(rules.snapshot_every, 3 * len(kalman.clocks) // 2)
+        kalman = self.states.get(KALMAN)
+        return rules.snapshot_every if kalman is None else max(rules.snapshot_every, 6 * len(kalman.clocks))
 
     def residual(self, x_output_s: float, epoch: int) -> float:
         """Output minus UTC(k) (s); see `Memory.residual`."""
