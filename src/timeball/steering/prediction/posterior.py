@@ -51,6 +51,24 @@ class Prediction:
     scale: FloatArray
     freedom: float
 
+    def draw(self, rng: np.random.Generator, paths: int) -> FloatArray:
+        """Draw joint futures of every series: float64[m, r, paths], s."""
+        epochs, series = self.mean.shape[1:]
+        reached = np.cumsum(self.weight, axis=0)
+        below = reached[:-1, :, None] < rng.random((1, series, paths)) * reached[-1][:, None]
+        node = below.sum(axis=0).ravel()
+        column = np.repeat(np.arange(series), paths)
+        scale = self.scale[node, column]
+        if not math.isinf(self.freedom):
+            scale = scale * np.sqrt(self.freedom / rng.chisquare(self.freedom, scale.size))
+        normals = rng.standard_normal((epochs, scale.size)) * scale
+        out = self.mean[node, :, column].T
+        order = np.argsort(node, kind="stable")
+        nodes, starts = np.unique(node[order], return_index=True)
+        for k, chosen in zip(nodes.tolist(), np.split(order, starts[1:]), strict=True):
+            out[:, chosen] += self.root[k] @ normals[:, chosen]
+        return np.asarray(out.reshape(epochs, series, paths) * NS)
+
 
 class Posterior:
     """Lattice, contrasts and factors for one set of past epochs and one of epochs to predict."""
