@@ -68,7 +68,8 @@ def find_in_record(record: Record, rules: AnomalyRules | None = None) -> list[An
         start.count[:, place] = np.maximum(0, np.minimum(4 * (learned.count[:, place] - 4 * h), 4 * rules.memory))
     final, found = _pass(start, rules, record)
     found = sorted(found, key=lambda anomaly: (anomaly.epoch, anomaly.clocks))
-    return [_refined(anomaly, found, record, rules, final) for anomaly in found]
+    refined = [_refined(anomaly, found, record, rules, final) for anomaly in found]
+    return sorted(refined, key=lambda anomaly: (anomaly.epoch, anomaly.clocks))
 
 
 def rules_for(epochs: IntArray) -> AnomalyRules:
