@@ -24,6 +24,7 @@ UNPROVEN = 20
 SUSPENDED = 21
 ABNORMAL = 22
 FIRST_WINDOWS = 23
+CAME_IN = 24
 
 REJECTIONS = (REDUCED, LEFT_OUT, CAME_BACK, PHASE_STEP, RATE_STEP, NOISE_STEP, BACK)
 """Decisions out of the ordinary that a person wants to see in a list."""

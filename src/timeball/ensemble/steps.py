@@ -38,6 +38,7 @@ CODES = {
     k.SUSPENDED: "suspended",
     k.ABNORMAL: "abnormal",
     k.FIRST_WINDOWS: "first windows",
+    k.CAME_IN: "came in",
 }
 ORDINARY = frozenset({k.OK, k.AT_CAP, k.NO_WEIGHT})
 _ORDINARY = np.array([code in ORDINARY for code in range(max(CODES) + 1)], bool)
@@ -209,6 +210,10 @@ def _abnormal(_steps: Steps, _i: int, _j: int) -> str:
     return "weight 0 in this window: its rate is abnormally far from what the windows before foretold"
 
 
+def _came_in(steps: Steps, i: int, j: int) -> str:
+    return f"back after {steps.figure[i, j]:.3g} s: phase taken, weight 0 at this epoch"
+
+
 def _first_windows(steps: Steps, i: int, j: int) -> str:
     judged = f"{steps.figure[i, j]:.0f} of {steps.parameters.min_epochs} windows"
     return f"starting: no clock present has been judged by enough windows ({judged}), weight {steps.weight[i, j]:.3f}"
@@ -234,4 +239,5 @@ _WORDS = {
     k.SUSPENDED: _suspended,
     k.ABNORMAL: _abnormal,
     k.FIRST_WINDOWS: _first_windows,
+    k.CAME_IN: _came_in,
 }

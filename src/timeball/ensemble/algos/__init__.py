@@ -11,17 +11,33 @@ What it does not do: steer, choose parameters (`batch.py` does), know drifts aga
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
 from timeball.ensemble.algos import kernels
 from timeball.ensemble.algos.parameters import ALGOSParameters
-from timeball.ensemble.algos.state import NAME, ALGOSState
+from timeball.ensemble.algos.state import NAME, ALGOSState, FloatArray, IntArray
 from timeball.ensemble.algos.windows import windows_of
 from timeball.ensemble.order import check_order
 from timeball.ensemble.steps import Steps
 from timeball.readings import PhaseTable
 
-__all__ = ["NAME", "ALGOSParameters", "ALGOSState", "advance", "close_window"]
+__all__ = ["NAME", "ALGOSParameters", "ALGOSState", "advance", "begin_window"]
+OUT = ("x", "y", "weight", "error", "sigma", "figure", "code")
+# the columns of the state that the two kernels change, in the order of their arguments
+ADVANCED = (
+    *("window", "x", "noise2", "base", "drift", "sigma2", "sum_s", "sum_tau_s", "weight_s", "rate_step"),
+    *("streak_s", "streak_tau_s", "rates", "squares", "seen", "seen_count", "error_count", "rate_count", "judged"),
+    *("standing", "held", "streak", "beyond"),
+)
+TURNED = (
+    *("window", "base", "drift", "sigma2", "sum_s", "sum_tau_s", "weight_s", "rate_step", "rates", "mids", "squares"),
+    *("rate_count", "judged", "standing", "absent", "held", "own"),
+)
 
 
 def advance(state: ALGOSState, parameters: ALGOSParameters, table: PhaseTable) -> tuple[ALGOSState, Steps]:
@@ -39,74 +55,33 @@ def advance(state: ALGOSState, parameters: ALGOSParameters, table: PhaseTable) -
     phases = np.full((m, n), np.nan)
     place = {name: column for column, name in enumerate(after.clocks)}
     phases[:, [place[name] for name in table.clocks]] = table.x
-    x, y, weight, error, sigma, figure = (np.empty((m, n)) for _ in range(6))
-    code = np.empty((m, n), dtype=np.int8)
-    kernels.advance_epochs(
-        epochs,
-        starts,
-        ends,
-        phases,
-        _eligible(after, parameters),
-        _given_drift(after, parameters),
-        float(parameters.interval_s),
-        float(parameters.cap),
-        parameters.min_windows,
-        parameters.max_windows,
-        parameters.drift_windows,
-        parameters.least_drift_windows,
-        float(parameters.coverage),
-        float(parameters.outlier_reject),
-        parameters.step_epochs,
-        parameters.noise_epochs,
-        float(parameters.abnormal),
-        after.window,
-        after.x,
-        after.noise2,
-        after.base,
-        after.drift,
-        after.sigma2,
-        after.sum_s,
-        after.sum_tau_s,
-        after.weight_s,
-        after.rate_step,
-        after.streak_s,
-        after.streak_tau_s,
-        after.rates,
-        after.mids,
-        after.squares,
-        after.seen,
-        after.seen_count,
-        after.error_count,
-        after.rate_count,
-        after.judged,
-        after.standing,
-        after.absent,
-        after.held,
-        after.own,
-        after.streak,
-        after.beyond,
-        x,
-        y,
-        weight,
-        error,
-        sigma,
-        figure,
-        code,
-    )
+    out = {name: np.empty((m, n), dtype=np.int8 if name == "code" else np.float64) for name in OUT}
+    cuts = [0, *(np.flatnonzero(np.diff(starts)) + 1).tolist(), m] if m else []
+    for first, last in itertools.pairwise(cuts):
+        if int(starts[first]) != int(after.window[0]) or int(ends[first]) != int(after.window[1]):
+            after = begin_window(after, parameters, int(starts[first]), int(ends[first]))
+        rows = slice(first, last)
+        _within_window(after, parameters, epochs[rows], phases[rows], [column[rows] for column in out.values()])
     if m:
         after.epoch = int(epochs[-1])
-        after.code = code[-1].astype(np.int64)
-    return after, Steps(NAME, table.epochs, after.clocks, x, y, weight, error, sigma, figure, code, parameters)
+        after.code = out["code"][-1].astype(np.int64)
+    return after, Steps(NAME, table.epochs, after.clocks, parameters=parameters, **out)
 
 
-def close_window(state: ALGOSState, parameters: ALGOSParameters, start: int, end: int) -> ALGOSState:
-    """A copy of the state whose window is closed and the one from start to end (ns of TAI) begun."""
+def begin_window(state: ALGOSState, parameters: ALGOSParameters, start: int, end: int) -> ALGOSState:
+    """A copy of the state whose window is closed, if it was in one, and the one from start to end (ns of TAI) begun."""
     after = state.with_clocks(())
+    if after.window[0] == after.window[1]:
+        # a start that was given rates knows from where they hold
+        after.window[:] = start, end
+        since_s = (start - after.mids[:, 0]) / 1e9
+        after.base = np.where(after.rate_count > 0, after.rates[:, 0] + after.drift * since_s, 0.0)
+        return after
     kernels.turn_window(
         start,
         end,
         _eligible(after, parameters),
-        _given_drift(after, parameters),
+        np.array([parameters.drift_by_clock.get(name, np.nan) for name in after.clocks], dtype=np.float64),
         float(parameters.cap),
         parameters.min_windows,
         parameters.max_windows,
@@ -114,29 +89,31 @@ def close_window(state: ALGOSState, parameters: ALGOSParameters, start: int, end
         parameters.least_drift_windows,
         float(parameters.coverage),
         float(parameters.abnormal),
-        after.window,
-        after.noise2,
-        after.base,
-        after.drift,
-        after.sigma2,
-        after.sum_s,
-        after.sum_tau_s,
-        after.weight_s,
-        after.rate_step,
-        after.rates,
-        after.mids,
-        after.squares,
-        after.rate_count,
-        after.judged,
-        after.standing,
-        after.absent,
-        after.held,
-        after.own,
+        *(getattr(after, name) for name in TURNED),
     )
     return after
 
 
-def _middles(last: int | None, epochs: np.typing.NDArray[np.int64]) -> np.typing.NDArray[np.int64]:
+def _within_window(
+    state: ALGOSState, parameters: ALGOSParameters, epochs: IntArray, phases: FloatArray, out: Sequence[Any]
+) -> None:
+    """Process epochs that lie in the state's window; state and out change in place."""
+    kernels.advance_epochs(
+        epochs,
+        phases,
+        _eligible(state, parameters),
+        float(parameters.interval_s),
+        float(parameters.cap),
+        parameters.min_windows,
+        float(parameters.outlier_reject),
+        parameters.step_epochs,
+        parameters.noise_epochs,
+        *(getattr(state, name) for name in ADVANCED),
+        *out,
+    )
+
+
+def _middles(last: int | None, epochs: IntArray) -> IntArray:
     """The middle of the interval that ends with each epoch; of the first of all the epoch itself."""
     before = np.empty_like(epochs)
     if len(epochs):
@@ -145,9 +122,5 @@ def _middles(last: int | None, epochs: np.typing.NDArray[np.int64]) -> np.typing
     return before + (epochs - before) // 2
 
 
-def _eligible(state: ALGOSState, parameters: ALGOSParameters) -> np.typing.NDArray[np.bool_]:
+def _eligible(state: ALGOSState, parameters: ALGOSParameters) -> npt.NDArray[np.bool_]:
     return np.array([name not in parameters.zero_weight for name in state.clocks], dtype=np.bool_)
-
-
-def _given_drift(state: ALGOSState, parameters: ALGOSParameters) -> np.typing.NDArray[np.float64]:
-    return np.array([parameters.drift_by_clock.get(name, np.nan) for name in state.clocks], dtype=np.float64)

@@ -9,6 +9,7 @@ its weights: weights → scale → errors → weights.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace as copy_with
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from timeball.ensemble.algorithms import Algorithm
-from timeball.ensemble.algos import NAME, ALGOSParameters, ALGOSState, advance, close_window
+from timeball.ensemble.algos import NAME, ALGOSParameters, ALGOSState, advance, begin_window
 from timeball.ensemble.algos.kernels import HELD_ABNORMAL
 from timeball.ensemble.algos.windows import NS_PER_DAY, windows_of
 from timeball.ensemble.errors import EnsembleError
@@ -49,9 +50,7 @@ def run_algos(table: PhaseTable, parameters: ALGOSParameters | None = None) -> S
     return ScaleRun(rules, steps, state, mean_weights(steps))
 
 
-def fit_parameters(
-    table: PhaseTable, zero_weight: Sequence[str] = (), iterations: int = ITERATIONS
-) -> ALGOSParameters:
+def fit_parameters(table: PhaseTable, zero_weight: Sequence[str] = (), iterations: int = ITERATIONS) -> ALGOSParameters:
     """Rules from the record itself: the interval, and windows of which there are enough."""
     if len(table.epochs) < 3:
         raise EnsembleError(f"a scale needs at least 3 epochs, here are {len(table.epochs)}")
@@ -76,11 +75,10 @@ def _by_windows(start: ALGOSState, rules: ALGOSParameters, table: PhaseTable) ->
     starts, ends = windows_of(before + (table.epochs - before) // 2, rules.window_s)
     cuts = [0, *(np.flatnonzero(np.diff(starts)) + 1).tolist(), len(starts)]
     state, parts = start, []
-    for first, last in zip(cuts[:-1], cuts[1:], strict=True):
+    for first, last in itertools.pairwise(cuts):
         rows = slice(first, last)
         part = PhaseTable(table.epochs[rows], table.clocks, table.x[rows], table.pivot[rows], table.reference)
-        if first:
-            state = close_window(state, rules, int(starts[first]), int(ends[first]))
+        state = begin_window(state, rules, int(starts[first]), int(ends[first]))
         state, steps = _rounds(state, rules, part)
         parts.append(steps)
     joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in ARRAYS}
@@ -101,7 +99,7 @@ def _rounds(state: ALGOSState, rules: ALGOSParameters, part: PhaseTable) -> tupl
 def _with_this_window(past: ALGOSState, after: ALGOSState, rules: ALGOSParameters) -> tuple[Any, Any, Any]:
     """σ² and the windows behind it when this window's errors count, and whose error is abnormal by the past."""
     judged = copy_with(after, sigma2=past.sigma2, standing=past.standing)
-    ended = close_window(judged, rules, int(after.window[1]), int(after.window[1]) + 1)
+    ended = begin_window(judged, rules, int(after.window[1]), int(after.window[1]) + 1)
     fresh = (ended.squares != past.squares).any(axis=1)
     # what is beyond the limit was cut to it
     far = fresh & (ended.squares[:, 0] >= rules.abnormal * rules.abnormal * past.sigma2)
@@ -113,7 +111,7 @@ def _start_from(learned: ALGOSState, rules: ALGOSParameters, end: int) -> ALGOSS
 
     end: the last epoch (ns of TAI) of the table, from which the other direction counts.
     """
-    ended = close_window(learned, rules, int(learned.window[1]), int(learned.window[1]) + 1)
+    ended = begin_window(learned, rules, int(learned.window[1]), int(learned.window[1]) + 1)
     start = ALGOSState.of_clocks(ended.clocks)
     for name in CARRIED:
         setattr(start, name, getattr(ended, name).copy())

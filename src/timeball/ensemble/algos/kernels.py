@@ -29,6 +29,7 @@ from timeball.ensemble.codes import (
     ABNORMAL,
     AT_CAP,
     CAME_BACK,
+    CAME_IN,
     FIRST_WINDOWS,
     JOINED,
     LEFT_OUT,
@@ -51,6 +52,7 @@ Flags = NDArray[np.bool_]
 NS_PER_S = 1e9
 CLIPPED_FROM = 3  # errors before one beyond the limit is known to be abnormal, and cut
 LEAST_MEMORY = 20.0  # epochs: on the 5-day grid a month has six
+LONGEST_GAP = 3.0  # intervals the others went on without a clock, after which it comes back without weight
 FLOOR_RATE2 = 1e-40  # (1e-20)²: no rate is known better, and equal clocks must not divide by nothing
 HELD_STEP, HELD_ABNORMAL = 1, 2
 
@@ -149,7 +151,6 @@ def turn_window(
     coverage: float,
     abnormal: float,
     window: Counts,
-    noise2: Floats,
     base: Floats,
     drift: Floats,
     sigma2: Floats,
@@ -228,6 +229,7 @@ def choose_members(
     present: Flags,
     eligible: Flags,
     known: Flags,
+    away: Flags,
     seen_count: Counts,
     error_count: Counts,
     standing: Counts,
@@ -237,7 +239,7 @@ def choose_members(
 ) -> int:
     """Mark who carries the scale at this epoch and give the rung of the ladder: the first that anybody stands on.
 
-    3: clocks judged by enough windows; 2: with a trusted mean square error; 1: with a rate; 0: with a phase; −1: nobody.
+    3: clocks judged by enough windows; 2: with a trusted mean square error; 1: a rate; 0: a phase; −1: nobody.
     """
     n = present.shape[0]
     for rung in range(3, -1, -1):
@@ -247,7 +249,7 @@ def choose_members(
             if rung >= 1:
                 stands = stands and known[i]
             if rung >= 2:
-                stands = stands and held[i] == 0 and error_count[i] >= MIN_ERRORS
+                stands = stands and held[i] == 0 and not away[i] and error_count[i] >= MIN_ERRORS
             if rung == 3:
                 stands = stands and standing[i] >= min_windows
             members[i] = stands
@@ -306,22 +308,14 @@ def settle(
 @njit(cache=True, nogil=True)
 def advance_epochs(
     epochs: Counts,
-    starts: Counts,
-    ends: Counts,
     X: Floats,
     eligible: Flags,
-    given_drift: Floats,
     interval_s: float,
     cap: float,
     min_windows: int,
-    max_windows: int,
-    drift_windows: int,
-    least_drift_windows: int,
-    coverage: float,
     reject: float,
     step_count: int,
     noise_count: int,
-    abnormal: float,
     window: Counts,
     x: Floats,
     noise2: Floats,
@@ -335,7 +329,6 @@ def advance_epochs(
     streak_s: Floats,
     streak_tau_s: Floats,
     rates: Floats,
-    mids: Counts,
     squares: Floats,
     seen: Counts,
     seen_count: Counts,
@@ -343,9 +336,7 @@ def advance_epochs(
     rate_count: Counts,
     judged: Counts,
     standing: Counts,
-    absent: Counts,
     held: Counts,
-    own: Counts,
     streak: Counts,
     beyond: Counts,
     out_x: Floats,
@@ -356,14 +347,15 @@ def advance_epochs(
     out_figure: Floats,
     out_code: NDArray[np.int8],
 ) -> None:
-    """Process epochs one after the other: the state arrays [n] change in place, the out arrays [m, n] are filled.
+    """Process epochs of one window, one after the other: the state arrays change in place, the out arrays are filled.
 
-    starts, ends: the window of each epoch's interval (ns of TAI). window: start and end of the one the state is in,
-    equal before the first. For the state's meaning see `ALGOSState`, for the output `Steps`.
+    X, out: [m, n]. window: its start and end (ns of TAI). For the state's meaning see `ALGOSState`, for the output
+    `Steps`.
     """
     m, n = X.shape
     present = np.empty(n, dtype=np.bool_)
     known = np.empty(n, dtype=np.bool_)
+    away = np.empty(n, dtype=np.bool_)
     testable = np.empty(n, dtype=np.bool_)
     members = np.empty(n, dtype=np.bool_)
     capped = np.zeros(n, dtype=np.bool_)
@@ -381,48 +373,8 @@ def advance_epochs(
     started = False
     for i in range(n):
         started = started or seen_count[i] > 0
+    length_s = (window[1] - window[0]) / NS_PER_S
     for t in range(m):
-        if window[0] == window[1]:
-            window[0] = starts[t]
-            window[1] = ends[t]
-            for i in range(n):
-                # a start that was given rates: they are known, and from where they hold
-                if rate_count[i] > 0:
-                    base[i] = rates[i, 0] + drift[i] * ((starts[t] - mids[i, 0]) / NS_PER_S)
-        elif starts[t] != window[0]:
-            turn_window(
-                starts[t],
-                ends[t],
-                eligible,
-                given_drift,
-                cap,
-                min_windows,
-                max_windows,
-                drift_windows,
-                least_drift_windows,
-                coverage,
-                abnormal,
-                window,
-                noise2,
-                base,
-                drift,
-                sigma2,
-                sum_s,
-                sum_tau_s,
-                weight_s,
-                rate_step,
-                rates,
-                mids,
-                squares,
-                rate_count,
-                judged,
-                standing,
-                absent,
-                held,
-                own,
-            )
-            stale = True
-        length_s = (window[1] - window[0]) / NS_PER_S
         if stale:
             # the weights of the window: settled from the windows before it, and again when a clock is suspended
             count = 0
@@ -432,7 +384,12 @@ def advance_epochs(
                     count += 1
             share_weights(able, sigma2, cap / max(count, 1), settled, at_cap)
             stale = False
+        newest = seen[0] if n > 0 else 0
+        for i in range(1, n):
+            newest = max(newest, seen[i])
         for i in range(n):
+            # over a long gap a prediction is far off: with weight, it would step the scale that the others kept
+            away[i] = (newest - seen[i]) / NS_PER_S > LONGEST_GAP * interval_s
             present[i] = X[t, i] == X[t, i]
             testable[i] = error_count[i] >= MIN_ERRORS
             left_out[i] = False
@@ -459,7 +416,7 @@ def advance_epochs(
                 variance[i] = FLOOR_S2
         if started:
             rung = choose_members(
-                present, eligible, known, seen_count, error_count, standing, held, min_windows, members
+                present, eligible, known, away, seen_count, error_count, standing, held, min_windows, members
             )
         else:
             # the first epoch of all: the scale is set to the middle of the clocks that may carry it
@@ -474,14 +431,14 @@ def advance_epochs(
             if members[i]:
                 count += 1
         offset = 0.0
-        if rung == 3:
-            offset = settle(members, testable, X[t], predicted, variance, settled, reject, weights, left_out)
-        elif rung == 2:
+        if rung >= 2:
             for i in range(n):
-                if members[i]:
+                for_now[i] = settled[i]
+                if rung == 2 and members[i]:
                     floor = max(noise2[i], FLOOR_S2)
                     rate_variance[i] = starting_variance(floor, interval_s, length_s, squares[i], judged[i])
-            share_weights(members, rate_variance, cap / count, for_now, capped)
+            if rung == 2:
+                share_weights(members, rate_variance, cap / count, for_now, capped)
             offset = settle(members, testable, X[t], predicted, variance, for_now, reject, weights, left_out)
         elif rung >= 0:
             middle_share(members, predicted, X[t], weights)
@@ -582,6 +539,9 @@ def advance_epochs(
                     code = SUSPENDED
                 elif held[i] == HELD_ABNORMAL:
                     code = ABNORMAL
+                elif rung >= 2 and away[i]:
+                    code = CAME_IN
+                    out_figure[t, i] = tau
                 elif rung == 3 and not members[i]:
                     code = UNPROVEN
                     out_figure[t, i] = standing[i]

@@ -21,8 +21,32 @@ IntArray = npt.NDArray[np.int64]
 NAME = "ALGOS"
 VERSION = 1
 
-FLOATS = ("x", "noise2", "base", "drift", "sigma2", "sum_s", "sum_tau_s", "weight_s", "rate_step", "streak_s", "streak_tau_s")
-COUNTS = ("seen_count", "error_count", "rate_count", "judged", "standing", "absent", "held", "own", "streak", "beyond", "code")
+FLOATS = (
+    "x",
+    "noise2",
+    "base",
+    "drift",
+    "sigma2",
+    "sum_s",
+    "sum_tau_s",
+    "weight_s",
+    "rate_step",
+    "streak_s",
+    "streak_tau_s",
+)
+COUNTS = (
+    "seen_count",
+    "error_count",
+    "rate_count",
+    "judged",
+    "standing",
+    "absent",
+    "held",
+    "own",
+    "streak",
+    "beyond",
+    "code",
+)
 FLOAT_HISTORIES = ("rates", "squares")
 EPOCHS = ("seen",)
 EPOCH_HISTORIES = ("mids",)
