@@ -1,9 +1,9 @@
 """How far UTC(k) will be from UTC at the next Circular T, steers to come included.
 
 x is UTC(k) − UTC (s). Free scales are drawn from what the past says of them (`steering.prediction`: coefficients,
-offset and rate all uncertain), and each is steered on as the laboratory will, on bulletins that come out as they do. The
-band lies between two of the sorted outcomes: of n paths that the truth might be one of as well as any other, the i-th
-and the j-th hold it with probability (j − i)/(n + 1), whatever its law.
+offset and rate all uncertain), and each is steered on as the laboratory will, on bulletins that come out as they do.
+The band lies between two of the sorted outcomes: of n paths that the truth might be one of as well as any other, the
+i-th and the j-th hold it with probability (j − i)/(n + 1), whatever its law.
 """
 
 from __future__ import annotations

@@ -1,14 +1,16 @@
 """LQG: the steer that costs least in offset, rate and change of rate together.
 
-State and steer as in `pole_placement`: x' = x + τ (y + u), y' = y + u. Least is the mean over all time of
+State and steer as in `pole_placement`: x' = x + τ (y + u), y' = y + u. Least is the mean of
 
     (x / offset_s)² + (y / rate)² + (u / change)²
 
-so each of the three is told by the size that hurts as much as the others. The steer is u = −(g_x x + g_y y) with
-G = (BᵀKB + W_R)⁻¹ BᵀKΦ and K from the discrete Riccati equation (Koppang and Leland, IEEE Trans. UFFC 46, 1999). By the
-separation principle the gains stand for themselves: x and y are the best estimates there are, and their noise does not
-enter. The equation is solved by doubling (Chu, Fan, Lin and Wang, Int. J. Control 77, 2004), of + − × ÷ alone, so that
-a recorded steer replays bit for bit. This module knows no limits and estimates nothing.
+so each of the three is told by the size that hurts as much as the others. The mean of x² is that over all time, not at
+the steers alone: while a rate v = y + u holds, x̄² = x² + x v τ + v² τ²/3. The steer is u = −(g_x x + g_y y) with
+G = (BᵀKB + W_R)⁻¹ (BᵀKΦ + Nᵀ) and K from the discrete Riccati equation (Koppang and Leland, IEEE Trans. UFFC 46, 1999;
+N are the products of state and steer). By the separation principle the gains stand for themselves: x and y are the best
+estimates there are, and their noise does not enter. The equation is solved by doubling (Chu, Fan, Lin and Wang, Int. J.
+Control 77, 2004), of + − × ÷ alone, so that a recorded steer replays bit for bit. It knows no limits and estimates
+nothing.
 """
 
 from __future__ import annotations
@@ -54,13 +56,10 @@ class LQG(msgspec.Struct, frozen=True):
     @property
     def gains(self) -> tuple[float, float]:
         """g_x in 1/s and g_y, dimensionless."""
-        # With x in units of τ, Φ = [[1, 1], [0, 1]] and B = [1, 1].
         weight_x = (self.change * self.interval_s / self.offset_s) * (self.change * self.interval_s / self.offset_s)
         weight_y = 0.0 if self.rate is None else (self.change / self.rate) * (self.change / self.rate)
-        k11, k12, k22 = _riccati(weight_x, weight_y)
-        cost = k11 + 2.0 * k12 + k22 + 1.0
-        to_x, to_y = k11 + k12, k12 + k22
-        return to_x / cost / self.interval_s, (to_x + to_y) / cost
+        gain_x, gain_y = _gains(weight_x, weight_y)
+        return gain_x / self.interval_s, gain_y
 
     @property
     def gain_x(self) -> float:
@@ -84,11 +83,26 @@ class LQG(msgspec.Struct, frozen=True):
         return text + (")" if self.rate is None else f" or a rate of {self.rate:.1e})")
 
 
-def _riccati(weight_x: float, weight_y: float) -> tuple[float, float, float]:
-    """K11, K12, K22 of K = Q + Φᵀ(K − KB(1 + BᵀKB)⁻¹BᵀK)Φ, Φ = [[1, 1], [0, 1]], B = [1, 1], Q = diag(weights)."""
-    a11, a12, a21, a22 = 1.0, 1.0, 0.0, 1.0
-    g11, g12, g22 = 1.0, 1.0, 1.0
-    h11, h12, h22 = weight_x, 0.0, weight_y
+def _gains(weight_x: float, weight_y: float) -> tuple[float, float]:
+    """Gains for x in units of τ: Φ = [[1, 1], [0, 1]], B = [1, 1], and u itself weighs 1."""
+    # The cost of one interval, weight_x (x² + x v + v²/3) + weight_y v² + u² with v = y + u.
+    n1, n2 = weight_x / 2.0, weight_x / 3.0 + weight_y
+    r = 1.0 + n2
+    # u = w − (n1 x + n2 y)/r leaves no product of state and steer.
+    a = (1.0 - n1 / r, 1.0 - n2 / r, -n1 / r, 1.0 - n2 / r)
+    k11, k12, k22 = _riccati(a, 1.0 / r, (weight_x - n1 * n1 / r, n1 - n1 * n2 / r, n2 - n2 * n2 / r))
+    cost = k11 + 2.0 * k12 + k22 + r
+    to_x, to_y = k11 + k12, k12 + k22
+    return (to_x + n1) / cost, (to_x + to_y + n2) / cost
+
+
+def _riccati(
+    a: tuple[float, float, float, float], g: float, q: tuple[float, float, float]
+) -> tuple[float, float, float]:
+    """K11, K12, K22 of K = Q + AᵀK(1 + GK)⁻¹A with A by rows, G = g [[1, 1], [1, 1]] and Q as Q11, Q12, Q22."""
+    a11, a12, a21, a22 = a
+    g11, g12, g22 = g, g, g
+    h11, h12, h22 = q
     for _ in range(DOUBLINGS):
         # W = (1 + G H)⁻¹
         m11, m12 = 1.0 + g11 * h11 + g12 * h12, g11 * h12 + g12 * h22
