@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ledgers import SMALL, build_small, entries_of
+from ledgers import HOUR, SMALL, Item, build_small, entries_of, write_ledger
 
 from timeball.cli import root
 from timeball.station.bulletin.contents import make_contents
@@ -24,6 +24,8 @@ from timeball.station.hosttime.leaps import load_leap_table
 
 # an hour at which five hours lie within one day of UTC
 NOON = (1_800_000_000 // 86400 * 86400 + 12 * 3600) * 10**9
+
+DAY = 24 * HOUR
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +125,49 @@ def test_json_has_the_numbers_of_the_ledger(state: Path, capsys: pytest.CaptureF
     names = [row["row"] for row in document["bulletin"]]
     assert names[:2] == ["UTC − UTC(TB), link", "UTC(TB) − TA(TB)"]
     assert "H1 − TA(TB)" in names
+
+
+def bulletin(kind: str, label: str, laboratory: str, points: dict[int, str]) -> Item:
+    """A row of a bulletin as the collector records it."""
+    batch = {
+        "kind": kind,
+        "label": label,
+        "laboratory": laboratory,
+        "published": "2027 JANUARY 20",
+        "epochs": [str(epoch) for epoch in points],
+        "utc_minus_utck_fs": list(points.values()),
+        "u_fs": "300000" if kind == "circular-t" else None,
+        "sha256": 64 * "0",
+    }
+    return Item("collector", "bulletin", {"key": "", "signature": "", "batch": batch}, 1, NOON + DAY)
+
+
+def test_bulletins_and_anomalies_of_the_ledger(state: Path, tmp_path: Path) -> None:
+    """UTC − UTC(k) by origin, of our own laboratory alone; of a date given twice the later word; what was blamed."""
+    anomaly = {
+        "kind": "phase step",
+        "origin": "link",
+        "clocks": ["Cs1", "Cs2"],
+        "link": "cable",
+        "epoch": str(NOON + HOUR),
+        "words": "phase step of 1 ns: all of the cable moved",
+    }
+    added = [
+        bulletin("circular-t", "467", "TB", {NOON: "-1500000", NOON + HOUR: "250000"}),
+        bulletin("circular-t", "468", "TB", {NOON + HOUR: "300000"}),
+        bulletin("utcr", "UTCr_2701", "TB", {NOON + 2 * HOUR: "700000"}),
+        bulletin("utcr", "UTCr_2701", "OP", {NOON + 3 * HOUR: "999"}),
+        Item("timekeeping", "anomaly", anomaly, 1, NOON + DAY),
+    ]
+    record = record_of_ledger(write_ledger(tmp_path / "state", [*entries_of(state), *added]))
+    monthly, rapid = record.points["Circular T"], record.points["UTCr"]
+    assert monthly.epochs.tolist() == [NOON, NOON + HOUR]
+    assert monthly.x_s.tolist() == [-1.5e-9, 3e-10]
+    assert monthly.u_s.tolist() == [3e-10, 3e-10]
+    assert rapid.epochs.tolist() == [NOON + 2 * HOUR]
+    assert np.isnan(rapid.u_s).all()
+    event = next(each for each in record.events if each.words == anomaly["words"])
+    assert (event.epoch, event.clocks, event.kind) == (NOON + HOUR, "cable", "phase step, link")
 
 
 @pytest.mark.parametrize(

@@ -14,13 +14,25 @@ import numpy as np
 from timeball.ensemble.codes import NOISE_STEP, PHASE_STEP, RATE_STEP
 from timeball.ensemble.steps import CODES
 from timeball.ledger import canonical
-from timeball.station.bulletin.record import LINK, Event, FloatArray, Points, Record, ReportError, SteerLine
+from timeball.station.bulletin.record import (
+    CIRCULAR_T,
+    LINK,
+    UTCR,
+    Event,
+    FloatArray,
+    Points,
+    Record,
+    ReportError,
+    SteerLine,
+)
 from timeball.station.fold.memory import paper_of
-from timeball.station.fold.timekeeping import CONFIG, STREAM
+from timeball.station.fold.published import parse_bulletin
+from timeball.station.fold.timekeeping import COLLECTOR, CONFIG, STREAM
 from timeball.station.recording.ledger_reader import Entry, LedgerReader
 
 FS_PER_S = 1e15
 STEPS = (PHASE_STEP, RATE_STEP, NOISE_STEP)
+NAMES = {"circular-t": CIRCULAR_T, "utcr": UTCR}
 Payload = dict[str, Any]
 
 
@@ -45,6 +57,8 @@ class _Reading:
 
     def __init__(self) -> None:
         self.config: Payload = {}
+        self.detects = False
+        self.published: dict[str, dict[int, tuple[float, float]]] = {CIRCULAR_T: {}, UTCR: {}}
         self.algorithm = ""
         self.epochs: list[int] = []
         self.rows: list[tuple[tuple[str, ...], FloatArray, FloatArray, list[int]]] = []
@@ -56,13 +70,20 @@ class _Reading:
     def take(self, entry: Entry) -> None:
         """One entry; what is erased or of no concern is passed over."""
         by, kind = entry.envelope.by, entry.envelope.type
-        taker = {(STREAM, "scale"): self._scale, (STREAM, "steer"): self._steer, (CONFIG, "config"): self._config}
+        taker = {
+            (STREAM, "scale"): self._scale,
+            (STREAM, "steer"): self._steer,
+            (STREAM, "anomaly"): self._anomaly,
+            (COLLECTOR, "bulletin"): self._bulletin,
+            (CONFIG, "config"): self._config,
+        }
         take = taker.get((by, kind))
         if take is not None and entry.payload is not None:
             take(canonical.decode(entry.payload))
 
     def _config(self, payload: Payload) -> None:
         self.config = payload["config"]
+        self.detects = payload["rules"].get("anomalies") is not None
 
     def _scale(self, payload: Payload) -> None:
         self.algorithm = payload["algorithm"]
@@ -76,10 +97,24 @@ class _Reading:
         utc = payload["utc"]
         pairs = zip(utc["epochs"], utc["utck_minus_utc_fs"], strict=True)
         self.utc += [(int(epoch), -int(x_fs) / FS_PER_S) for epoch, x_fs in pairs if x_fs is not None]
-        self._steps(payload)
+        if not self.detects:
+            self._steps(payload)
+
+    def _anomaly(self, payload: Payload) -> None:
+        where = payload.get("link") or ", ".join(payload["clocks"])
+        origin = "" if payload["origin"] == "clock" else f", {payload['origin']}"
+        self.events.append(Event(int(payload["epoch"]), where, f"{payload['kind']}{origin}", payload["words"]))
+
+    def _bulletin(self, payload: Payload) -> None:
+        """A row of the BIPM's: for a date given twice the later bulletin stands."""
+        bulletin = parse_bulletin(payload["batch"])
+        if bulletin.laboratory == self.config.get("station", {}).get("name"):
+            u_s = float("nan") if bulletin.u_fs is None else int(bulletin.u_fs) / FS_PER_S
+            values = zip(bulletin.epochs, bulletin.utc_minus_utck_fs, strict=True)
+            self.published[NAMES[bulletin.kind]].update({int(epoch): (int(x) / FS_PER_S, u_s) for epoch, x in values})
 
     def _steps(self, payload: Payload) -> None:
-        """The steps of clocks that the algorithm absorbed: its own words are recorded beside the codes."""
+        """The steps that the algorithm absorbed, where no detectors look for them; its own words are recorded."""
         rows = {epoch: place for place, epoch in enumerate(payload["epochs"])}
         for epoch, words in payload["reasons"].items():
             for name, why in words.items():
@@ -102,11 +137,8 @@ class _Reading:
         x, weight, code = self._arrays(names)
         link_u = float(self.config.get("simulation", {}).get("utc_noise_s", "nan")) if self._simulated() else np.nan
         utc = sorted(self.utc)
-        points = Points(
-            np.array([epoch for epoch, _ in utc], np.int64),
-            np.array([value for _, value in utc], np.float64),
-            np.full(len(utc), link_u),
-        )
+        points = {LINK: _points({epoch: (value, link_u) for epoch, value in utc})}
+        points |= {origin: _points(found) for origin, found in self.published.items() if found}
         return Record(
             laboratory=station.get("name", "?"),
             source=source,
@@ -120,7 +152,7 @@ class _Reading:
             kinds=kinds,
             signals=signals,
             utck_minus_ta=np.array(self.utck_minus_ta),
-            points={LINK: points},
+            points=points,
             steers=tuple(self.steers),
             events=tuple(self.events),
         )
@@ -137,6 +169,12 @@ class _Reading:
             places = columns.setdefault(clocks, [place_of[name] for name in clocks])
             x[row, places], weight[row, places], code[row, places] = x_row, weight_row, code_row
         return x, weight, code
+
+
+def _points(found: dict[int, tuple[float, float]]) -> Points:
+    epochs = sorted(found)
+    columns = np.array([found[epoch] for epoch in epochs], np.float64).reshape(len(epochs), 2)
+    return Points(np.array(epochs, np.int64), columns[:, 0].copy(), columns[:, 1].copy())
 
 
 def _seconds(rows: list[list[str | None]]) -> FloatArray:

@@ -105,7 +105,7 @@ def _steers(sheets: Sheets, report: Report) -> None:
 
 def _events(sheets: Sheets, report: Report) -> None:
     found = event_table(report)
-    how = "steps were absorbed by the clock; the scale did not follow" if found.rows else "nothing was found"
+    how = "what changed, and whose doing it was; a size is after minus before" if found.rows else "nothing was found"
     sheets.heading("Anomalies", how, least=20)
     if found.rows:
         sheets.table(found, long=True)

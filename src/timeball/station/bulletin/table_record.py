@@ -12,16 +12,16 @@ from dataclasses import replace
 import numpy as np
 
 from timeball.ensemble.algorithms import algorithm
-from timeball.ensemble.codes import NOISE_STEP, PHASE_STEP, RATE_STEP
 from timeball.ensemble.errors import EnsembleError
 from timeball.ensemble.steps import Steps
 from timeball.formats.bulletin import LabPoints
 from timeball.formats.steers import RecordedSteer
+from timeball.integrity.anomalies import AnomalyError, find_in_record
+from timeball.integrity.anomalies import Record as Anomalies
 from timeball.readings import PhaseTable
 from timeball.station.bulletin.record import Event, Points, Record, SteerLine
 from timeball.station.fold.signals import against_scale, only
-
-STEPS = (PHASE_STEP, RATE_STEP, NOISE_STEP)
+from timeball.station.fold.watching import phases_read
 
 
 def record_of_table(table: PhaseTable, key: str, laboratory: str, source: str, utck: str | None = None) -> Record:
@@ -46,7 +46,7 @@ def record_of_table(table: PhaseTable, key: str, laboratory: str, source: str, u
         weight=steps.weight,
         code=steps.code,
         utck_minus_ta=signal,
-        events=tuple(_events(steps)),
+        events=tuple(_events(steps, carriers)),
     )
 
 
@@ -67,8 +67,17 @@ def with_steers(record: Record, steers: Sequence[RecordedSteer]) -> Record:
     return replace(record, steers=(*record.steers, *lines))
 
 
-def _events(steps: Steps) -> list[Event]:
+def _events(steps: Steps, carriers: PhaseTable) -> list[Event]:
+    """What the detectors find in the whole record; nothing in one that is too short for them."""
+    record = Anomalies(steps.epochs, carriers.clocks, phases_read(steps, carriers), {}, carriers.reference)
+    try:
+        found = find_in_record(record)
+    except AnomalyError:
+        return []
     return [
-        Event(int(steps.epochs[i]), steps.clocks[j], steps.state_word(i, j), steps.reason(i, j))
-        for i, j in np.argwhere(np.isin(steps.code, STEPS)).tolist()
+        Event(each.epoch, ", ".join(each.clocks), f"{each.kind}{_blamed(each.origin)}", each.words) for each in found
     ]
+
+
+def _blamed(origin: str) -> str:
+    return "" if origin == "clock" else f", {origin}"
