@@ -122,13 +122,8 @@ def test_the_rounds_of_the_bipm_see_a_window_that_the_past_could_not_foretell() 
     assert (causal.steps.weight[inside, 2] > 0.05).all()
     assert rounds.steps.state_word(10 * WINDOW + 5, 2) == "abnormal"
     assert (rounds.steps.weight[inside, 2] == 0).all()
-    quiet = table_of(white(7, n=8))
-    followed = []
-    for run in (causal, rounds):
-        apart = (run.steps.x - run_algos(quiet, run.parameters).steps.x)[10 * WINDOW : 11 * WINDOW, 0]
-        followed.append(abs(apart[-1] - apart[0]))
-    assert followed[0] > 5e-11
-    assert followed[1] < followed[0] / 2
+    # afterwards the clock is weighed again, with that window among the others
+    assert rounds.steps.weight[13 * WINDOW, 2] > 0
 
 
 def test_drifts_that_are_given_are_used() -> None:
