@@ -21,6 +21,7 @@ Table = dict[str, str]
 SUBCOMMANDS: Table = {
     "run": "Start a station: clocks in, time scale, ledger and NTP out.",
     "scale": "Compute an ensemble time scale from files of clock comparisons.",
+    "fit": "Fit the noise and drift of every clock, with intervals.",
     "anomalies": "Find steps, drifts and noise changes of clocks; say whose.",
     "report": "Write a laboratory's daily, weekly or monthly report.",
     "stability": "Compute Allan deviations of phase or frequency records.",

@@ -38,7 +38,8 @@ class NoiseFit:
     clocks: those that were fitted. noise: their coefficients (ADEV at 1 s of each noise). drift, u_drift: 1/s, against
     the mean of the clocks (k = 1). mended: bad readings and phase steps taken out before. unfitted: clocks with too few
     readings, and why in words. kinds: the noises asked for. interval_s, span_s: of the record. goodness: χ² of each
-    clock's mean squares over their number, 1 or less when the noises explain them.
+    clock's mean squares over their number, 1 or less when the noises explain them. problem, solution: the
+    fit itself.
     """
 
     clocks: tuple[str, ...]
@@ -51,17 +52,24 @@ class NoiseFit:
     goodness: dict[str, float]
     mended: dict[str, int]
     unfitted: dict[str, str]
-    _problem: Problem = field(repr=False)
-    _solution: Solution = field(repr=False)
+    problem: Problem = field(repr=False)
+    solution: Solution = field(repr=False)
 
     def interval(self, clock: str, coefficient: str, confidence: float = 0.95) -> tuple[float, float]:
-        """Confidence interval of a coefficient (ADEV at 1 s); (nan, nan) for a noise that was not asked for."""
+        """Confidence interval of a coefficient (ADEV at 1 s); (nan, nan) for a noise that was not asked for.
+
+        Raises ``EnsembleError`` for a name it does not know, or a confidence that is not between 0 and 1.
+        """
         if coefficient not in COEFFICIENTS:
             raise EnsembleError(f"no such coefficient: {coefficient}; there are {', '.join(COEFFICIENTS)}")
+        if not 0.0 < confidence < 1.0:
+            raise EnsembleError(f"a confidence lies between 0 and 1, not at {confidence:g}")
         if coefficient not in self.kinds:
             return math.nan, math.nan
+        if clock not in self.clocks:
+            raise EnsembleError(f"no such clock in the fit: {clock}")
         i, p = self.clocks.index(clock), self.kinds.index(coefficient)
-        low, high = interval(self._problem, self._solution, i, p, confidence)
+        low, high = interval(self.problem, self.solution, i, p, confidence)
         unit = self.interval_s ** POWERS[coefficient]
         return math.sqrt(low / unit), math.sqrt(high / unit)
 
@@ -101,8 +109,8 @@ def fit_noise(table: PhaseTable, kinds: tuple[str, ...] | None = None) -> NoiseF
         goodness=_goodness(solution, clocks),
         mended=dict(zip(clocks, events.tolist(), strict=True)),
         unfitted=unfitted,
-        _problem=problem,
-        _solution=solution,
+        problem=problem,
+        solution=solution,
     )
 
 
