@@ -19,6 +19,8 @@ IntArray = npt.NDArray[np.intp]
 LIMIT = 8.0
 PASSES = 12
 MAD = 1.4826
+# Rates are taken for as good as steady over so many epochs.
+BLOCK = 32
 # More than this part of a clock's readings out of line is its noise, not its events.
 MOST = 0.01
 
@@ -62,7 +64,7 @@ def _against_others(x: FloatArray) -> tuple[FloatArray, FloatArray]:
         spread = np.maximum(spread, 1e-3 * float(np.median(spread)) + 1e-300)
         weights = known / spread**2
         total = np.where(known.any(axis=1), weights.sum(axis=1), 1.0)
-        rates = np.array([_median(column - common) for column in free.T])
+        rates = np.array([_course_of_rate(column - common) for column in free.T]).T
         common = (weights * np.where(known, free - rates, 0.0)).sum(axis=1) / total
     course = np.concatenate([[0.0], np.cumsum(common + centre)])
     against = x - course[:, None]
@@ -127,9 +129,15 @@ def _spread(values: FloatArray) -> float:
     return robust if robust > 0.0 else float(np.sqrt(np.mean(values * values)))
 
 
-def _median(values: FloatArray) -> float:
-    kept = values[np.isfinite(values)]
-    return float(np.median(kept)) if kept.size else 0.0
+def _course_of_rate(steps: FloatArray) -> FloatArray:
+    """The rate of a clock as it changes, from the medians of blocks and straight lines between them, [steps]."""
+    blocks = np.full((-(-len(steps) // BLOCK), BLOCK), np.nan)
+    blocks.flat[: len(steps)] = steps
+    seen = np.flatnonzero(np.isfinite(blocks).any(axis=1))
+    if not seen.size:
+        return np.zeros(len(steps))
+    middles = (seen + 0.5) * BLOCK
+    return np.asarray(np.interp(np.arange(len(steps)) + 0.5, middles, _medians(blocks[seen])), dtype=np.float64)
 
 
 def _medians(values: FloatArray) -> FloatArray:
