@@ -21,6 +21,7 @@ from timeball.station.fold.timekeeping import CONFIG
 from timeball.station.fold.upgrades import config_records
 from timeball.station.hosttime import hostclocks
 from timeball.station.instruments.base import Instrument, InstrumentUnavailableError, Sample
+from timeball.station.instruments.bulletinfolder import BulletinFolder, recorded_bulletins
 from timeball.station.instruments.collecting import Gridder, batch_of
 from timeball.station.instruments.host import HostClock
 from timeball.station.instruments.line import LineCounter
@@ -89,9 +90,16 @@ class Outbox:
 class Collector:
     """One run of the collector process."""
 
-    def __init__(self, process: Process, instruments: Instruments, client: RecorderClient) -> None:
+    def __init__(
+        self,
+        process: Process,
+        instruments: Instruments,
+        client: RecorderClient,
+        bulletins: BulletinFolder | None = None,
+    ) -> None:
         self._process = process
         self._instruments = instruments
+        self._bulletins = bulletins
         self._key = load_or_create_key(process.state, STREAM)
         self._outbox = Outbox(process, client)
         self._queue: queue.Queue[Taken] = queue.Queue(maxsize=1000)
@@ -115,6 +123,9 @@ class Collector:
             thread.start()
         while not self._process.stop.is_set() and not self._slept():
             self._gather()
+            for bulletin in self._bulletins.take() if self._bulletins is not None else ():
+                self._process.log.info("bulletin %s %s is recorded", bulletin["kind"], bulletin["label"])
+                self._outbox.put("bulletin", sign_batch(bulletin, self._key))
             self._outbox.send()
             self._tell_faults()
         self._put_host(force=True)
@@ -212,9 +223,11 @@ class Collector:
         if time.monotonic() - self._told_at < TELL_FAULTS_S:
             return
         self._told_at = time.monotonic()
+        sources: list[Instrument | BulletinFolder] = [*self._all()]
+        for source in [*sources, *([self._bulletins] if self._bulletins is not None else [])]:
+            for sentence in source.faults.take():
+                self._process.log.warning("%s (%d so far)", sentence, source.faults.count)
         for instrument in self._all():
-            for sentence in instrument.faults.take():
-                self._process.log.warning("%s (%d so far)", sentence, instrument.faults.count)
             if isinstance(instrument, Replay) and instrument.take_ended():
                 self._process.log.info("%s: the last epoch has been given", instrument.name)
 
@@ -272,7 +285,9 @@ def work(process: Process) -> None:
     size = reader.size()
     head_ns = next(iter(reader.envelopes(size - 1, size)))[1].time_ns if size else 0
     instruments = make_instruments(process.config, process.state, head_ns, newest_epoch(reader))
-    collector = Collector(process, instruments, client)
+    folder = process.config.bulletins.folder
+    bulletins = BulletinFolder(process.config, recorded_bulletins(reader)) if folder else None
+    collector = Collector(process, instruments, client, bulletins)
     opened = [*instruments.comparisons, *([instruments.host] if instruments.host is not None else [])]
     try:
         for instrument in opened:

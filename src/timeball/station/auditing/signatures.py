@@ -15,6 +15,7 @@ from timeball.ledger.note import Verifier, parse_vkey
 from timeball.station.fold.timekeeping import COLLECTOR
 
 KEY = "key"
+MUST = {"readings": "readings", "bulletin": "a bulletin"}
 
 
 class NotSigned(ValueError):
@@ -55,11 +56,11 @@ class Keys:
     def check(self, kind: str, by: str, payload: Any) -> None:
         """Raise NotSigned for a signed batch that the key of its stream did not sign; other payloads pass.
 
-        Readings of the collector must be signed.
+        Readings and bulletins of the collector must be signed.
         """
         if not is_batch(payload):
-            if (kind, by) == ("readings", COLLECTOR):
-                raise NotSigned("readings without a signature")
+            if by == COLLECTOR and kind in MUST:
+                raise NotSigned(f"{MUST[kind]} without a signature")
             return
         expected = self._newest.get(by)
         try:
