@@ -10,7 +10,7 @@ import pytest
 
 from timeball.ensemble.errors import EnsembleError
 from timeball.ensemble.noise import ClockNoise
-from timeball.ensemble.standards import EAL_NOISE, Correction, estimate_rate, mean_correction, weighted_mean
+from timeball.ensemble.standards import EAL_NOISE, Correction, chi2_tail, estimate_rate, mean_correction, weighted_mean
 from timeball.ensemble.standards_noise import laboratory_of, report_covariance, scale_covariance, transition_of
 from timeball.formats import PSFSReport
 
@@ -192,3 +192,13 @@ def test_a_year_of_reports_on_a_simulated_scale_is_covered_at_the_stated_rate() 
     assert np.std(scores) == pytest.approx(1.0, abs=4 / math.sqrt(800))
     assert np.mean(chi2) == pytest.approx(found.degrees, abs=4 * math.sqrt(2 * found.degrees / 400))
     assert np.std(off, axis=0) == pytest.approx(np.ones(len(spans)), abs=4 / math.sqrt(800))
+
+
+@pytest.mark.parametrize(
+    ("chi2", "degrees", "tail"),  # tables of the chi² distribution
+    [(3.8414588, 1, 0.05), (5.9914645, 2, 0.05), (7.8147279, 3, 0.05), (18.307038, 10, 0.05), (24.724970, 11, 0.01)],
+)
+def test_the_tail_of_chi2(chi2: float, degrees: int, tail: float) -> None:
+    assert chi2_tail(chi2, degrees) == pytest.approx(tail, rel=1e-6)
+    assert chi2_tail(0.0, degrees) == 1.0
+    assert math.isnan(chi2_tail(chi2, 0))

@@ -23,6 +23,7 @@ SUBCOMMANDS: Table = {
     "scale": "Compute an ensemble time scale from files of clock comparisons.",
     "fit": "Fit the noise and drift of every clock, with intervals.",
     "anomalies": "Find steps, drifts and noise changes of clocks; say whose.",
+    "psfs": "Find a scale's rate from reports of frequency standards.",
     "report": "Write a laboratory's daily, weekly or monthly report.",
     "stability": "Compute Allan deviations of phase or frequency records.",
     "simulate": "Write simulated clocks and compare their ADEV with the theory.",

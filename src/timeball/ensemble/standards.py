@@ -14,6 +14,7 @@ taken off before and put back after. Least squares in numpy: nothing here is rec
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -162,3 +163,21 @@ def _against_the_others(
     free = precision - variance * np.outer(column, column)
     kept = np.diag(free)
     return (free @ d) / kept, kept**-0.5
+
+
+def chi2_tail(chi2: float, degrees: int) -> float:
+    """Give the probability of a chi² at least this large with so many degrees of freedom; NaN without any.
+
+    The finite sums for whole and half degrees (Abramowitz and Stegun 26.4.4 and 26.4.5).
+    """
+    if degrees < 1 or not chi2 >= 0:
+        return math.nan
+    half = chi2 / 2.0
+    if degrees % 2:
+        tail, term, first = math.erfc(math.sqrt(half)), math.sqrt(half / math.pi) * 2.0 * math.exp(-half), 3
+    else:
+        tail, term, first = math.exp(-half), half * math.exp(-half), 4
+    for k in range(first, degrees + 1, 2):
+        tail += term
+        term *= chi2 / k
+    return min(tail, 1.0)
