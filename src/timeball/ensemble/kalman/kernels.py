@@ -165,52 +165,74 @@ def predict_mean(tau: float, pivot: int, drift: Counts, stage: Counts, left: Flo
 
 
 @njit(cache=True, nogil=True)
-def predict_rows(tau: float, pivot: int, drift: Counts, stage: Counts, left: Floats, gain: Floats, P: Floats) -> None:
-    """P ← Φ P, the rows of phases, rates and stages."""
+def predict_rows(
+    tau: float,
+    pivot: int,
+    drift: Counts,
+    stage: Counts,
+    drifting: Counts,
+    flickering: Counts,
+    left: Floats,
+    gain: Floats,
+    P: Floats,
+) -> None:
+    """P ← Φ P: the rows of phases and rates, then of the stages. drifting, flickering: the clocks that have them."""
     clocks, stages, n = drift.shape[0], left.shape[0], P.shape[0]
     half = 0.5 * tau * tau
-    of_pivot = np.zeros(n)
-    if stage[pivot] >= 0:
-        for k in range(stages):
-            row = P[stage[pivot] + k]
-            for j in range(n):
-                of_pivot[j] += gain[k] * row[j]
-    d_pivot = P[drift[pivot]].copy() if drift[pivot] >= 0 else np.zeros(n)
-    moved = drift[pivot] >= 0 or stage[pivot] >= 0
     for i in range(clocks):
-        if i == pivot:
-            continue
-        u, r = P[i], P[clocks + i]
-        for j in range(n):
-            u[j] += tau * r[j]
-        if moved:
+        if i != pivot:
+            u, r = P[i], P[clocks + i]
             for j in range(n):
-                u[j] -= half * d_pivot[j] + of_pivot[j]
-                r[j] -= tau * d_pivot[j]
-        if drift[i] >= 0:
-            e = P[drift[i]]
+                u[j] += tau * r[j]
+    for i in drifting:
+        if i != pivot:
+            u, r, e = P[i], P[clocks + i], P[drift[i]]
             for j in range(n):
                 u[j] += half * e[j]
                 r[j] += tau * e[j]
-        if stage[i] >= 0:
+    for i in flickering:
+        if i != pivot:
+            u = P[i]
             for k in range(stages):
-                z = P[stage[i] + k]
-                g = gain[k]
+                z, g = P[stage[i] + k], gain[k]
                 for j in range(n):
                     u[j] += g * z[j]
-    for i in range(clocks):
-        if stage[i] >= 0:
-            for k in range(stages):
-                z = P[stage[i] + k]
+    if drift[pivot] >= 0:
+        e = P[drift[pivot]]
+        for i in range(clocks):
+            if i != pivot:
+                u, r = P[i], P[clocks + i]
                 for j in range(n):
-                    z[j] *= left[k]
+                    u[j] -= half * e[j]
+                    r[j] -= tau * e[j]
+    if stage[pivot] >= 0:
+        for k in range(stages):
+            z, g = P[stage[pivot] + k], gain[k]
+            for i in range(clocks):
+                if i != pivot:
+                    u = P[i]
+                    for j in range(n):
+                        u[j] -= g * z[j]
+    for i in flickering:
+        for k in range(stages):
+            z, remains = P[stage[i] + k], left[k]
+            for j in range(n):
+                z[j] *= remains
 
 
 @njit(cache=True, nogil=True)
 def predict_columns(
-    tau: float, pivot: int, drift: Counts, stage: Counts, left: Floats, gain: Floats, P: Floats
+    tau: float,
+    pivot: int,
+    drift: Counts,
+    stage: Counts,
+    drifting: Counts,
+    flickering: Counts,
+    left: Floats,
+    gain: Floats,
+    P: Floats,
 ) -> None:
-    """P ← P Φᵀ, the columns."""
+    """P ← P Φᵀ: the same of the columns."""
     clocks, stages, n = drift.shape[0], left.shape[0], P.shape[0]
     half = 0.5 * tau * tau
     d_pivot, z_pivot = drift[pivot], stage[pivot]
@@ -219,30 +241,33 @@ def predict_columns(
         u, r = row[:clocks], row[clocks : 2 * clocks]
         for i in range(clocks):
             u[i] += tau * r[i]
-        away, of_rate = 0.0, 0.0
-        if d_pivot >= 0:
-            away = half * row[d_pivot]
-            of_rate = tau * row[d_pivot]
-        if z_pivot >= 0:
+        for i in drifting:
+            e = row[drift[i]]
+            u[i] += half * e
+            r[i] += tau * e
+        for i in flickering:
+            z = stage[i]
+            gained = 0.0
             for k in range(stages):
-                away += gain[k] * row[z_pivot + k]
+                gained += gain[k] * row[z + k]
+            u[i] += gained
         if d_pivot >= 0 or z_pivot >= 0:
+            away, of_rate = 0.0, 0.0
+            if d_pivot >= 0:
+                away = half * row[d_pivot]
+                of_rate = tau * row[d_pivot]
+            if z_pivot >= 0:
+                for k in range(stages):
+                    away += gain[k] * row[z_pivot + k]
             for i in range(clocks):
                 u[i] -= away
                 r[i] -= of_rate
             u[pivot] = 0.0
             r[pivot] = 0.0
-        for i in range(clocks):
-            if drift[i] >= 0 and i != pivot:
-                u[i] += half * row[drift[i]]
-                r[i] += tau * row[drift[i]]
-        for i in range(clocks):
-            if stage[i] >= 0:
-                if i != pivot:
-                    for k in range(stages):
-                        u[i] += gain[k] * row[stage[i] + k]
-                for k in range(stages):
-                    row[stage[i] + k] *= left[k]
+        for i in flickering:
+            z = stage[i]
+            for k in range(stages):
+                row[z + k] *= left[k]
 
 
 @njit(cache=True, nogil=True)
@@ -286,91 +311,132 @@ def add_noise(
     for i in range(clocks):
         if i == pivot:
             continue
+        u, r = P[i], P[clocks + i]
         for j in range(clocks):
-            if j == pivot:
-                continue
-            P[i, j] += uu
-            P[i, clocks + j] += ur
-            P[clocks + i, j] += ur
-            P[clocks + i, clocks + j] += rr
+            u[j] += uu
+            r[j] += ur
+        for j in range(clocks, 2 * clocks):
+            u[j] += ur
+            r[j] += rr
+        u[pivot] = 0.0
+        r[pivot] = 0.0
+        u[clocks + pivot] = 0.0
+        r[clocks + pivot] = 0.0
         if drift[pivot] >= 0:
             e = drift[pivot]
-            P[i, e] -= ud
+            u[e] -= ud
+            r[e] -= rd
             P[e, i] -= ud
-            P[clocks + i, e] -= rd
             P[e, clocks + i] -= rd
         if not anchored:
             for j in range(clocks):
                 if j == pivot:
                     continue
-                P[i, drift[j]] += ud
-                P[drift[j], i] += ud
-                P[clocks + i, drift[j]] += rd
-                P[drift[j], clocks + i] += rd
-                P[drift[i], drift[j]] += dd
+                e = drift[j]
+                u[e] += ud
+                r[e] += rd
+                P[e, i] += ud
+                P[e, clocks + i] += rd
+                P[drift[i], e] += dd
         if stage[pivot] >= 0:
             for k in range(stages):
                 z = stage[pivot] + k
-                P[i, z] -= f * stage_noise[pivot, k, 0]
+                u[z] -= f * stage_noise[pivot, k, 0]
                 P[z, i] -= f * stage_noise[pivot, k, 0]
 
 
 @njit(cache=True, nogil=True)
 def eliminate(M: Floats, rows: int, width: int) -> None:
-    """Turn [S | HP | ν] into [Lᵀ | L⁻¹HP | L⁻¹ν], S = L Lᵀ, in place: row by row, four earlier rows at a time."""
-    for j in range(rows):
-        row = M[j, j:width]
-        n = width - j
-        k = 0
-        while k + 4 <= j:
-            a, b, c, d = M[k, j:width], M[k + 1, j:width], M[k + 2, j:width], M[k + 3, j:width]
-            fa, fb, fc, fd = a[0], b[0], c[0], d[0]
+    """Turn [S | HP | ν] into [Lᵀ | L⁻¹HP | L⁻¹ν], S = L Lᵀ, in place: eight rows, then all below them at once.
+
+    Every element loses its products one by one in the order of the rows, blocked or not.
+    """
+    for first in range(0, rows, 8):
+        last = min(first + 8, rows)
+        for m in range(first, last):
+            row = M[m, m:width]
+            n = width - m
+            for k in range(first, m):
+                a = M[k, m:width]
+                fa = a[0]
+                for i in range(n):
+                    row[i] -= fa * a[i]
+            # a comparison that says nothing is no comparison
+            part = 1.0 / math.sqrt(row[0]) if row[0] > 0.0 else 0.0
             for i in range(n):
-                row[i] = row[i] - fa * a[i] - fb * b[i] - fc * c[i] - fd * d[i]
-            k += 4
-        while k < j:
-            a = M[k, j:width]
-            fa = a[0]
-            for i in range(n):
-                row[i] -= fa * a[i]
-            k += 1
-        root = math.sqrt(row[0]) if row[0] > 0.0 else math.inf  # a comparison that says nothing is no comparison
-        for i in range(n):
-            row[i] /= root
+                row[i] *= part
+        if last - first < 8:
+            return
+        for m in range(last, rows):
+            row = M[m, m:width]
+            a, b, c, d = M[first, m:width], M[first + 1, m:width], M[first + 2, m:width], M[first + 3, m:width]
+            e, f, g, h = M[first + 4, m:width], M[first + 5, m:width], M[first + 6, m:width], M[first + 7, m:width]
+            fa, fb, fc, fd, fe, ff, fg, fh = a[0], b[0], c[0], d[0], e[0], f[0], g[0], h[0]
+            for i in range(width - m):
+                row[i] = (
+                    row[i]
+                    - fa * a[i]
+                    - fb * b[i]
+                    - fc * c[i]
+                    - fd * d[i]
+                    - fe * e[i]
+                    - ff * f[i]
+                    - fg * g[i]
+                    - fh * h[i]
+                )
 
 
 @njit(cache=True, nogil=True)
 def downdate(M: Floats, rows: int, n: int, x: Floats, P: Floats) -> None:
-    """x ← x + Wᵀ y and P ← P − WᵀW for [· | W | y] of `eliminate`; the lower triangle, then its mirror."""
-    W = M[:rows, rows : rows + n]
+    """x ← x + Wᵀ y and P ← P − WᵀW for [· | W | y] of `eliminate`; the lower triangle, then its mirror.
+
+    Eight rows of W at a time: they stay in the nearest cache while all of P goes by.
+    """
+    last = rows + n
     for k in range(rows):
-        y = M[k, rows + n]
+        y = M[k, last]
         for i in range(n):
-            x[i] += W[k, i] * y
-    for i in range(n):
-        row = P[i, : i + 1]
-        k = 0
-        while k + 4 <= rows:
-            a, b, c, d = W[k], W[k + 1], W[k + 2], W[k + 3]
-            fa, fb, fc, fd = a[i], b[i], c[i], d[i]
+            x[i] += M[k, rows + i] * y
+    k = 0
+    while k + 8 <= rows:
+        a, b, c, d = M[k, rows:last], M[k + 1, rows:last], M[k + 2, rows:last], M[k + 3, rows:last]
+        e, f, g, h = M[k + 4, rows:last], M[k + 5, rows:last], M[k + 6, rows:last], M[k + 7, rows:last]
+        for i in range(n):
+            row = P[i]
+            fa, fb, fc, fd, fe, ff, fg, fh = a[i], b[i], c[i], d[i], e[i], f[i], g[i], h[i]
             for j in range(i + 1):
-                row[j] = row[j] - fa * a[j] - fb * b[j] - fc * c[j] - fd * d[j]
-            k += 4
-        while k < rows:
-            a = W[k]
+                row[j] = (
+                    row[j]
+                    - fa * a[j]
+                    - fb * b[j]
+                    - fc * c[j]
+                    - fd * d[j]
+                    - fe * e[j]
+                    - ff * f[j]
+                    - fg * g[j]
+                    - fh * h[j]
+                )
+        k += 8
+    while k < rows:
+        a = M[k, rows:last]
+        for i in range(n):
             fa = a[i]
+            row = P[i]
             for j in range(i + 1):
                 row[j] -= fa * a[j]
-            k += 1
+        k += 1
     mirror(P)
 
 
 @njit(cache=True, nogil=True)
 def mirror(P: Floats) -> None:
-    """Copy the lower triangle to the upper."""
-    for i in range(P.shape[0]):
-        for j in range(i):
-            P[j, i] = P[i, j]
+    """Copy the lower triangle to the upper, in tiles."""
+    n = P.shape[0]
+    for first in range(0, n, 16):
+        last = min(first + 16, n)
+        for i in range(first, n):
+            for j in range(first, min(last, i)):
+                P[j, i] = P[i, j]
 
 
 @njit(cache=True, nogil=True)
@@ -755,6 +821,7 @@ def advance_rows(
         np.zeros(clocks, dtype=np.bool_),
         np.zeros(clocks, dtype=np.bool_),
     )
+    drifting, flickering = np.flatnonzero(drift >= 0), np.flatnonzero(stage >= 0)
     tau_known = -1.0
     for t in range(rows):
         now = epochs[t]
@@ -778,8 +845,8 @@ def advance_rows(
             common[0] += gained
             common[1] += tau * d
             predict_mean(tau, pivot, drift, stage, left, gain, x)
-            predict_rows(tau, pivot, drift, stage, left, gain, P)
-            predict_columns(tau, pivot, drift, stage, left, gain, P)
+            predict_rows(tau, pivot, drift, stage, drifting, flickering, left, gain, P)
+            predict_columns(tau, pivot, drift, stage, drifting, flickering, left, gain, P)
             add_noise(pivot, anchored, drift, stage, noise, stage_noise, factor, P)
         # who is here, and who can be tested
         any_rated, some, nobody = False, False, True
