@@ -19,8 +19,10 @@ IntArray = npt.NDArray[np.intp]
 LIMIT = 8.0
 PASSES = 12
 MAD = 1.4826
+# How much more of an increment's variance a walking rate makes over a gap: this times its length cubed.
+WALK = 0.1
 # Rates are taken for as good as steady over so many epochs.
-BLOCK = 32
+BLOCK, SMALLEST_BLOCK = 32, 8
 # More than this part of a clock's readings out of line is its noise, not its events.
 MOST = 0.01
 
@@ -59,12 +61,13 @@ def _against_others(x: FloatArray) -> tuple[FloatArray, FloatArray]:
     centre = _medians(steps) if x.shape[1] > 2 else np.zeros(len(steps))
     free = np.where(known, steps - centre[:, None], np.nan)
     common = np.zeros(len(steps))
-    for _ in range(2):
-        spread = np.array([_spread(_second(column)) for column in (free - common[:, None]).T])
+    for _ in range(3):
+        apart = free - common[:, None]
+        rates = np.array([_course_of_rate(column) for column in apart.T]).T
+        spread = np.array([_spread(column[np.isfinite(column)]) for column in (apart - rates).T])
         spread = np.maximum(spread, 1e-3 * float(np.median(spread)) + 1e-300)
         weights = known / spread**2
         total = np.where(known.any(axis=1), weights.sum(axis=1), 1.0)
-        rates = np.array([_course_of_rate(column - common) for column in free.T]).T
         common = (weights * np.where(known, free - rates, 0.0)).sum(axis=1) / total
     course = np.concatenate([[0.0], np.cumsum(common + centre)])
     against = x - course[:, None]
@@ -81,20 +84,35 @@ def _against_others(x: FloatArray) -> tuple[FloatArray, FloatArray]:
 def _gains(phase: FloatArray, at: IntArray, uncertain: FloatArray) -> FloatArray:
     """What each increment has beyond the rates beside it, in standard deviations and without sign, [readings − 1].
 
-    Its variance grows with its length, with how far the rates beside it have to carry, and with that of the course.
+    The rate is that of a straight line between the rates beside it, so a drift is no event. The variance grows with the
+    increment's length, with how far the rates have to carry, with a walk of the rate over a gap, and with that of the
+    course.
     """
     dt = np.diff(at).astype(np.float64)
-    carried = dt / _beside(dt)
-    beyond = np.diff(phase) - carried * _beside(np.diff(phase))
-    own = dt + 2.0 * carried * carried
-    course = np.diff(uncertain) + carried * carried * _beside(np.diff(uncertain))
+    rates = np.diff(phase) / dt
+    apart = 0.5 * (dt[1:] + dt[:-1])  # from the middle of an increment to that of the next
+    before, after = np.zeros(len(dt)), np.zeros(len(dt))
+    before[1:-1] = dt[1:-1] * apart[1:] / (apart[1:] + apart[:-1])
+    after[1:-1] = dt[1:-1] - before[1:-1]
+    after[0], before[-1] = dt[0], dt[-1]
+    beyond = np.diff(phase) - before * _before(rates) - after * _after(rates)
+    own = dt + before**2 / _before(dt, 1.0) + after**2 / _after(dt, 1.0) + WALK * (dt**3 - 1.0)
+    added = np.diff(uncertain)
+    course = added + (before / _before(dt, 1.0)) ** 2 * _before(added) + (after / _after(dt, 1.0)) ** 2 * _after(added)
     spread = max(_spread(beyond / np.sqrt(own)), 1e-300)
-    return np.asarray(np.abs(beyond) / np.sqrt(spread * spread * own + course), dtype=np.float64)
+    gains = np.abs(beyond) / np.sqrt(spread * spread * own + course)
+    gains[[0, -1]] = 0.0  # a rate on one side alone does not know a drift from a step
+    return np.asarray(gains, dtype=np.float64)
 
 
-def _beside(values: FloatArray) -> FloatArray:
-    """Sum of the two values beside each; of the one beside it, at either end."""
-    return np.concatenate([values[1:2], values[:-2] + values[2:], values[-2:-1]])
+def _before(values: FloatArray, first: float = 0.0) -> FloatArray:
+    """The value before each."""
+    return np.concatenate([[first], values[:-1]])
+
+
+def _after(values: FloatArray, last: float = 0.0) -> FloatArray:
+    """The value after each."""
+    return np.concatenate([values[1:], [last]])
 
 
 def _mend_clock(x: FloatArray, against: FloatArray, gains: FloatArray, rows: IntArray) -> int:
@@ -116,11 +134,6 @@ def _mend_clock(x: FloatArray, against: FloatArray, gains: FloatArray, rows: Int
     return len(peaks)
 
 
-def _second(steps: FloatArray) -> FloatArray:
-    """Differences of increments that are there."""
-    return np.diff(steps[np.isfinite(steps)])
-
-
 def _spread(values: FloatArray) -> float:
     """Robust standard deviation about zero; the plain one where more than half are the same; 0 of nothing."""
     if not values.size:
@@ -131,12 +144,13 @@ def _spread(values: FloatArray) -> float:
 
 def _course_of_rate(steps: FloatArray) -> FloatArray:
     """The rate of a clock as it changes, from the medians of blocks and straight lines between them, [steps]."""
-    blocks = np.full((-(-len(steps) // BLOCK), BLOCK), np.nan)
+    size = max(SMALLEST_BLOCK, min(BLOCK, len(steps) // BLOCK))
+    blocks = np.full((-(-len(steps) // size), size), np.nan)
     blocks.flat[: len(steps)] = steps
     seen = np.flatnonzero(np.isfinite(blocks).any(axis=1))
     if not seen.size:
         return np.zeros(len(steps))
-    middles = (seen + 0.5) * BLOCK
+    middles = (seen + 0.5) * size
     return np.asarray(np.interp(np.arange(len(steps)) + 0.5, middles, _medians(blocks[seen])), dtype=np.float64)
 
 
