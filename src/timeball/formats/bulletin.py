@@ -83,15 +83,23 @@ def lab_points(bulletins: Iterable[Bulletin], lab: str) -> LabPoints:
 
     A bulletin that does not know the laboratory adds nothing; when none does the result is empty.
     """
-    found: dict[int, tuple[float, float, float]] = {}
+    parts = []
     for bulletin in sorted((each for each in bulletins if lab in each.labs), key=lambda each: int(each.epochs[-1])):
-        row = bulletin.labs[lab]
-        for epoch, value_s in zip(bulletin.epochs.tolist(), row.values_s.tolist(), strict=True):
-            if math.isfinite(value_s):
-                found[epoch] = (value_s, row.u_a_s, row.u_s)
+        row, known = bulletin.labs[lab], np.isfinite(bulletin.labs[lab].values_s)
+        u_a_s, u_s = (np.full(int(known.sum()), u) for u in (row.u_a_s, row.u_s))
+        parts.append(LabPoints(lab, bulletin.epochs[known], row.values_s[known], u_a_s, u_s))
+    return join_points(lab, parts)
+
+
+def join_points(lab: str, parts: Iterable[LabPoints]) -> LabPoints:
+    """Join points of one laboratory in order of time; for a date given twice the later part stands."""
+    found: dict[int, tuple[float, float, float]] = {}
+    for part in parts:
+        columns = (part.values_s.tolist(), part.u_a_s.tolist(), part.u_s.tolist())
+        found |= dict(zip(part.epochs.tolist(), zip(*columns, strict=True), strict=True))
     epochs = sorted(found)
-    columns = np.array([found[epoch] for epoch in epochs], dtype=np.float64).reshape(len(epochs), 3)
-    values_s, u_a_s, u_s = (columns[:, column].copy() for column in range(3))
+    rows = np.array([found[epoch] for epoch in epochs], dtype=np.float64).reshape(len(epochs), 3)
+    values_s, u_a_s, u_s = (rows[:, column].copy() for column in range(3))
     return LabPoints(lab, np.array(epochs, dtype=np.int64), values_s, u_a_s, u_s)
 
 
