@@ -1,0 +1,45 @@
+"""Which clocks may be taken to have no drift: those whose own noise would hide any drift that the record allows.
+
+Only differences of drifts are seen. What all clocks share is known as well as some of them are known to have none, and
+these anchor the drift of the scale; so the question is not whether a drift is significant, but whether, if it were
+there, it would matter. A caesium clock's would be lost in its noise. A maser's would not, even when it happens to be
+small, and a maser that is taken for driftless pulls the whole scale along, because it is so quiet.
+
+Sign: drifts are in 1/s against any mean of the clocks; the median takes its place. What it does not do: estimate.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
+from timeball.ensemble.noise import ClockNoise
+
+PART = 12.0  # a month of a year: the longest averaging time at which a record still says something of a clock
+COVERAGE = 2.0
+OF_NORMAL = 1.4826  # σ over the median absolute deviation
+OF_MEDIAN = 1.2533  # uncertainty of a median over that of a mean
+
+
+def driftless(
+    noise: Mapping[str, ClockNoise], drift: Mapping[str, float], u_drift: Mapping[str, float], span_s: float
+) -> frozenset[str]:
+    """The clocks that may anchor the drift of a scale; at least one.
+
+    drift, u_drift: 1/s, of the clocks of `noise`; span_s: length of the record they come from. A clock qualifies when
+    its drift against the median of all, with twice its uncertainty, adds less to its Allan deviation at a twelfth of
+    the record (drift · τ/√2) than its noise does. When none does the one that comes nearest is taken.
+    """
+    names = list(noise)
+    tau_s = span_s / PART
+    d = np.array([drift[name] for name in names])
+    middle = float(np.median(d))
+    apart = np.abs(d - middle)
+    u_middle = OF_MEDIAN * OF_NORMAL * float(np.median(apart)) / math.sqrt(len(names))
+    u = np.hypot(np.array([u_drift[name] for name in names]), u_middle)
+    own = np.array([math.sqrt(noise[name].avar(tau_s)) for name in names])
+    ratio = (apart + COVERAGE * u) * (tau_s / math.sqrt(2.0)) / np.maximum(own, 1e-300)
+    most = max(1.0, float(ratio.min()))
+    return frozenset(name for name, each in zip(names, ratio.tolist(), strict=True) if each <= most)
