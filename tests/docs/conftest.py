@@ -8,17 +8,24 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 
+from timeball.ensemble.at1 import AT1Parameters, AT1State
+from timeball.ensemble.steps import Steps
+from timeball.integrity.anomalies import Anomaly
 from timeball.ledger import canonical
 from timeball.ledger.cosignature import make_cosigner
 from timeball.station import paths
-from timeball.station.configuration.settings import Config
-from timeball.station.fold.memory import Memory, Witnessed
+from timeball.station.configuration.settings import Config, Output, Steering
+from timeball.station.fold.memory import Memory, Published, Rate, Witnessed
+from timeball.station.fold.rules import Rules
+from timeball.station.fold.running import states_payload, take_over
 from timeball.station.fold.timekeeping import STREAM
 from timeball.station.keeping.erasing import erase_entries
 from timeball.station.keeping.place import write_place
@@ -32,7 +39,7 @@ Recorded = dict[tuple[str, str], list[Payload]]
 # Half a day is enough for a steer towards UTC (24 readings of it) and a snapshot, when both come more often than usual.
 SMALL: dict[str, dict[str, object]] = {
     "history": {"days": 0.6},
-    "ensemble": {"snapshot_every": 6, "rules_version": 2},
+    "ensemble": {"interval_s": 20.0, "snapshot_every": 6, "rules_version": 3, "beside": ["algos", "kalman"]},
     "simulation": {"utc_every_s": 1800.0},
     "ntp": {"listen": ["127.0.0.1:1"]},
     # a witness that is not there, so that the quorum is missing
@@ -40,7 +47,11 @@ SMALL: dict[str, dict[str, object]] = {
 }
 WITNESS = make_cosigner("witness.example/w1", bytes(32)).verifier.vkey
 POLICY = f"witness w1 {WITNESS} http://127.0.0.1:1\nquorum w1\n"
+SERIES = "60000 1.5\n60001 1.7\n"
+"""Of UTC − UTC(k), as a bulletin would give it."""
 LIVE = {
+    ("collector", "bulletin"),
+    (STREAM, "beside"),
     ("config", "upgrade"),
     ("witness", "witnessing"),
     ("recorder", "restore"),
@@ -68,7 +79,13 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A state folder as a station leaves it after some seconds: a ledger, pages, the table of processes."""
     folder, policy = tmp_path_factory.mktemp("small") / "state", tmp_path_factory.mktemp("policy") / "policy"
     policy.write_text(POLICY)
-    config = msgspec.convert({**SMALL, "ledger": {**SMALL["ledger"], "policy": str(policy)}}, Config)
+    (policy.parent / "bulletins").mkdir()
+    (policy.parent / "bulletins" / "utcr.txt").write_text(SERIES)
+    told = {
+        "ledger": {**SMALL["ledger"], "policy": str(policy)},
+        "bulletins": {"folder": str(policy.parent / "bulletins")},
+    }
+    config = msgspec.convert({**SMALL, **told}, Config)
     # a past by the first rules, so that the station has an upgrade to record
     older = msgspec.structs.replace(config, ensemble=msgspec.structs.replace(config.ensemble, rules_version=1))
     build_history(folder, older, lambda _fraction, _words: None)
@@ -117,10 +134,37 @@ def recorded(state: Path, tmp_path_factory: pytest.TempPathFactory) -> Recorded:
         store.append_many([NewEntry("lease", 1, "lease", 1, b"{}")], 1)
         _, payload = store.read(erase_entries(store, [0], "asked for", 2))
         found["erasure", "erasure"].append(canonical.decode(payload or b""))
-    # what only a snapshot of a later day would show
-    memory = Memory(witness=Witnessed("missing", 1), upgrade=2)
-    found[STREAM, "snapshot"].append({"memory": memory.to_payload()})
+    for kind, payload in of_later_days().items():
+        found[STREAM, kind].append(payload)
     return found
+
+
+def of_later_days() -> dict[str, Payload]:
+    """What a ledger of some seconds does not show yet, made by the code that would."""
+    memory = Memory(
+        witness=Witnessed("missing", 1),
+        upgrade=2,
+        carrier="kalman",
+        published=[Published(1, 1e-9, 1e-9, 2, "UTCr")],
+        rates=[Rate(1, 0.0)],
+    )
+    remembered, names = memory.to_payload(), ("A",)
+    state = AT1State.of_clocks(names)
+    row = np.array([[1e-9]])
+    steps = Steps("AT1", np.array([1]), names, row, row, row, row, row, row, np.zeros((1, 1), np.int8), AT1Parameters())
+    over = take_over(memory, Rules(AT1Parameters(), Steering(), Output(), 60.0, 1), {"kalman": steps, "at1": steps})
+    step = Anomaly("phase step", "link", names, 1, 0.0, 1e-9, 1e-12, 9.0, 2, 3, "", "fibre")
+    anomaly = {"readings": 1, **step.to_payload(), **replace(step, kind="drift").to_payload()}
+    return {
+        "snapshot": {
+            "memory": remembered,
+            **states_payload({"algos": state, "kalman": state}),
+            "anomalies": {},
+        },
+        "scale": {"takeover": over},
+        "anomaly": anomaly,
+        "steer": {"proposed": {"epoch": "1", "rate": "0.0"}},
+    }
 
 
 def field_paths(value: object, opaque: set[str], path: str = "") -> set[str]:

@@ -13,7 +13,7 @@ from ledgers import GENESIS, HOUR, KEY, Fold, Item, entries_of, write_ledger
 from timeball.ledger import canonical
 from timeball.ledger.batch import sign_batch
 from timeball.station.configuration.config import Config
-from timeball.station.configuration.settings import Ledger
+from timeball.station.configuration.settings import Ensemble, Ledger
 from timeball.station.fold.batches import comparison_batch
 from timeball.station.fold.follow import Follower
 from timeball.station.fold.replay import ReplayError, replay
@@ -53,7 +53,7 @@ def later() -> Sequence[Item]:
     return entries
 
 
-def configured(items: Sequence[Item], **ensemble: int) -> Config:
+def configured(items: Sequence[Item], **ensemble: int | str) -> Config:
     """The configuration of the ledger, on the new software with a policy of witnesses."""
     recorded = items[0].payload["config"]
     # what the recorded form had not is at its default
@@ -138,6 +138,17 @@ def test_a_policy_that_old_rules_do_not_ask_about_is_told(items: Sequence[Item])
     assert not unheeded(configured(items, rules_version=2), recorded)
     assert not unheeded(configured(items), None), "a new ledger has the newest rules"
     assert not unheeded(Config(), recorded), "there is no policy"
+
+
+def test_settings_that_old_rules_do_not_know_are_told(items: Sequence[Item]) -> None:
+    recorded = canonical.encode(items[0].payload)
+    config = configured(items, algorithm="kalman")
+    config = msgspec.structs.replace(config, steering=msgspec.structs.replace(config.steering, law="lqg"))
+    [_, told] = unheeded(config, recorded)
+    assert "rules of version 1 hold, which do not know ensemble.algorithm, steering.law" in told
+    assert unheeded(msgspec.structs.replace(config, ensemble=Ensemble(rules_version=3)), recorded) == []
+    [config_1] = config_records(config, recorded)
+    assert config_1.payload["rules"] == items[0].payload["rules"], "the rules themselves stay what they were"
 
 
 def test_rules_of_tomorrow_keep_the_station_from_starting(items: Sequence[Item]) -> None:

@@ -74,8 +74,8 @@ class Timekeeper:
             due = config_records(self.config, last.payload if last is not None else None)
         except RulesUnknown as unknown:
             raise CannotStartError(str(unknown)) from unknown
-        if unheeded(self.config, last.payload if last is not None else None):
-            self.process.log.warning("the rules of version 1 hold: steers do not wait for the witnesses of the policy")
+        for sentence in unheeded(self.config, last.payload if last is not None else None):
+            self.process.log.warning("%s", sentence)
         for record in due:
             said = Say(self.process, CONFIG, record.type, record.version).now(record.payload, patience_s=30.0)
             if not said and last is None:

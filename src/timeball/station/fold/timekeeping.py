@@ -215,6 +215,9 @@ class Timekeeping:
                 f"rules of version {after.version} follow those of version {before.version}, and no `upgrade` says so"
             )
         self.rules, self.memory.upgrade = after, None
+        if after.version < SINCE["steering.law"]:
+            # nothing that a snapshot for older software could not hold
+            self.memory.published = self.memory.rates = None
 
     def _take_upgrade(self, payload: Payload) -> None:
         """Rules of another version are announced; they hold from the `config` entry on that brings them."""

@@ -12,7 +12,7 @@ import timeball
 from timeball.ledger import canonical
 from timeball.station.configuration.settings import Config
 from timeball.station.fold.rules import RulesUnknown, config_payload, rules_of, version_of
-from timeball.station.fold.versions import KNOWN, NEWEST, known_words
+from timeball.station.fold.versions import KNOWN, NEWEST, SINCE, known_words, later_members
 
 Payload = dict[str, Any]
 
@@ -45,10 +45,30 @@ def config_records(config: Config, recorded: bytes | None) -> list[ConfigRecord]
     return records
 
 
-def unheeded(config: Config, recorded: bytes | None) -> bool:
-    """Whether a policy of witnesses is named that the rules do not ask about; raises as `config_records`."""
+def unheeded(config: Config, recorded: bytes | None) -> list[str]:
+    """What is configured and the rules that will hold have no word for, a sentence each; raises as `config_records`."""
     before = version_of(canonical.decode(recorded)) if recorded is not None else None
-    return bool(config.ledger.policy) and rules_of(config, rules_version(config, before)).witnessed_within_s is None
+    version = rules_version(config, before)
+    found = []
+    if config.ledger.policy and rules_of(config, version).witnessed_within_s is None:
+        found.append(f"the rules of version {version} hold: steers do not wait for the witnesses of the policy")
+    settings = [
+        *(f"ensemble.{name}" for name in ("algorithm", "beside") if version < SINCE[name]),
+        *(f"steering.{name}" for name in later_members("steering", version)),
+    ]
+    plain = Config()
+    named = [name for name in settings if _value(config, name) != _value(plain, name)]
+    if named:
+        found.append(
+            f"the rules of version {version} hold, which do not know {', '.join(named)}: "
+            f"set ensemble.rules_version = {NEWEST} for them"
+        )
+    return found
+
+
+def _value(config: Config, name: str) -> object:
+    section, _, key = name.partition(".")
+    return getattr(getattr(config, section), key)
 
 
 def rules_version(config: Config, recorded: Any) -> int:
