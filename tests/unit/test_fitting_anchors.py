@@ -52,7 +52,7 @@ def test_what_all_share_changes_nothing() -> None:
 
 def test_there_is_always_one() -> None:
     """Masers alone, and a lone clock: somebody has to be taken for driftless, whoever comes nearest."""
-    noise = {name: MASER for name in ("A", "B", "C")}
+    noise = dict.fromkeys(("A", "B", "C"), MASER)
     drift, u = {"A": -3e-21, "B": 1e-22, "C": 4e-21}, dict.fromkeys(noise, 1e-22)
     assert driftless(noise, drift, u, YEAR_S) == {"B"}
     assert driftless({"A": MASER}, {"A": 1e-21}, {"A": 1e-22}, YEAR_S) == {"A"}
