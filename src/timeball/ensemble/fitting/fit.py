@@ -29,6 +29,7 @@ KINDS = ("wpm", "wfm", "ffm", "rwfm")
 KINDS_BY_LAGS = {1: ("wfm",), 2: ("wfm",), 3: ("wpm", "wfm"), 4: ("wpm", "wfm", "rwfm")}
 FEWEST = 8
 SIGNIFICANT = 3.0
+SEEN = 0.35
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,7 +145,7 @@ def _noise(theta: FloatArray, kinds: tuple[str, ...], interval_s: float, drift: 
 
 
 def _likely(solution: Solution) -> FloatArray:
-    """Coefficients [n, kinds] to reckon uncertainties of drifts with: halfway from those found to their means.
+    """Coefficients [n, kinds] to reckon uncertainties of drifts with: between those found and their means.
 
     A noise found absent is often only not seen, and the drift would be taken for better known than it is; the mean of a
     coefficient, given the data and that it is not negative, errs to the other side (`bench/fit.py` counts).
@@ -153,7 +154,7 @@ def _likely(solution: Solution) -> FloatArray:
     t = np.maximum(solution.free / s, -5.0)
     phi = np.exp(-0.5 * t * t) / math.sqrt(2.0 * math.pi)
     below = np.vectorize(NormalDist().cdf)(t)
-    return np.asarray(0.5 * (solution.theta + s * (t + phi / below)), dtype=np.float64)
+    return np.asarray(SEEN * solution.theta + (1.0 - SEEN) * s * (t + phi / below), dtype=np.float64)
 
 
 def _goodness(solution: Solution, clocks: tuple[str, ...]) -> dict[str, float]:

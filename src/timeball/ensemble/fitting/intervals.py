@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from timeball.ensemble.fitting.deviates import deviates, skewed
-from timeball.ensemble.fitting.solving import RIDGE, Problem, Solution, non_negative
+from timeball.ensemble.fitting.solving import RIDGE, SMALLEST, Problem, Solution, non_negative
 
 FloatArray = npt.NDArray[np.float64]
 MOST_PARTNERS = 6
@@ -98,7 +98,7 @@ class Supposing:
         covariance = constant + theta * (linear + theta * square)
         nuisance[self.place] = theta
         size = self.outside + self.design @ nuisance
-        scale = np.sqrt(np.diag(covariance))
+        scale = np.sqrt(np.diag(covariance)) + SMALLEST
         design = self.design / scale[:, None]
         columns = np.sqrt((design * design).sum(axis=0))
         inverse = np.linalg.inv(covariance / scale[:, None] / scale + RIDGE * np.eye(len(scale)))
@@ -108,9 +108,10 @@ class Supposing:
         gain = np.linalg.solve(gram, half)[self.place] / columns[self.place] / scale
         self._follow(theta, gram, half @ (self.observed / scale), columns)
         variances = [float(gain @ part @ gain) for part in (constant, linear, square)]
-        sigma = math.sqrt(max(variances[0] + theta * (variances[1] + theta * variances[2]), 1e-300))
+        variance = max(variances[0] + theta * (variances[1] + theta * variances[2]), 0.0)
         turned = (gain / np.cbrt(np.maximum(scale**2 * size, 1e-300)))[:, None] * covariance
-        skew = 2.0 * float(np.einsum("ab,bc,ca->", turned, turned, turned, optimize=True)) / sigma**3
+        third = 2.0 * float(np.einsum("ab,bc,ca->", turned, turned, turned, optimize=True))
+        skew = third / variance**1.5 if variance > SMALLEST**1.5 else 0.0
         return Estimate(float(gain @ self.observed), variances[0], variances[1], variances[2], skew)
 
     def _follow(self, theta: float, gram: FloatArray, project: FloatArray, columns: FloatArray) -> None:

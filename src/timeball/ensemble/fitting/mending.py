@@ -21,6 +21,8 @@ PASSES = 12
 MAD = 1.4826
 # How much more of an increment's variance a walking rate makes over a gap: this times its length cubed.
 WALK = 0.1
+# A spread of nothing, whose square is still a number (s).
+SMALLEST = 1e-60
 # Rates are taken for as good as steady over so many epochs.
 BLOCK, SMALLEST_BLOCK = 32, 8
 # More than this part of a clock's readings out of line is its noise, not its events.
@@ -65,7 +67,7 @@ def _against_others(x: FloatArray) -> tuple[FloatArray, FloatArray]:
         apart = free - common[:, None]
         rates = np.array([_course_of_rate(column) for column in apart.T]).T
         spread = np.array([_spread(column[np.isfinite(column)]) for column in (apart - rates).T])
-        spread = np.maximum(spread, 1e-3 * float(np.median(spread)) + 1e-300)
+        spread = np.maximum(spread, 1e-3 * float(np.median(spread)) + SMALLEST)
         weights = known / spread**2
         total = np.where(known.any(axis=1), weights.sum(axis=1), 1.0)
         common = (weights * np.where(known, free - rates, 0.0)).sum(axis=1) / total
@@ -99,7 +101,7 @@ def _gains(phase: FloatArray, at: IntArray, uncertain: FloatArray) -> FloatArray
     own = dt + before**2 / _before(dt, 1.0) + after**2 / _after(dt, 1.0) + WALK * (dt**3 - 1.0)
     added = np.diff(uncertain)
     course = added + (before / _before(dt, 1.0)) ** 2 * _before(added) + (after / _after(dt, 1.0)) ** 2 * _after(added)
-    spread = max(_spread(beyond / np.sqrt(own)), 1e-300)
+    spread = max(_spread(beyond / np.sqrt(own)), SMALLEST)
     gains = np.abs(beyond) / np.sqrt(spread * spread * own + course)
     gains[[0, -1]] = 0.0  # a rate on one side alone does not know a drift from a step
     return np.asarray(gains, dtype=np.float64)

@@ -28,6 +28,8 @@ SMALLEST = 1e-60
 # A mean square holds the clock's own variance, and at worst half of it again is the others'.
 LEAST = 0.02
 RIDGE = 1e-10
+# A relative mean square is never better known than this, not even where there is no noise at all.
+LEAST_RELATIVE = 1e-14
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +129,7 @@ def _separate(found: Moments) -> FloatArray:
     for row, squares in enumerate(found.mean_square):
         known = np.where(np.isfinite(squares), squares, np.nanmedian(squares) if np.isfinite(squares).any() else 1.0)
         free = np.linalg.lstsq(found.expected[row] + RIDGE * np.eye(len(known)), known, rcond=None)[0]
-        out[row] = np.maximum(free, 0.1 * known) + np.finfo(float).tiny
+        out[row] = np.maximum(free, 0.1 * known) + SMALLEST
     return out
 
 
@@ -171,7 +173,7 @@ def _root(covariance: FloatArray) -> FloatArray:
     """Cholesky factor; what rounding and sampled sums leave below zero is lifted by as little as it takes."""
     for ridge in (RIDGE, 1e-7, 1e-4, 1e-2):
         try:
-            lifted = covariance + ridge * np.diag(np.diag(covariance))
+            lifted = covariance + np.diag(ridge * np.diag(covariance) + LEAST_RELATIVE)
             return np.asarray(np.linalg.cholesky(lifted), dtype=np.float64)
         except np.linalg.LinAlgError:
             continue
