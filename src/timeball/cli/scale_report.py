@@ -22,6 +22,8 @@ from timeball.readings import PhaseTable
 from timeball.stability import StabilityError, oadev
 
 FloatArray = npt.NDArray[np.float64]
+FITTED_ANEW = 16
+"""Up to so many clocks the rules are fitted anew without the one that is judged; of more, one makes no difference."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +104,8 @@ def _judge(table: PhaseTable, run: ScaleRun, name: str, interval_s: float, chose
     steps, last = run.steps, len(run.steps.epochs) - 1
     j = steps.clocks.index(name)
     left_out = int(np.isin(steps.code[:, j], codes.NOT_COUNTED).sum())
-    phases = leave_one_out(table, name, lambda others: chosen.run(others, None))
+    rules = None if len(table.clocks) <= FITTED_ANEW else run.parameters
+    phases = leave_one_out(table, name, lambda others: chosen.run(others, rules))
     return ClockReport(
         name=name,
         weight=run.weights[name],
