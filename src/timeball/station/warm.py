@@ -25,11 +25,11 @@ def main() -> None:
 
 
 def warm_fold() -> None:
-    """The simulation, the ensemble and the steering: two days of hourly epochs, so that a first steer falls due."""
-    from timeball.ensemble.at1.batch import run_at1
+    """The simulation, every algorithm, the detectors and the steering: two days of hourly epochs, for a first steer."""
+    from timeball.ensemble.algorithms import ALGORITHMS, algorithm
     from timeball.readings import phase_table
     from timeball.simulation.defaults import default_laboratory
-    from timeball.station.configuration.settings import Config
+    from timeball.station.configuration.settings import Config, Ensemble
     from timeball.station.fold.batches import comparison_batch
     from timeball.station.fold.rules import config_payload
     from timeball.station.fold.timekeeping import Timekeeping
@@ -38,9 +38,14 @@ def warm_fold() -> None:
     epochs = GENESIS_NS + np.arange(1, HOURS + 1, dtype=np.int64) * 3600 * 10**9
     readings = laboratory.readings(epochs, [])
     keeper = Timekeeping()
-    keeper.take(0, "config", "config", config_payload(Config()))
-    keeper.take_readings(1, comparison_batch(readings))
-    run_at1(phase_table(readings, None))
+    others = tuple(key for key in ALGORITHMS if key != Ensemble().algorithm)
+    config = Config(ensemble=Ensemble(interval_s=3600.0, beside=others, algos_window_s=6 * 3600.0))
+    keeper.take(0, "config", "config", config_payload(config))
+    # in two parts: a state that was carried on may be laid out otherwise than one that begins
+    keeper.take_readings(1, comparison_batch(readings.take(readings.epoch <= epochs[HOURS // 2])))
+    keeper.take_readings(2, comparison_batch(readings))
+    for key in ALGORITHMS:
+        algorithm(key).run(phase_table(readings, None), None)
 
 
 def warm_deviations() -> None:
