@@ -16,9 +16,10 @@ from timeball.cli.ledger import SUBCOMMANDS as OF_LEDGER
 from timeball.cli.output import ExitCode
 from timeball.cli.root import SUBCOMMANDS
 from timeball.cli.root import root as timeball
+from timeball.cli.steer import SUBCOMMANDS as OF_STEER
 
 HELP = {"-h", "--help"}
-NAMES = [*SUBCOMMANDS, *(f"ledger {name}" for name in OF_LEDGER)]
+NAMES = [*SUBCOMMANDS, *(f"ledger {name}" for name in OF_LEDGER), *(f"steer {name}" for name in OF_STEER)]
 
 
 def sections(text: str) -> dict[str, str]:

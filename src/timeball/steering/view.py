@@ -25,8 +25,8 @@ DAY_S = 86_400.0
 START_RATE = 1e-11
 # No bulletin is better than this (s): the filter never divides by nothing.
 LEAST_U_S = 1e-12
-# Flicker FM stands in the filter as the random walk with the same ADEV at this averaging time.
-FLICKER_AS_WALK_S = 30 * DAY_S
+# Flicker FM stands in the filter as the random walk with the same ADEV at this averaging time: the age of a UTCr value.
+FLICKER_AS_WALK_S = 3 * DAY_S
 
 FloatArray = NDArray[np.float64]
 

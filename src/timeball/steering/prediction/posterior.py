@@ -22,7 +22,7 @@ from timeball.steering.prediction.covariance import NS, flicker_fm, levels, nois
 FloatArray = NDArray[np.float64]
 DAY_NS = 86_400e9
 # AVAR of flicker and random-walk FM against white FM, at the time between the points' interval and the horizon
-RATIOS = (0.0, 1 / 4, 1.0, 4.0, 16.0, 64.0, 256.0)
+RATIOS = (0.0, 1 / 4, 2.0, 16.0, 128.0)
 # variance of the measurement against what white FM gains between two points
 WHITE_RATIOS = (1 / 1024, 1 / 256, 1 / 64, 1 / 16, 1 / 4, 1.0, 4.0, 16.0)
 # A stated measurement uncertainty is believed to this factor (standard deviation of its logarithm).
@@ -200,8 +200,8 @@ class Posterior:
         square = (white * white).sum(axis=1)
         scale = np.ones_like(square) if math.isinf(self.freedom) else np.sqrt(square / self.freedom)
         weight = np.ones_like(square) if math.isinf(self.freedom) else self._weigh(square, scale)
-        mean = (weight * scale**2 * self.nodes).sum(axis=0)
-        return noise_of(mean[0], mean[1], mean[2], mean[3] * self.unit * NS**2)
+        white_fm_, flicker, walk, reading = (weight * scale**2 * self.nodes).sum(axis=0)[:4].tolist()
+        return noise_of(white_fm_, flicker, walk, reading * self.unit * NS**2)
 
 
 def _measurement(u_s: FloatArray | None, n: int) -> FloatArray:

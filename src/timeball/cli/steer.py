@@ -1,0 +1,24 @@
+"""`timeball steer`: steering UTC(k) to UTC, one module `steer_<name>.py` per subcommand. Both are dry runs."""
+
+from __future__ import annotations
+
+import click
+
+from timeball.cli.root import LazyGroup, Table
+
+SUBCOMMANDS: Table = {
+    "simulate": "Steer in closed loop; say where UTC(k) will be, with a band.",
+    "propose": "Propose the next steer from published values; move nothing.",
+}
+
+
+class SteerGroup(LazyGroup):
+    """The table of this file."""
+
+    table = SUBCOMMANDS
+    prefix = "timeball.cli.steer_"
+
+
+@click.group("steer", cls=SteerGroup)
+def command() -> None:
+    """Simulate the steering of UTC(k) to UTC, and propose the next steer."""
