@@ -731,14 +731,14 @@ def choose_carriers(
 
     3: clocks that have learned; 2: clocks with a rate, both without a long gap; 1: any with a rate; 0: nobody yet.
     A clock missing for a moment stays in the conditions: its corrections are those that its model makes of the
-    others', and by leaving it out and in again noise would be added. One in doubt, or back from a long gap, is not.
+    others', and by leaving it out and in again noise would be added. One back from a long gap, or moved, is not.
     carried: who had phase and rate before this epoch.
     """
     clocks = accepted.shape[0]
     for rung in range(3, 0, -1):
         found = False
         for i in range(clocks):
-            stands = carried[i] and not absorbed[i] and counts[i, STREAK] == 0
+            stands = carried[i] and not absorbed[i]
             near = counts[i, MISSED] <= hold if rung >= 2 else accepted[i]
             stands = stands and near
             if rung == 3:
