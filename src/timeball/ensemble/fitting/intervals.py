@@ -22,10 +22,10 @@ from timeball.ensemble.fitting.deviates import deviates, skewed
 from timeball.ensemble.fitting.solving import RIDGE, SMALLEST, Problem, Solution, non_negative
 
 FloatArray = npt.NDArray[np.float64]
-MOST_PARTNERS = 6
-LEAST_SHARE = 0.03
+MOST_PARTNERS = 4
+LEAST_SHARE = 0.05
 ROUNDS = 12
-CLOSE = 0.01
+CLOSE = 0.02
 GROWTH = 4.0
 HALVINGS = 30
 LOWER, UPPER = 0, 1
