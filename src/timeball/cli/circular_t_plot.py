@@ -37,7 +37,8 @@ def write_plot(report: LabReport, path: Path) -> None:
         low, high = (ns_text(float(each[-1])) for each in (outlook.low_s, outlook.high_s))
         odds = f"with {100 * outlook.confidence:.3g} %, if it goes on as so far"
         sentence = f"MJD {outlook.mjd[-1]}: between {low} and {high} ns {odds}."
-    axes.axhline(0.0, color="black", linewidth=0.6)
+    if axes.get_ylim()[0] < 0.0 < axes.get_ylim()[1]:
+        axes.axhline(0.0, color="black", linewidth=0.6)
     axes.set(xlabel="MJD", ylabel="ns", title=f"UTC − UTC({points.lab}) in Circular T")
     axes.grid(alpha=0.25)
     axes.legend(fontsize=8)
