@@ -123,7 +123,7 @@ def test_every_command_line_in_the_pages_could_be_typed(root: Path) -> None:
     seen = 0
     for path in [root / "README.md", *sorted((root / "docs").rglob("*.md"))]:
         for words in shown_commands(path.read_text(encoding="utf-8")):
-            names = " ".join(words[1:3]) if words[1] == "ledger" else words[1]
+            names = " ".join(words[1:3]) if words[1] in ("ledger", "steer") else words[1]
             name, rest = names, words[1 + len(names.split()) :]
             assert name in NAMES, f"{path.name}: {' '.join(words)}"
             used = {word.strip("[]").split("=")[0] for word in rest if word.startswith(("-", "[-"))}

@@ -77,8 +77,8 @@ def _print(following: Next, confidence: float) -> None:
     last = following.band
     click.echo(
         f"\nOn {day_text(following.mjds[-1])}, the last day of the next Circular T that it tells on, UTC(k) − UTC will "
-        f"lie between {last.low_s[-1] * 1e9:+.1f} ns and {last.high_s[-1] * 1e9:+.1f} ns with probability {confidence:.0%} "
-        f"if no other steer follows.\n"
+        f"lie between {last.low_s[-1] * 1e9:+.1f} ns and {last.high_s[-1] * 1e9:+.1f} ns with probability "
+        f"{confidence:.0%} if no other steer follows.\n"
     )
     assert following.without is not None
     columns = (last.x_s, last.low_s, last.high_s, following.without.x_s)
