@@ -16,7 +16,7 @@ FloatArray = npt.NDArray[np.float64]
 
 def run(x: FloatArray, noise: list[ClockNoise], tau_s: float) -> FloatArray:
     """Filter phases float64[m, n] against the first clock (which is never missing); gives the last state."""
-    from filterpy.kalman import KalmanFilter  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415
+    from filterpy.kalman import KalmanFilter  # type: ignore[import-not-found,unused-ignore]
 
     n = x.shape[1]
     drifting = [i for i in range(n) if noise[i].drifts]

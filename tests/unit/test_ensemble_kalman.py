@@ -197,7 +197,7 @@ def test_the_pivot_of_the_filter_does_not_matter() -> None:
     phases = simulate(11, m=240)
     table = table_of(phases)
     state, _ = advance(KalmanState.empty(), RULES, part(table, slice(0, 120)))
-    from timeball.ensemble.kalman.layout import with_pivot  # noqa: PLC0415
+    from timeball.ensemble.kalman.layout import with_pivot
 
     _, plain = advance(state, RULES, part(table, slice(120, None)))
     for name in NAMES:
