@@ -162,3 +162,18 @@ def test_values_that_fill_their_columns_and_touch_are_told_apart() -> None:
     assert "-100000.1-200000.2" in circular_t(rows)
     read = read_circular_t(circular_t(rows))
     assert read.labs["OP"].values_s.tolist() == [2e-10, -1.000001e-4, -2.000002e-4]
+
+
+@pytest.mark.parametrize("filling", [" ", "1 ", "\t", "x10**"])
+def test_a_line_without_end_is_a_defect_and_costs_nothing(filling: str) -> None:
+    for mark in ("MJD 61009", "OP (Paris) 1.0", "Steering  61009 - 61039 ", "PTB-CS1 61009 61019"):
+        read = read_circular_t(circular_t(rest=mark + filling * 100_000 + "x\n"), "long")
+        assert [(each.line, each.reason) for each in read.defects] == [(27, "longer than 1000 characters")]
+        assert len(read.labs) == 4
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "latin-1"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_names_with_accents_and_ends_of_lines(encoding: str, end: str) -> None:
+    text = circular_t().replace("(Paris)", "(Besançon)").replace("\n", end)
+    assert read_circular_t(text.encode(encoding)).labs["OP"].place == "Besançon"

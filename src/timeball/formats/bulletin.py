@@ -25,6 +25,7 @@ from timeball.readings import FloatArray, Readings
 
 IntArray = npt.NDArray[np.int64]
 Line = tuple[int, str]  # number in the file, text
+LONGEST_LINE = 1_000
 MJD_RANGE = (41_317, 88_069)  # 1972-01-01, the first of UTC as it is, to 2100
 _MJDS = re.compile(r"\s*MJD\s+(\d.*?)\s*(?:uA\b.*)?", re.ASCII)
 _ROW = re.compile(r"\s*([A-Z][A-Z0-9]{0,5})\s*\(([^()]*)\)\s+(\S.*)", re.ASCII)
@@ -113,10 +114,25 @@ class Table:
 
 
 def bulletin_lines(data: bytes | str, name: str) -> tuple[list[Line], list[Defect]]:
-    """Give a file's lines, numbered from 1, unpacked when they were gzip."""
+    """Give a file's lines, numbered from 1, unpacked when they were gzip.
+
+    A line longer than any that a bulletin has is a defect, and left empty: patterns are matched against lines, and
+    what that costs must not be for the writer of a file to choose.
+    """
     plain, defects = plain_bytes(data.encode() if isinstance(data, str) else data, name)
-    text = plain.removeprefix(b"\xef\xbb\xbf").decode("latin-1")
-    return list(enumerate(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"), 1)), defects
+    plain = plain.removeprefix(b"\xef\xbb\xbf")
+    try:
+        text = plain.decode("utf-8")
+    except UnicodeDecodeError:
+        text = plain.decode("latin-1")  # one character a byte, whatever it is
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    lines = list(enumerate(text.split("\n"), 1))
+    for place, (number, line) in enumerate(lines):
+        if len(line) > LONGEST_LINE:
+            reason = f"longer than {LONGEST_LINE} characters"
+            defects.append(Defect(name, number, "line", shown(line.strip()), reason))
+            lines[place] = (number, "")
+    return lines, defects
 
 
 def sections(lines: Sequence[Line]) -> dict[int, list[Line]]:
