@@ -1,4 +1,4 @@
-"""The study of bench/truth.py in small: one drawn laboratory of forty days, and the covariance over short years."""
+"""The study of bench/truth.py in small: one drawn laboratory of two months, and the covariance over short years."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ READ = f"{FITTED}, while {BEST} was read"
 @pytest.fixture(scope="module")
 def small() -> Study:
     print("seed", SEED)
-    return study([SEED], days=40.0)
+    return study([SEED], days=60.0)
 
 
 def test_every_scale_stands_beside_the_truth(small: Study) -> None:
@@ -42,7 +42,7 @@ def test_every_scale_stands_beside_the_truth(small: Study) -> None:
 
 
 def test_fitted_coefficients_serve_as_well_as_true_ones(small: Study) -> None:
-    """Of one laboratory with a ninth of the record; the study itself asks for 1.15 of twenty."""
+    """Of one laboratory with a sixth of the record; the study itself asks for 1.15 of twenty."""
     ratio, low, high = small.ratio(FITTED, TRUE)
     assert (ratio[small.taus_s <= 86400] < 1.25).all()
     assert (ratio < 2.0).all()
