@@ -54,20 +54,43 @@ def student_limit(sigmas: float, freedom: float) -> float:
 
 
 @njit(cache=True, nogil=True)
-def fill_contrasts(cells: Floats, k: int, h: int, kind: int, out: Floats) -> None:
-    """Contrast of each clock between cells k and k+1 with h on either side; NaN where one of its cells is missing."""
+def fill_contrasts(cells: Floats, k: int, h: int, kind: int, mean: Floats, out: Floats) -> None:
+    """Contrast of each clock between cells k and k+1 with h on either side, beyond its mean (that of a drift).
+
+    NaN where one of its cells is missing. The mean goes before clocks are compared: who is missing must not matter.
+    """
     for i in range(cells.shape[1]):
         before = (cells[k, i] - cells[k - h, i]) / h
         after = (cells[k + 1 + h, i] - cells[k + 1, i]) / h
         if kind == PHASE:
-            out[i] = (cells[k + 1, i] - cells[k, i]) - 0.5 * (before + after)
+            out[i] = (cells[k + 1, i] - cells[k, i]) - 0.5 * (before + after) - mean[i]
         else:
-            out[i] = after - before
+            out[i] = after - before - mean[i]
+
+
+@njit(cache=True, nogil=True)
+def middle_of(values: Floats) -> float:
+    """The upper median of those that are not NaN; NaN where there is none."""
+    n, count = values.shape[0], 0
+    for i in range(n):
+        if not math.isnan(values[i]):
+            count += 1
+    for i in range(n):
+        rank = 0
+        for j in range(n):
+            if values[j] < values[i] or (values[j] == values[i] and j < i):
+                rank += 1
+        if not math.isnan(values[i]) and rank == count // 2:
+            return values[i]
+    return np.nan
 
 
 @njit(cache=True, nogil=True)
 def fill_weights(values: Floats, square: Floats, count: Counts, weights: Floats) -> None:
-    """Weight of each clock in what the others have in common: 1/variance; equal ones while nobody's is known."""
+    """Weight of each clock in what the others have in common: 1/variance.
+
+    While nobody's is known the half nearest to the median count alike: one wild clock would be taught to all others.
+    """
     n = values.shape[0]
     known = False
     for i in range(n):
@@ -76,8 +99,13 @@ def fill_weights(values: Floats, square: Floats, count: Counts, weights: Floats)
             weights[i] = 1.0 / max(square[i], FLOOR_FS2)
             known = True
     if not known:
+        middle = middle_of(values)
+        apart = np.empty(n)
         for i in range(n):
-            if not math.isnan(values[i]):
+            apart[i] = abs(values[i] - middle)
+        half = middle_of(apart)
+        for i in range(n):
+            if apart[i] <= half:
                 weights[i] = 1.0
 
 
@@ -129,23 +157,24 @@ def remembered(count: int, h: int, memory: int) -> float:
 def learn(
     value: float, expected: float, own: bool, mean: Floats, square: Floats, count: Counts, r: int, h: int, memory: int
 ) -> None:
-    """One more contrast of row r, of total variance `expected`, into its mean and into its own part of the variance.
+    """One more contrast (beyond its mean) of row r, of total variance `expected`, into mean and own part of variance.
 
     own: whether `square` is the variance of a clock (part of `expected`), or what a link adds to its clocks' (never
     below 0). A contrast teaches the less the more of its variance is the others'.
     """
     count[r] = min(count[r] + 1, 4 * memory)
     weight = 1.0 / remembered(count[r], h, memory)
-    difference = value - mean[r]
+    difference = value
     if count[r] <= 4:
-        mean[r] += weight * difference
+        mean[r] += weight * difference if own else 0.0
         square[r] += weight * (difference * difference * (1.0 - weight) - square[r]) if own else 0.0
         return
     limit = CLIP * math.sqrt(max(expected, FLOOR_FS2))
     if count[r] > 4 * h:
         difference = min(max(difference, -limit), limit)
     share = square[r] / expected if own else 1.0
-    mean[r] += weight * difference * share
+    if own:
+        mean[r] += weight * difference * share
     # (1 − weight) takes the mean's own scatter out, as the n − 1 of a sample variance does
     beyond = difference * difference * (1.0 - weight * share) - expected
     square[r] = max(square[r] + weight * share * share * beyond, 0.8 * square[r] if own else 0.0)
@@ -192,21 +221,24 @@ def local_scatter(
     for other in range(h, cells.shape[0] - 1 - h):
         if abs(other - k) <= h + 1:
             continue
-        fill_contrasts(cells, other, h, PHASE, work)
+        fill_contrasts(cells, other, h, PHASE, mean, work)
         fill_weights(work, square, count, weights)
         fill_rows(work, weights, member, against_all, rows, gains)
         if not math.isnan(rows[r]):
-            part = rows[r] - mean[r]
+            part = rows[r]
             total += part * part / row_variance(r, n, gains[r], square)
             found += 1
     return total / found if found >= 3 else 1.0
 
 
 @njit(cache=True, nogil=True)
-def ramp_instead(cells: Floats, k: int, r: int, member: Flags, against_all: bool, weights: Floats, fit: Floats) -> bool:
+def ramp_instead(
+    cells: Floats, k: int, h: int, r: int, member: Flags, against_all: bool, mean: Floats, weights: Floats, fit: Floats
+) -> bool:
     """Whether the increments of row r over the ring are better a straight line than one level before k, one after.
 
-    fit[0]: the slope (fs a cell, a cell); fit[1]: its standard uncertainty from the residuals.
+    Each clock's usual drift, mean/(h + 1) of its contrasts of rate, is taken out first. fit[0]: the slope beyond it (fs
+    a cell, a cell); fit[1]: its standard uncertainty from the residuals.
     """
     w, n = cells.shape
     own = np.zeros(n)
@@ -223,7 +255,7 @@ def ramp_instead(cells: Floats, k: int, r: int, member: Flags, against_all: bool
     part = np.empty(n)
     for j in range(w - 1):
         for i in range(n):
-            work[i] = cells[j + 1, i] - cells[j, i] - own[i]
+            work[i] = cells[j + 1, i] - cells[j, i] - own[i] - mean[i] / (h + 1) * (j - 0.5 * (w - 2))
             part[i] = weights[i]
         fill_rows(work, part, member, against_all, rows, gains)
         values[j] = rows[r]
@@ -287,7 +319,9 @@ def take_out(
             for _ in range(at, level):
                 grown = grown / (RATIO * RATIO)
             for place in range(len(WINDOWS)):
-                mean[at, place, RATE, r] += grown * (WINDOWS[place] + 1)
+                for i in range(ring.shape[2]):
+                    if member[r, i]:
+                        mean[at, place, RATE, i] += grown * (WINDOWS[place] + 1)
         span = span * RATIO
 
 
@@ -317,11 +351,11 @@ def find_best(
     best[0] = 0.0
     for k in range(h, cells.shape[0] - 1 - h):
         for kind in (PHASE, RATE):
-            fill_contrasts(cells, k, h, kind, work)
+            fill_contrasts(cells, k, h, kind, mean[kind], work)
             fill_weights(work, square[kind], count[kind], weights)
             fill_rows(work, weights, member, against_all, rows, gains)
             for r in range(total_rows):
-                part = rows[r] - mean[kind, r]
+                part = rows[r]
                 variance = row_variance(r, n, gains[r], square[kind])
                 if ratio_to_limit(part, variance, count[kind, r], h, memory, threshold, least) <= 1.0:
                     continue
@@ -334,14 +368,14 @@ def find_best(
     if not found:
         return False
     kind, k, chosen = int(best[1]), int(best[2]), int(best[3])
-    fill_contrasts(cells, k, h, kind, work)
+    fill_contrasts(cells, k, h, kind, mean[kind], work)
     fill_weights(work, square[kind], count[kind], weights)
     fill_rows(work, weights, member, against_all, rows, gains)
     best[6] = -1.0
     second = best[0] - DISCERNED
     for r in range(total_rows):
         if r != chosen and not math.isnan(rows[r]):
-            part = rows[r] - mean[kind, r]
+            part = rows[r]
             if part * part * gains[r] > second:
                 second = part * part * gains[r]
                 best[6] = r
@@ -368,10 +402,10 @@ def spike_at(
     for near in (-1, 1):
         if not h <= k + near < cells.shape[0] - 1 - h:
             continue
-        fill_contrasts(cells, k + near, h, PHASE, work)
+        fill_contrasts(cells, k + near, h, PHASE, mean, work)
         fill_weights(work, square, count, weights)
         fill_rows(work, weights, member, against_all, rows, gains)
-        part = rows[r] - mean[r]
+        part = rows[r]
         if part * size < 0.0 and abs(part) > 0.65 * abs(size):
             return k if near < 0 else k + 1
     return -1
@@ -457,9 +491,12 @@ def settle(
                         ring[level, off, i] = np.nan
                 continue
         else:
-            fill_contrasts(cells, k, h, RATE, work)
+            fill_contrasts(cells, k, h, RATE, mean[level, place, RATE], work)
             fill_weights(work, square[level, place, RATE], count[level, place, RATE], weights)
-            if ramp_instead(cells, k, r, member, against_all, weights, fit) and abs(fit[0]) > threshold * fit[1]:
+            if (
+                ramp_instead(cells, k, h, r, member, against_all, mean[level, place, RATE], weights, fit)
+                and abs(fit[0]) > threshold * fit[1]
+            ):
                 kind, size, u = DRIFT, fit[0], fit[1]
         index = (cell[level] - (CELLS - 1 - (k + 1))) * span
         if kind == PHASE:
@@ -538,7 +575,7 @@ def learn_place(
     fit = np.zeros(2)
     span = RATIO**level
     for kind in (PHASE, RATE):
-        fill_contrasts(ring[level], k, h, kind, work)
+        fill_contrasts(ring[level], k, h, kind, mean[level, place, kind], work)
         fill_weights(work, square[level, place, kind], count[level, place, kind], weights)
         fill_rows(work, weights, member, against_all, rows, gains)
         for r in range(total_rows):
@@ -548,7 +585,7 @@ def learn_place(
             known = remembered(count[level, place, kind, r], h, memory) / h >= 4.0 * least
             mostly_own = square[level, place, kind, r] > 0.6 * spread
             if kind == PHASE and place == 0 and r < n and known and mostly_own:
-                part = rows[r] - mean[level, place, kind, r]
+                part = rows[r]
                 if watch_noise(level, r, part * part / spread, noise_sum, noise_count, noise_threshold, fit):
                     for other in range(len(WINDOWS)):
                         for each in (PHASE, RATE):
@@ -595,12 +632,12 @@ def any_alarm(
     work, weights = np.empty(n), np.empty(n)
     rows, gains = np.empty(total_rows), np.empty(total_rows)
     for kind in (PHASE, RATE):
-        fill_contrasts(cells, k, h, kind, work)
+        fill_contrasts(cells, k, h, kind, mean[kind], work)
         fill_weights(work, square[kind], count[kind], weights)
         fill_rows(work, weights, member, against_all, rows, gains)
         for r in range(total_rows):
             variance = row_variance(r, n, gains[r], square[kind])
-            part = rows[r] - mean[kind, r]
+            part = rows[r]
             if ratio_to_limit(part, variance, count[kind, r], h, memory, threshold, least) > 1.0:
                 return True
     return False
@@ -610,7 +647,8 @@ def any_alarm(
 def next_cell(cells: Floats, out: Floats) -> None:
     """The mean of the four oldest cells that have waited long enough, for the level above.
 
-    Where some of the four are missing the mean of the rest is moved to the middle of the four by the clock's rate.
+    Where one or two of the four are missing the mean of the rest is moved to the middle of the four by the clock's
+    rate near them.
     """
     start = CELLS - DELAY - RATIO
     for i in range(cells.shape[1]):
@@ -621,17 +659,17 @@ def next_cell(cells: Floats, out: Floats) -> None:
                 place += w - start
                 present += 1
         out[i] = np.nan
-        if present == 0:
+        if present < 2:
             continue
         if present == RATIO:
             out[i] = float(round(total / RATIO))
             continue
         first, last = -1, -1
-        for w in range(CELLS):
+        for w in range(start - 3, start + RATIO + 3):
             if not math.isnan(cells[w, i]):
                 last = w
                 first = w if first < 0 else first
-        if last - first >= RATIO:
+        if last - first >= 3:
             rate = (cells[last, i] - cells[first, i]) / (last - first)
             out[i] = float(round(total / present + rate * (0.5 * (RATIO - 1) - place / present)))
 

@@ -100,6 +100,8 @@ def _refined(
     if anomaly.kind != "rate step":
         return anomaly
     series = _against_rest(anomaly, found, record, state)
+    since_s = (record.epochs - anomaly.epoch) / 1e9
+    series = series - 0.5 * _usual_drift(anomaly, state, rules) * since_s * since_s
     interval_ns = round(rules.interval_s * 1e9)
     before, after = _room(anomaly, found, record)
     index = int(np.searchsorted(record.epochs, anomaly.epoch))
@@ -191,6 +193,18 @@ def _best_window(anomaly: Anomaly, state: DetectorState, rules: AnomalyRules, ro
             if u < least:
                 best, least = window, u
     return best, least
+
+
+def _usual_drift(anomaly: Anomaly, state: DetectorState, rules: AnomalyRules) -> float:
+    """The drift (1/s) that the clocks had all along, from the longest contrasts that are known; 0 for several."""
+    if len(anomaly.clocks) > 1:
+        return 0.0
+    place, window = state.clocks.index(anomaly.clocks[0]), len(WINDOWS) - 1
+    known = [level for level in range(rules.levels) if state.count[level, window, RATE, place] >= 8 * WINDOWS[window]]
+    if not known:
+        return 0.0
+    cell_s = rules.interval_s * RATIO ** known[-1]
+    return float(state.mean[known[-1], window, RATE, place]) * 1e-15 / (WINDOWS[window] + 1) / cell_s**2
 
 
 def _others(state: DetectorState, level: int, place: int, places: list[int]) -> float:

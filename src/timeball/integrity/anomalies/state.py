@@ -30,7 +30,8 @@ class DetectorState:
     start, epoch: first and last epoch processed, ns of TAI, None before the first. cell: int64[levels], the newest
     cell of each level, counted from the start; −1 before the first.
     ring: float64[levels, CELLS, n], phases (fs) of the last cells, NaN where missing, the newest last.
-    mean, square, count: [levels, windows, 2, rows]: mean (fs), variance (fs²) and number of the contrasts seen.
+    mean, square, count: [levels, windows, 2, rows]: mean (fs) and variance (fs²) of a clock's own contrasts (of a link:
+    0, and what it adds to its clocks' variance), and how many were seen.
     alarm: int64[levels, windows], cells since something was beyond its limit and not judged yet; 0 for none.
     noise_sum, noise_count: [levels, n], the block of squares in which a change of noise is looked for.
     held: int64[n], epoch (ns of TAI) until which a clock is not trusted; 0 for none.
