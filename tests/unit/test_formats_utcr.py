@@ -8,6 +8,7 @@ import pytest
 from bulletins import ROWS, utcr
 
 from timeball.formats import FormatError, parse, read_lab_series, read_utcr, recognise
+from timeball.formats.utcr import named_lab
 from timeball.instants import LeapTable, day_number, parse_utc
 
 LEAPS = LeapTable.from_offsets([(day_number(1972, 1, 1), 36), (day_number(2017, 1, 1), 37)], None, "made up")
@@ -33,6 +34,18 @@ def test_a_bad_row_of_a_week_is_named() -> None:
     (defect,) = read.defects
     assert (defect.line, defect.field, defect.text) == (12, "value", "2.3.1")
     assert set(read.labs) == set(ROWS) - {"APL"}
+
+
+def test_a_heading_of_columns_is_no_tempo2_file() -> None:
+    assert recognise(b"# MJD UTC(TB)\n61014 1.0\n61015 2.0\n") == "columns"
+
+
+@pytest.mark.parametrize(
+    ("text", "lab"),
+    [("# UTCr-UTC(AUS)\n57048 1\n", "AUS"), ("57048 1\n", None), ("# UTC(A) UTC(B)\n57048 1\n", None)],
+)
+def test_the_laboratory_that_a_series_names(text: str, lab: str | None) -> None:
+    assert named_lab(text) == lab
 
 
 def test_a_series_of_one_laboratory() -> None:
@@ -84,6 +97,7 @@ def test_a_bad_line_of_a_series_is_named_and_the_others_stay(line: str, field: s
     [
         ("61014 1.0\n", None, "of which one laboratory"),
         ("# UTC(A) UTC(B)\n61014 1.0\n", None, "of which one laboratory"),
+        ("# UTCr-UTC(AUS)\n61014 1.0\n", "OP", "AUS.*is not of OP"),
         ("", "OP", "no date and value"),
         ("hello there\n", "OP", "bad:1: MJD 'hello'"),
         ("[UTCr-UTC(k)]\n", None, "no line of MJDs"),

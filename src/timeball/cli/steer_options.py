@@ -136,11 +136,12 @@ def read_points(files: Sequence[Path], lab: str | None) -> list[PublishedPoint]:
 
 def _points_of(data: bytes, name: str, lab: str | None, leaps: LeapTable) -> tuple[list[PublishedPoint], list[Any]]:
     from timeball.formats.circular_t import CircularT, is_circular_t, read_circular_t
-    from timeball.formats.utcr import read_utcr
+    from timeball.formats.utcr import named_lab, read_utcr
     from timeball.steering.bulletins import CIRCULAR_T, UTCR, PublicationCalendar, PublishedPoint
 
     monthly = is_circular_t(data)
-    bulletin = read_circular_t(data, name, leaps) if monthly else read_utcr(data, name, leaps, lab or "LAB")
+    named = lab or named_lab(data, name) or "LAB"
+    bulletin = read_circular_t(data, name, leaps) if monthly else read_utcr(data, name, leaps, named)
     wanted = lab or (next(iter(bulletin.labs)) if len(bulletin.labs) == 1 else None)
     if wanted is None or wanted not in bulletin.labs:
         raise CommandError(f"{name}: {'no values of ' + wanted if wanted else 'of many laboratories: say --lab K'}")

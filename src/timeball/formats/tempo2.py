@@ -23,8 +23,11 @@ from timeball.readings import Readings
 KIND = "tempo2"
 FIRST_MJD, LAST_MJD = 36_204, 64_999  # atomic clocks were compared from 1958 on; tempo2's fillers begin at 65000
 _HEADING = re.compile(r"#\s*([A-Za-z]\S*)\s+([A-Za-z]\S*)(?:\s+([0-9.]+))?\s*")
-# a time scale as these files name it; words of a comment are none
-_NAME = re.compile(r"(?:UTC|TAI|TT|TA|UT1|[A-Z]{2,8})(?:\([A-Za-z0-9_-]{1,16}\))?(?:_[A-Za-z0-9]{1,8})?", re.ASCII)
+# a time scale as these files name it; words of a comment, or of a heading of plain columns, are none
+_NAME = re.compile(
+    r"(?!(?:MJD|DATE|TIME|EPOCH)$)(?:UTC|TAI|TT|TA|UT1|[A-Z]{2,8})(?:\([A-Za-z0-9_-]{1,16}\))?(?:_[A-Za-z0-9]{1,8})?",
+    re.ASCII,
+)
 _FIGURES = re.compile(rb"^[ \t]*[0-9]{1,6}(?:\.[0-9]*)?[ \t]+[-+]?[0-9.]+(?:[eEdD][-+]?[0-9]+)?(?:[ \t\r#]|$)", re.M)
 
 

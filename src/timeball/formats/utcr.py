@@ -71,7 +71,8 @@ def read_utcr(
 ) -> RapidUTC:
     """Read a weekly bulletin, or a series ``MJD value`` of one laboratory (ns), plain or gzip.
 
-    leaps: needed, since UTCr does not state TAI − UTC. lab: whose series it is, where no heading says UTC(LAB).
+    leaps: needed, since UTCr does not state TAI − UTC. lab: whose series it is; a comment may say
+    UTC(LAB) instead, and one that names others only is refused.
     A bad line is a defect, the good ones stay. Raises ``FormatError`` (file, line, field) when nothing can be used.
     """
     lines, defects = bulletin_lines(data, name)
@@ -123,15 +124,24 @@ class _Row:
     u_s: float
 
 
+def named_lab(data: bytes | str, name: str = "series") -> str | None:
+    """Give the laboratory that the comments of a series name as UTC(LAB), None when they name none or several."""
+    named = _named(bulletin_lines(data, name)[0])
+    return named.pop() if len(named) == 1 else None
+
+
+def _named(lines: Sequence[Line]) -> set[str]:
+    return {found for _, line in lines if line.lstrip().startswith(_COMMENTS) for found in _NAMED.findall(line)}
+
+
 def _lab_of(lines: Sequence[Line], lab: str | None, name: str) -> str:
-    if lab is not None:
-        return lab
-    named: set[str] = {
-        found for _, line in lines if line.lstrip().startswith(_COMMENTS) for found in _NAMED.findall(line)
-    }
-    if len(named) != 1:
+    """Give the laboratory whose series it is: the one asked for, which no comment may contradict, or the one named."""
+    named = _named(lines)
+    if lab is not None and named and lab not in named:
+        raise whole_file_error(name, " ".join(sorted(named)), f"is not of {lab}")
+    if lab is None and len(named) != 1:
         raise whole_file_error(name, " ".join(sorted(named)), "does not say of which one laboratory it is")
-    return named.pop()
+    return lab if lab is not None else named.pop()
 
 
 def _series(lines: Sequence[Line], name: str) -> tuple[list[_Row], list[Defect]]:
