@@ -21,7 +21,7 @@ ALGORITHMS = ("at1", "algos", "kalman", "all")
 if TYPE_CHECKING:
     from timeball.cli.scale_report import ScaleReport
     from timeball.formats import Defect
-    from timeball.readings import PhaseTable
+    from timeball.readings import Closure, PhaseTable
 
 COLUMNS_SHOWN = 7
 REJECTIONS_SHOWN = 12
@@ -84,17 +84,38 @@ def _all_algorithms(table: PhaseTable, defects: list[Defect], *, as_json: bool) 
 def read_table(
     files: Sequence[Path], clocks: list[str] | None, reference: str | None
 ) -> tuple[PhaseTable, list[Defect]]:
-    """Read files into one phase table, bad lines told on stderr; raises ``CommandError``."""
+    """Read files into one phase table, bad lines and what several comparators are worth told on stderr.
+
+    Raises ``CommandError``.
+    """
     from timeball.cli.inputs import load_files
-    from timeball.readings import ReadingsError, phase_table
+    from timeball.readings import ReadingsError, adjusted_table, parts_of
 
     wanted = None if clocks is None else [*clocks, *([reference] if reference else [])]
     readings, inputs = load_files(files, clocks=wanted)
     try:
-        table = phase_table(readings, reference, clocks)
+        table, closures = adjusted_table(readings, reference, clocks)
     except ReadingsError as error:
         raise CommandError(str(error)) from error
+    _tell_comparators(closures, parts_of(readings))
     return table, [defect for each in inputs for defect in each.defects]
+
+
+def _tell_comparators(closures: list[Closure], parts: list[tuple[str, ...]]) -> None:
+    """Say on stderr how well redundant comparisons agree, and which clocks were not compared with the rest."""
+    from timeball.ensemble.steps import si_time
+
+    if closures:
+        worst = max(closures, key=lambda each: each.rms_s)
+        click.echo(
+            f"{len(closures)} pairs of clocks are compared in loops, adjusted by least squares: residuals of "
+            f"{si_time(worst.rms_s)} rms at most ({worst.a} − {worst.b}).",
+            err=True,
+        )
+    apart = [name for part in parts[1:] if len(part) > 1 for name in part]
+    if apart:
+        shown = ", ".join(apart[:COLUMNS_SHOWN]) + (", …" if len(apart) > COLUMNS_SHOWN else "")
+        click.echo(f"Never compared with the others, and so not in the scale: {shown}.", err=True)
 
 
 def print_report(report: ScaleReport) -> None:
