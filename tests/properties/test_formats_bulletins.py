@@ -36,7 +36,7 @@ def mutated(draw: st.DrawFn) -> bytes:
     return data
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(st.one_of(st.binary(max_size=200), mutated()))
 def test_only_format_errors_escape_and_what_is_read_is_sane(data: bytes) -> None:
     for read in (read_circular_t, read_utcr):
@@ -77,7 +77,7 @@ def tables(draw: st.DrawFn) -> tuple[list[int], dict[str, Row]]:
     return mjd, draw(st.dictionaries(LABS, row, min_size=1, max_size=5))
 
 
-@settings(max_examples=80)
+@settings(max_examples=40)
 @given(tables())
 def test_every_printed_value_is_read(table: tuple[list[int], dict[str, Row]]) -> None:
     mjd, rows = table
@@ -93,7 +93,7 @@ def test_every_printed_value_is_read(table: tuple[list[int], dict[str, Row]]) ->
         assert math.isnan(read.labs[lab].u_a_s) == (rest == "")
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(tables(), st.data())
 def test_a_line_of_rubbish_takes_no_good_row_with_it(
     table: tuple[list[int], dict[str, Row]], data: st.DataObject
@@ -108,7 +108,7 @@ def test_a_line_of_rubbish_takes_no_good_row_with_it(
     assert [defect.line for defect in read.defects] in ([], [place + 1])
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(st.lists(st.tuples(st.integers(41_317, 88_000), NS), min_size=1, max_size=20, unique_by=lambda row: row[0]))
 def test_a_series_comes_back(rows: list[tuple[int, str]]) -> None:
     rows.sort()
