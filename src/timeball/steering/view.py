@@ -25,8 +25,9 @@ DAY_S = 86_400.0
 START_RATE = 1e-11
 # No bulletin is better than this (s): the filter never divides by nothing.
 LEAST_U_S = 1e-12
-# Flicker FM stands in the filter as the random walk with the same ADEV at this averaging time: the age of a UTCr value.
-FLICKER_AS_WALK_S = 3 * DAY_S
+# Flicker FM stands in the filter as the random walk with the same ADEV at this averaging time: a day, so that the
+# filter follows it. A longer time makes a calmer filter, and a law that answers too late.
+FLICKER_AS_WALK_S = DAY_S
 
 FloatArray = NDArray[np.float64]
 
@@ -120,7 +121,7 @@ def filtered(
 ) -> tuple[FloatArray, FloatArray]:
     """Kalman filter of phase and rate through x[n, runs], carried to `at` (TAI ns): float64[runs] each.
 
-    Model: white and random-walk FM (Zucca and Tavella 2005); flicker FM as a walk (`FLICKER_AS_WALK_S`); a published
+    Model: white and random-walk FM (Zucca and Tavella 2005); flicker FM as a walk (see above); a published
     value's noise is `u_s` with the white phase noise of the model. Filter and gains are the same for all runs.
 
     Raises
