@@ -177,3 +177,18 @@ def test_a_line_without_end_is_a_defect_and_costs_nothing(filling: str) -> None:
 def test_names_with_accents_and_ends_of_lines(encoding: str, end: str) -> None:
     text = circular_t().replace("(Paris)", "(Besançon)").replace("\n", end)
     assert read_circular_t(text.encode(encoding)).labs["OP"].place == "Besançon"
+
+
+def test_sections_are_known_by_their_words_and_not_by_their_numbers() -> None:
+    old = circular_t(rest="\n" + SECTION_3.replace("3 - Dur", "4 - Dur")).replace(
+        "2 - Difference", "2 - International Atomic Time TAI and local atomic time scales TA(k).\n\n3 - Difference"
+    )
+    read = read_circular_t(old)
+    assert [each.eal_minus_tai for each in read.steering] == [6.498e-13, 6.4e-13]
+    assert read.psfs is not None
+    assert len(read.psfs.reports) == 3
+
+
+def test_two_offsets_of_tai_on_one_line() -> None:
+    offset = "    From 2015 July 1, 0h UTC, TAI-UTC = 36 s. From 2017 January 1, 0h UTC, TAI-UTC = 37 s."
+    assert read_circular_t(circular_t(offset=offset)).epochs.tolist() == read_circular_t(circular_t()).epochs.tolist()

@@ -148,6 +148,15 @@ def sections(lines: Sequence[Line]) -> dict[int, list[Line]]:
     return parts
 
 
+def section_about(parts: dict[int, list[Line]], words: str) -> list[Line] | None:
+    """Give the section whose heading, of one line or two, has these words: numbers have changed over the years."""
+    for lines in parts.values():
+        heading = " ".join(line.strip() for _, line in lines[:2]).lower()
+        if words.lower() in heading:
+            return lines
+    return None
+
+
 def ns_to_s(text: str) -> float:
     """Give a printed number of ns in s, rounded once: 0.2 is 2e-10 and not 2.0000000000000002e-10."""
     return float(f"{text}e-9")

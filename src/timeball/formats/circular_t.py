@@ -4,8 +4,9 @@ of TAI, and the reports of primary and secondary frequency standards.
 Sign: values are UTC − UTC(k) in s; a step is that of UTC(k) itself, so UTC − UTC(k) changes by minus it; a steering
 correction is f(EAL) − f(TAI), dimensionless.
 
-Read are sections 1 (values, notes), 2 (steering) and 3 (standards, see :mod:`timeball.formats.psfs`). What it does
-not do: read the sections on GNSS times and on time links, or the HTML edition.
+Read are section 1 (values, notes) and, by the words of their headings, those on steering and on frequency standards
+(see :mod:`timeball.formats.psfs`). What it does not do: read the sections on TA(k), on GNSS times and on time links,
+or the HTML edition.
 """
 
 from __future__ import annotations
@@ -22,16 +23,18 @@ from timeball.formats.bulletin import (
     epochs_of,
     read_table,
     readings_of,
+    section_about,
     sections,
 )
 from timeball.formats.circular_t_notes import Note, Steering, Step, read_notes, read_steering, steps_of
 from timeball.formats.defects import Defect, FormatError, shown, whole_file_error
-from timeball.formats.psfs import read_psfs_lines
+from timeball.formats.psfs import STANDARDS, read_psfs_lines
 from timeball.formats.psfs_report import PSFSTable
 from timeball.instants import MJD_OF_1970, InstantError, LeapTable, day_number, format_day, from_utc_parts
 from timeball.readings import Readings
 
 KIND = "circular-t"
+STEERING = "normalized frequencies of EAL"
 MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _NUMBER = re.compile(r"\s*CIRCULAR T\s+(\d{1,4})\b.*", re.ASCII)
 _PUBLISHED = re.compile(r"\s*(\d{4})\s+([A-Z]{3,9})\.?\s+(\d{1,2})\s*,\s*(\d{1,2})h\s*UTC.*", re.ASCII | re.IGNORECASE)
@@ -87,9 +90,10 @@ def read_circular_t(data: bytes | str, name: str = "Circular T", leaps: LeapTabl
     _check_dates(dict(first).get(table.heading - 1, ""), table.mjd, table.heading, name)
     own = _covering(_offsets(first, name), table.mjd[0], leaps, name)
     notes = read_notes(first)
-    steering, bad_steering = read_steering(parts.get(2, []), name)
+    steering, bad_steering = read_steering(section_about(parts, STEERING) or [], name)
     steps, bad_steps = steps_of(notes, own, name)
-    psfs = read_psfs_lines(parts[3], name) if 3 in parts else None
+    standards = section_about(parts, STANDARDS)
+    psfs = None if standards is None else read_psfs_lines(standards, name)
     return CircularT(
         number=number,
         published=published[1].split("UTC")[0].strip() + " UTC",

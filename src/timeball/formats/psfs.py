@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from timeball.formats.bulletin import Line, bulletin_lines, sections
+from timeball.formats.bulletin import Line, bulletin_lines, section_about, sections
 from timeball.formats.defects import Defect, FormatError, shown, whole_file_error
 from timeball.formats.psfs_columns import is_heading, read_columns
 from timeball.formats.psfs_report import (
@@ -27,6 +27,7 @@ from timeball.formats.psfs_report import (
 )
 
 KIND = "psfs"
+STANDARDS = "duration of the TAI scale interval"
 FIGURES = ("d", "u_a", "u_b", "u_lab", "u_tai", "u")
 _UNIT = re.compile(r"expressed in\s+(?:units? of\s+)?10\s*\*\*\s*\(?(-\d{1,2})", re.ASCII | re.IGNORECASE)
 _REPORT = re.compile(r"\s*([A-Za-z][\w.+/]*(?:-[\w.+/]+)+|[A-Z]{2,}\d[\w-]*)\s+(\d{5})[\s-]+(\d{5})\s+(\S.*)", re.ASCII)
@@ -54,7 +55,8 @@ def read_psfs(data: bytes | str, name: str = "PSFS") -> PSFSTable:
     lines, defects = bulletin_lines(data, name)
     heading = next((place for place, (_, text) in enumerate(lines) if is_heading(text)), None)
     if heading is None:
-        table = read_psfs_lines(sections(lines).get(3, lines), name)
+        parts = sections(lines)
+        table = read_psfs_lines((section_about(parts, STANDARDS) or []) if parts else lines, name)
     else:
         table = read_columns(lines, heading, name)
     found = (*defects, *table.defects)
