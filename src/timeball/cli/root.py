@@ -22,6 +22,7 @@ SUBCOMMANDS: Table = {
     "run": "Start a station: clocks in, time scale, ledger and NTP out.",
     "scale": "Compute an ensemble time scale from files of clock comparisons.",
     "fit": "Fit the noise and drift of every clock, with intervals.",
+    "why": "Say why a clock has its weight, and how it was predicted.",
     "anomalies": "Find steps, drifts and noise changes of clocks; say whose.",
     "circular-t": "Compare UTC(k) with Circular T; predict it to the next one.",
     "psfs": "Find a scale's rate from reports of frequency standards.",
