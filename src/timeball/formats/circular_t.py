@@ -15,17 +15,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from timeball.formats.bulletin import (
-    IntArray,
-    LabValues,
-    Line,
-    bulletin_lines,
-    epochs_of,
-    read_table,
-    readings_of,
-    section_about,
-    sections,
-)
+from timeball.formats.bulletin import IntArray, LabValues, epochs_of, readings_of
+from timeball.formats.bulletin_table import read_table
+from timeball.formats.bulletin_text import Line, bulletin_lines, section_about, sections
 from timeball.formats.circular_t_notes import Note, Steering, Step, read_notes, read_steering, steps_of
 from timeball.formats.defects import Defect, FormatError, shown, whole_file_error
 from timeball.formats.psfs import STANDARDS, read_psfs_lines

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from timeball.formats.bulletin import MJD_RANGE, Line, ns_to_s
+from timeball.formats.bulletin_text import MJD_RANGE, Line, ns_to_s
 from timeball.formats.defects import Defect, shown
 from timeball.instants import DAY_NS, MJD_OF_1970, NS_PER_SECOND, InstantError, LeapTable, from_utc_parts
 

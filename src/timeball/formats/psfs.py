@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from timeball.formats.bulletin import Line, bulletin_lines, section_about, sections
+from timeball.formats.bulletin_text import Line, bulletin_lines, section_about, sections
 from timeball.formats.defects import Defect, FormatError, shown, whole_file_error
 from timeball.formats.psfs_columns import is_heading, read_columns
 from timeball.formats.psfs_report import (

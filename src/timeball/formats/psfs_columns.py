@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Sequence
 
-from timeball.formats.bulletin import Line
+from timeball.formats.bulletin_text import Line
 from timeball.formats.defects import Defect, FormatError, shown, whole_file_error
 from timeball.formats.numerals import read_number
 from timeball.formats.psfs_report import UNIT, PSFSReport, PSFSTable, ReportError, checked, read_figure, read_interval

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from timeball.formats.bulletin import MJD_RANGE
+from timeball.formats.bulletin_text import MJD_RANGE
 from timeball.formats.defects import Defect
 from timeball.formats.numerals import read_number
 
