@@ -38,7 +38,12 @@ NOISE_CLIP = 16.0  # the same in the block where a change of noise is looked for
 NOISE_BLOCK = 64
 NOISE_FREEDOM = 36.0  # of a block: neighbouring contrasts share a part of their cells
 DISCERNED = 9.0  # a second explanation that is worse by less (in χ²) is named
+PREFERENCE = (
+    6.0  # χ² by which several clocks at once must explain more than one: one clock steps more often than a link
+)
 FLOOR_FS2 = 1.0
+FIRST = 12  # contrasts against the middle of the clocks, until their variances are known enough for weights
+LEAST_SHARE = 0.4  # of a contrast's variance: else a variance that came out too small would never learn better
 
 
 @njit(cache=True, nogil=True)
@@ -95,7 +100,7 @@ def fill_weights(values: Floats, square: Floats, count: Counts, weights: Floats)
     known = False
     for i in range(n):
         weights[i] = 0.0
-        if count[i] >= 4 and not math.isnan(values[i]):
+        if count[i] >= FIRST and not math.isnan(values[i]):
             weights[i] = 1.0 / max(square[i], FLOOR_FS2)
             known = True
     if not known:
@@ -146,11 +151,11 @@ def fill_rows(
 
 @njit(cache=True, nogil=True)
 def remembered(count: int, h: int, memory: int) -> float:
-    """Contrasts that a learned level rests on: all of the first ones, then a quarter of all, at most `memory`.
+    """Contrasts that a learned level rests on: all of the first ones, then half of all, at most `memory`.
 
     The first ones are taken against a poor mean of the others, and must be forgotten as weights get better.
     """
-    return min(float(count), 4.0 * h + 0.25 * count, float(memory))
+    return min(float(count), 4.0 * h + 0.5 * count, float(memory))
 
 
 @njit(cache=True, nogil=True)
@@ -162,17 +167,17 @@ def learn(
     own: whether `square` is the variance of a clock (part of `expected`), or what a link adds to its clocks' (never
     below 0). A contrast teaches the less the more of its variance is the others'.
     """
-    count[r] = min(count[r] + 1, 4 * memory)
+    count[r] = min(count[r] + 1, 2 * memory)
     weight = 1.0 / remembered(count[r], h, memory)
     difference = value
-    if count[r] <= 4:
+    if count[r] <= FIRST:
         mean[r] += weight * difference if own else 0.0
         square[r] += weight * (difference * difference * (1.0 - weight) - square[r]) if own else 0.0
         return
     limit = CLIP * math.sqrt(max(expected, FLOOR_FS2))
     if count[r] > 4 * h:
         difference = min(max(difference, -limit), limit)
-    share = square[r] / expected if own else 1.0
+    share = max(square[r] / expected, LEAST_SHARE) if own else 1.0
     if own:
         mean[r] += weight * difference * share
     # (1 − weight) takes the mean's own scatter out, as the n − 1 of a sample variance does
@@ -359,7 +364,7 @@ def find_best(
                 variance = row_variance(r, n, gains[r], square[kind])
                 if ratio_to_limit(part, variance, count[kind, r], h, memory, threshold, least) <= 1.0:
                     continue
-                gain = part * part * gains[r]
+                gain = part * part * gains[r] - (PREFERENCE if r >= n else 0.0)
                 if gain <= best[0]:
                     continue
                 found = True
@@ -376,8 +381,9 @@ def find_best(
     for r in range(total_rows):
         if r != chosen and not math.isnan(rows[r]):
             part = rows[r]
-            if part * part * gains[r] > second:
-                second = part * part * gains[r]
+            gain = part * part * gains[r] - (PREFERENCE if r >= n else 0.0)
+            if gain > second:
+                second = gain
                 best[6] = r
     return True
 

@@ -65,7 +65,7 @@ def find_in_record(record: Record, rules: AnomalyRules | None = None) -> list[An
     start.mean, start.square = learned.mean, learned.square
     for place, h in enumerate(WINDOWS):
         # as many as were seen: the second time none of them was taken against a poor mean
-        start.count[:, place] = np.maximum(0, np.minimum(4 * (learned.count[:, place] - 4 * h), 4 * rules.memory))
+        start.count[:, place] = np.maximum(0, np.minimum(2 * (learned.count[:, place] - 4 * h), 2 * rules.memory))
     final, found = _pass(start, rules, record)
     found = sorted(found, key=lambda anomaly: (anomaly.epoch, anomaly.clocks))
     refined = [_refined(anomaly, found, record, rules, final) for anomaly in found]
@@ -203,8 +203,9 @@ def _usual_drift(anomaly: Anomaly, state: DetectorState, rules: AnomalyRules) ->
     known = [level for level in range(rules.levels) if state.count[level, window, RATE, place] >= 8 * WINDOWS[window]]
     if not known:
         return 0.0
-    cell_s = rules.interval_s * RATIO ** known[-1]
-    return float(state.mean[known[-1], window, RATE, place]) * 1e-15 / (WINDOWS[window] + 1) / cell_s**2
+    cell_s = rules.interval_s * float(RATIO ** known[-1])
+    drift_fs = float(state.mean[known[-1], window, RATE, place]) / (WINDOWS[window] + 1)
+    return drift_fs * 1e-15 / (cell_s * cell_s)
 
 
 def _others(state: DetectorState, level: int, place: int, places: list[int]) -> float:
