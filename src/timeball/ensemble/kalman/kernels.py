@@ -62,6 +62,7 @@ WIDE = 1e4  # a phase or rate not known yet has (100 sigma)² of what its first 
 LEAST_SPREAD = 2.0  # mean square error, in units of what was expected, from which a clock counts as noisier
 SPREAD_ERRORS = 20  # errors before that is believed
 CLIP = 16.0
+MANY = 24  # comparisons from which the blocks of P are worth their own treatment
 TIE = 1.000001  # ratios closer than this are equal: the choice must not hang on rounding
 
 
@@ -440,15 +441,27 @@ def mirror(P: Floats) -> None:
 
 
 @njit(cache=True, nogil=True)
-def correct(row: Floats, accepted: Flags, R: Floats, pivot: int, x: Floats, P: Floats, M: Floats) -> None:
+def correct(
+    row: Floats,
+    accepted: Flags,
+    R: Floats,
+    pivot: int,
+    members: Counts,
+    others: Counts,
+    x: Floats,
+    P: Floats,
+    M: Floats,
+    C: Floats,
+    G: Floats,
+) -> None:
     """Take in the comparisons of the accepted clocks, each against one of them: the pivot if it is there.
 
-    The channel noise R of that one stands in all comparisons; so it does not matter which one it is.
+    The channel noise R of that one stands in all comparisons; so it does not matter which one it is. members, others:
+    room for int64[N]; M, C, G: for float64[N, N + n + 3], [n, n] and [N, N + n + 3].
     """
     clocks, n = row.shape[0], P.shape[0]
     against = pivot if accepted[pivot] else -1
-    members = np.empty(clocks, dtype=np.int64)
-    m = 0
+    m, missing = 0, 0
     for i in range(clocks):
         if accepted[i]:
             if against < 0:
@@ -456,26 +469,257 @@ def correct(row: Floats, accepted: Flags, R: Floats, pivot: int, x: Floats, P: F
             elif i != against:
                 members[m] = i
                 m += 1
+        elif i != pivot:
+            others[missing] = i
+            missing += 1
     if m == 0:
         return
-    zero = against == pivot
+    if against == pivot and m >= MANY:
+        correct_phases(row, R, pivot, members[:m], others[:missing], x, P, M, C, G)
+        return
     base = P[against]
     for k in range(m):
         i = members[k]
-        source, target = P[i], M[k]
-        if zero:
-            for j in range(n):
-                target[m + j] = source[j]
-        else:
-            for j in range(n):
-                target[m + j] = source[j] - base[j]
+        source, target, S = P[i], M[k, m : m + n], M[k]
+        for j in range(n):
+            target[j] = source[j] - base[j]
+        own = source[against] - base[against] - R[against]
         for h in range(m):
-            j = members[h]
-            target[h] = (source[j] - base[j]) - (source[against] - base[against]) + R[against]
-        target[k] += R[i]
-        target[m + n] = (row[i] - row[against]) - (x[i] - x[against])
+            S[h] = target[members[h]] - own
+        S[k] += R[i]
+        S[m + n] = (row[i] - row[against]) - (x[i] - x[against])
     eliminate(M, m, m + n + 1)
     downdate(M, m, n, x, P)
+
+
+@njit(cache=True, nogil=True)
+def correct_phases(
+    row: Floats,
+    R: Floats,
+    pivot: int,
+    members: Counts,
+    others: Counts,
+    x: Floats,
+    P: Floats,
+    M: Floats,
+    C: Floats,
+    G: Floats,
+) -> None:
+    """The same when the pivot is there, so that just the members' coordinates u are measured: three fifths of the work.
+
+    With S = A + R, A = P_uu, R = D + ρ11ᵀ (ρ the pivot's channel): A⁺ = R − R S⁻¹R, B⁺ = R S⁻¹B for the covariance B
+    with the rest (the others' phases, rates and so on), C⁺ = C − Bᵀ S⁻¹ B for that of the rest. Rows [S | T | B | ν | 1],
+    T = D with its columns turned round, are eliminated to [Lᵀ | L⁻¹D | W | y | g]; L⁻¹D is triangular, and what is not
+    zero stands together. The upper triangle of P, then its mirror.
+    """
+    m, p, clocks, n = members.shape[0], others.shape[0], row.shape[0], P.shape[0]
+    q = p + n - clocks
+    rho = R[pivot]
+    tail = 2 * m  # where B begins
+    width = tail + q + 2
+    for k in range(m):
+        i = members[k]
+        source, target = P[i], M[k]
+        for h in range(m):
+            target[h] = source[members[h]] + rho
+            target[m + h] = 0.0
+        target[k] += R[i]
+        target[tail - 1 - k] = R[i]
+        take_rest(source, others, clocks, target[tail : tail + q])
+        target[tail + q] = (row[i] - row[pivot]) - x[i]
+        target[tail + q + 1] = 1.0
+    eliminate_both(M, m, width)
+    for a in range(q):
+        take_rest(P[others[a] if a < p else clocks + a - p], others, clocks, C[a, :q])
+    # G: [TᵀT | TᵀW | Tᵀy | Tᵀg], the lower triangle of the first; v = Wᵀg
+    v = G[m, :q]
+    for k in range(m):
+        G[k, : m + q + 2] = 0.0
+    v[:] = 0.0
+    s, gy = 0.0, 0.0
+    for k in range(m):
+        y, g = M[k, tail + q], M[k, tail + q + 1]
+        s += g * g
+        gy += g * y
+        w = M[k, tail : tail + q]
+        for a in range(q):
+            v[a] += g * w[a]
+        for a in range(p):
+            x[others[a]] += w[a] * y
+        for a in range(p, q):
+            x[clocks + a - p] += w[a] * y
+    subtract_squares(M, m, tail, q, C)
+    add_products(M, m, width, G)
+    for a in range(q):
+        put_rest(C[a, :q], a, others, clocks, P[others[a] if a < p else clocks + a - p])
+    for a in range(p):
+        for b in range(a):
+            P[others[b], others[a]] = C[b, a]
+    both = rho * (1.0 - rho * s)
+    for k in range(m):
+        i, found = members[k], G[k]
+        own = rho * found[m + q + 1]
+        for h in range(k + 1):
+            value = both - own - rho * G[h, m + q + 1] - found[m - 1 - h]
+            if h == k:
+                value += R[i]
+            P[members[h], i] = value
+        of_rest = found[m : m + q]
+        for a in range(q):
+            of_rest[a] += rho * v[a]
+        for a in range(p):
+            if others[a] > i:
+                P[i, others[a]] = of_rest[a]
+            else:
+                P[others[a], i] = of_rest[a]
+        target = P[i, clocks:]
+        for a in range(n - clocks):
+            target[a] = of_rest[p + a]
+        x[i] += ((row[i] - row[pivot]) - x[i]) - found[m + q] - rho * gy
+    mirror_down(P)
+
+
+@njit(cache=True, nogil=True)
+def take_rest(source: Floats, others: Counts, clocks: int, target: Floats) -> None:
+    """Copy what a row holds for the others' phases and for all that is no phase."""
+    p = others.shape[0]
+    for a in range(p):
+        target[a] = source[others[a]]
+    end, part = target[p:], source[clocks:]
+    for a in range(end.shape[0]):
+        end[a] = part[a]
+
+
+@njit(cache=True, nogil=True)
+def put_rest(source: Floats, first: int, others: Counts, clocks: int, target: Floats) -> None:
+    """Copy it back, from place `first` on: the upper triangle, but for the phases among themselves."""
+    p = others.shape[0]
+    for a in range(first, p):
+        target[others[a]] = source[a]
+    begin = max(first, p)
+    end, part = target[clocks + begin - p :], source[begin:]
+    for a in range(part.shape[0]):
+        end[a] = part[a]
+
+
+@njit(cache=True, nogil=True)
+def mirror_down(P: Floats) -> None:
+    """Copy the upper triangle to the lower, in tiles."""
+    n = P.shape[0]
+    for first in range(0, n, 16):
+        last = min(first + 16, n)
+        for i in range(first, n):
+            for j in range(first, min(last, i)):
+                P[i, j] = P[j, i]
+
+
+@njit(cache=True, nogil=True)
+def eliminate_both(M: Floats, rows: int, width: int) -> None:
+    """`eliminate` for rows [S | T | ...] with T triangular from the right: what is zero in T is passed over."""
+    for first in range(0, rows, 4):
+        last = min(first + 4, rows)
+        for m in range(first, last):
+            front, back = M[m, m:rows], M[m, 2 * rows - 1 - m : width]
+            for k in range(first, m):
+                a = M[k, m:rows]
+                fa = a[0]
+                for i in range(rows - m):
+                    front[i] -= fa * a[i]
+                a, other = M[k, 2 * rows - 1 - k : width], M[m, 2 * rows - 1 - k : width]
+                for i in range(a.shape[0]):
+                    other[i] -= fa * a[i]
+            # a comparison that says nothing is no comparison
+            part = 1.0 / math.sqrt(front[0]) if front[0] > 0.0 else 0.0
+            for i in range(rows - m):
+                front[i] *= part
+            for i in range(back.shape[0]):
+                back[i] *= part
+        if last - first < 4:
+            return
+        begin = 2 * rows - last
+        length = width - begin
+        for m in range(last, rows):
+            row = M[m, m:rows]
+            a, b, c, d = M[first, m:rows], M[first + 1, m:rows], M[first + 2, m:rows], M[first + 3, m:rows]
+            fa, fb, fc, fd = a[0], b[0], c[0], d[0]
+            for i in range(rows - m):
+                row[i] = row[i] - fa * a[i] - fb * b[i] - fc * c[i] - fd * d[i]
+            row = M[m, begin:width]
+            a, b, c, d = (
+                M[first, begin:width],
+                M[first + 1, begin:width],
+                M[first + 2, begin:width],
+                M[first + 3, begin:width],
+            )
+            for i in range(length):
+                row[i] = row[i] - fa * a[i] - fb * b[i] - fc * c[i] - fd * d[i]
+
+
+@njit(cache=True, nogil=True)
+def subtract_squares(M: Floats, rows: int, first: int, n: int, C: Floats) -> None:
+    """C ← C − WᵀW, the upper triangle; W the columns first..first+n−1 of M, eight rows at a time."""
+    last = first + n
+    k = 0
+    while k + 8 <= rows:
+        for i in range(n):
+            row, at = C[i, i:n], first + i
+            a, b, c, d = M[k, at:last], M[k + 1, at:last], M[k + 2, at:last], M[k + 3, at:last]
+            e, f, g, h = M[k + 4, at:last], M[k + 5, at:last], M[k + 6, at:last], M[k + 7, at:last]
+            fa, fb, fc, fd, fe, ff, fg, fh = a[0], b[0], c[0], d[0], e[0], f[0], g[0], h[0]
+            for j in range(n - i):
+                row[j] = (
+                    row[j]
+                    - fa * a[j]
+                    - fb * b[j]
+                    - fc * c[j]
+                    - fd * d[j]
+                    - fe * e[j]
+                    - ff * f[j]
+                    - fg * g[j]
+                    - fh * h[j]
+                )
+        k += 8
+    while k < rows:
+        for i in range(n):
+            row, a = C[i, i:n], M[k, first + i : last]
+            fa = a[0]
+            for j in range(n - i):
+                row[j] -= fa * a[j]
+        k += 1
+
+
+@njit(cache=True, nogil=True)
+def add_products(M: Floats, rows: int, width: int, G: Floats) -> None:
+    """G ← G + Tᵀ[T | ...] for M of `eliminate_both`; row i from the column of T that belongs to row i."""
+    k = 0
+    while k + 8 <= rows:
+        for i in range(k + 8):
+            first = 2 * rows - 1 - i
+            row = G[i, rows - 1 - i : width - rows]
+            a, b, c, d = M[k, first:width], M[k + 1, first:width], M[k + 2, first:width], M[k + 3, first:width]
+            e, f, g, h = M[k + 4, first:width], M[k + 5, first:width], M[k + 6, first:width], M[k + 7, first:width]
+            fa, fb, fc, fd, fe, ff, fg, fh = a[0], b[0], c[0], d[0], e[0], f[0], g[0], h[0]
+            for j in range(width - first):
+                row[j] = (
+                    row[j]
+                    + fa * a[j]
+                    + fb * b[j]
+                    + fc * c[j]
+                    + fd * d[j]
+                    + fe * e[j]
+                    + ff * f[j]
+                    + fg * g[j]
+                    + fh * h[j]
+                )
+        k += 8
+    while k < rows:
+        for i in range(k + 1):
+            first = 2 * rows - 1 - i
+            row, a = G[i, rows - 1 - i : width - rows], M[k, first:width]
+            fa = a[0]
+            for j in range(width - first):
+                row[j] += fa * a[j]
+        k += 1
 
 
 @njit(cache=True, nogil=True)
@@ -558,6 +802,13 @@ def share_out(wanted: Floats, cap: float, weights: Floats) -> bool:
             count += 1
     if count == 0:
         return False
+    if cap >= 1.0:
+        total = 0.0
+        for i in range(clocks):
+            total += wanted[i]
+        for i in range(clocks):
+            weights[i] = wanted[i] / total
+        return True
     limit = cap if cap * count > 1.0 else 1.0 / count
     held = np.zeros(clocks, dtype=np.bool_)
     at_limit = 0
@@ -805,7 +1056,9 @@ def advance_rows(
     """
     rows, clocks = X.shape
     n, stages = P.shape[0], stage_s.shape[0]
-    M = np.empty((clocks, clocks + n + 1))
+    M = np.empty((clocks, clocks + n + 3))
+    numbers, others = np.empty(clocks, dtype=np.int64), np.empty(clocks, dtype=np.int64)
+    C, G = np.empty((n, n)), np.empty((clocks + 1, clocks + n + 3))
     noise, stage_noise = np.empty((clocks, 6)), np.empty((clocks, stages, 2))
     left, gain = np.empty(stages), np.empty(stages)
     factor, shares, R_now = np.ones(clocks), np.zeros(clocks), np.empty(clocks)
@@ -962,7 +1215,7 @@ def advance_rows(
                     )
         for i in range(n):
             before[i] = x[i]
-        correct(row, accepted, R_now, pivot, x, P, M)
+        correct(row, accepted, R_now, pivot, numbers, others, x, P, M, C, G)
         # the common mode
         rung = choose_carriers(accepted, absorbed, carried, counts, hold, min_learned, carriers)
         if rung > 0:
