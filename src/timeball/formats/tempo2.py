@@ -32,14 +32,10 @@ _FIGURES = re.compile(rb"^[ \t]*[0-9]{1,6}(?:\.[0-9]*)?[ \t]+[-+]?[0-9.]+(?:[eEd
 
 
 def is_tempo2_clock(head: bytes) -> bool:
-    """Tell from its beginning whether a file is one: a heading of two time scales, and MJD and seconds below it.
-
-    Comments alone will do: a history of imports may fill the beginning.
-    """
+    """Tell from its beginning whether a file is one: a heading of two time scales, then comments, MJD and seconds."""
     if _heading(head) is None:
         return False
-    whole = head[: head.rfind(b"\n") + 1].split(b"\n")
-    return _FIGURES.search(head) is not None or all(line.lstrip()[:1] in (b"#", b"") for line in whole)
+    return _FIGURES.search(head) is not None or all(line[:1] in (b"#", b"") for line in head.splitlines())
 
 
 def parse_tempo2_clock(data: bytes, name: str, leaps: LeapTable | None) -> Parsed:
