@@ -64,6 +64,8 @@ def sentences(status: dict[str, Any]) -> Iterator[str]:
         for clock in status["clocks"]
     )
     yield format_table(["clock", "kind", "weight", "x against TA(k)", "state", "why"], rows, left=2)
+    for anomaly in status["anomalies"]:
+        yield f"anomaly  {anomaly}"
     for alarm in status["alarms"]:
         yield f"ALARM    {alarm}"
 

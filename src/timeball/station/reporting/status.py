@@ -12,6 +12,7 @@ import math
 import os
 import time
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +30,17 @@ from timeball.station.observing.judging import FOUND
 from timeball.station.page.clockpage import ObserverPage, PageReader, ServedTime, TimekeeperPage, now_from_page
 from timeball.station.page.serverpage import ServerPage, server_page
 from timeball.station.recording.ledger_reader import LedgerReader
-from timeball.station.recording.newest import newest_entry
+from timeball.station.recording.newest import newest_entries, newest_entry
 from timeball.station.reporting.series import Series
-from timeball.station.reporting.statusparts import clock_rows, leap_part, mjd_of, output_part, refid_words, scale_part
+from timeball.station.reporting.statusparts import (
+    anomaly_words,
+    clock_rows,
+    leap_part,
+    mjd_of,
+    output_part,
+    refid_words,
+    scale_part,
+)
 from timeball.station.reporting.witnesses import witnessing_alarms, witnessing_part
 
 Payload = dict[str, Any]
@@ -49,6 +58,7 @@ WORD_OF = {
     "witnessing": ("witnessing", "witness"),
 }
 """What is wanted of the ledger: the newest entry of a type by the stream whose word it is."""
+ANOMALIES_SHOWN = 5
 
 
 class StatusReader:
@@ -61,6 +71,7 @@ class StatusReader:
         self.leaps: LeapTable = station_leaps(self.config)
         self.series = Series(self.reader, self.config, self.leaps)
         self._newest: dict[str, Payload | None] = dict.fromkeys(WORD_OF)
+        self._anomalies: list[str] = []
         self._seen = 0
 
     def status(self) -> Payload:
@@ -82,6 +93,7 @@ class StatusReader:
             "witnessing": witnessing,
             "ntp": {"listen": list(self.config.ntp.listen), **self._server_counts()},
             "processes": self._processes(),
+            "anomalies": list(self._anomalies),
             "alarms": alarms,
         }
 
@@ -101,6 +113,9 @@ class StatusReader:
             entry = newest_entry(self.reader, kind, stream, since=self._seen)
             if entry is not None:
                 self._newest[name] = canonical.decode(entry.payload or b"")
+        found = islice(newest_entries(self.reader, "anomaly", TIMEKEEPING, since=self._seen), ANOMALIES_SHOWN)
+        words = [anomaly_words(canonical.decode(entry.payload or b""), self.leaps) for entry in found]
+        self._anomalies = [*words, *self._anomalies][:ANOMALIES_SHOWN]
         self._seen = size
 
     def _now(self) -> tuple[ServedTime, Pages]:

@@ -18,7 +18,17 @@ STATES = {
     "no weight": "zero weight",
     "missing": "missing",
 }
-LEARNING = ("learning", "starting", "joined", "rate step", "noise changed")
+LEARNING = (
+    "learning",
+    "starting",
+    "joined",
+    "rate step",
+    "noise changed",
+    "back",
+    "unproven",
+    "first windows",
+    "came in",
+)
 LAMPS = {"in use": "green", "zero weight": "green", "learning": "yellow", "left out": "yellow", "missing": "grey"}
 ORDINARY = {
     "ok": "weight from its prediction errors",
@@ -69,11 +79,17 @@ def scale_part(scale: Payload | None, now_tai_ns: int, config: Config, leaps: Le
     """Which algorithm, and how old its newest epoch is; `now_tai_ns` 0 while time is not known."""
     epoch = int(scale["epochs"][-1]) if scale is not None else None
     return {
-        "algorithm": "AT1",
+        "algorithm": scale["algorithm"] if scale is not None else None,
         "epoch_utc": format_utc(Instant.from_ns(epoch), leaps, 0) if epoch is not None else None,
         "age_s": (now_tai_ns - epoch) / 1e9 if epoch is not None and now_tai_ns else None,
         "interval_s": config.ensemble.interval_s,
     }
+
+
+def anomaly_words(anomaly: Payload, leaps: LeapTable) -> str:
+    """One recorded anomaly in a sentence."""
+    found = format_utc(Instant.from_ns(int(anomaly["found"])), leaps, 0)
+    return f"{anomaly['words']}; found {found}"
 
 
 def output_part(scale: Payload | None, served: Payload | None, steer: Payload | None, config: Config) -> Payload:
