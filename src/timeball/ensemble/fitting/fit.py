@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +14,7 @@ import numpy.typing as npt
 from timeball.ensemble.errors import EnsembleError
 from timeball.ensemble.fitting.covariances import POWERS
 from timeball.ensemble.fitting.drifts import drifts
+from timeball.ensemble.fitting.expecting import expected
 from timeball.ensemble.fitting.intervals import interval
 from timeball.ensemble.fitting.mending import mend
 from timeball.ensemble.fitting.moments import lags_of
@@ -29,14 +29,15 @@ KINDS = ("wpm", "wfm", "ffm", "rwfm")
 KINDS_BY_LAGS = {1: ("wfm",), 2: ("wfm",), 3: ("wpm", "wfm"), 4: ("wpm", "wfm", "rwfm")}
 FEWEST = 8
 SIGNIFICANT = 3.0
-SEEN = 0.35
+MOST_OF_MEASURED = 2.0
 
 
 @dataclass(frozen=True, eq=False)
 class NoiseFit:
     """What was found about the clocks of a record.
 
-    clocks: those that were fitted. noise: their coefficients (ADEV at 1 s of each noise). drift, u_drift: 1/s, against
+    clocks: those that were fitted. noise: their coefficients (ADEV at 1 s of each noise), as
+    expected values (`expecting`): what a filter should be told. drift, u_drift: 1/s, against
     the mean of the clocks (k = 1). mended: bad readings and phase steps taken out before. unfitted: clocks with too few
     readings, and why in words. kinds: the noises asked for. interval_s, span_s: of the record. goodness: χ² of each
     clock's mean squares over their number, 1 or less when the noises explain them. problem, solution: the
@@ -72,7 +73,8 @@ class NoiseFit:
         i, p = self.clocks.index(clock), self.kinds.index(coefficient)
         low, high = interval(self.problem, self.solution, i, p, confidence)
         unit = self.interval_s ** POWERS[coefficient]
-        return math.sqrt(low / unit), math.sqrt(high / unit)
+        value: float = getattr(self.noise[clock], coefficient)
+        return min(math.sqrt(low / unit), value), max(math.sqrt(high / unit), value)
 
     def u(self, clock: str, coefficient: str) -> float:
         """Standard uncertainty of a coefficient: half the width of its interval at 68.3 %."""
@@ -94,17 +96,16 @@ def fit_noise(table: PhaseTable, kinds: tuple[str, ...] | None = None) -> NoiseF
     asked = tuple(kinds) if kinds is not None else KINDS_BY_LAGS.get(len(lags), KINDS)
     problem = Problem(x, lags, asked, interval_s)
     solution = solve(problem)
+    theta = _expected(problem, solution)
     clocks = tuple(table.clocks[j] for j in kept)
-    drift, u_drift = drifts(x / interval_s, _likely(solution), asked)
+    drift, u_drift = drifts(x / interval_s, theta, asked)
     drift, u_drift = drift / interval_s, u_drift / interval_s
     return NoiseFit(
         clocks=clocks,
         kinds=asked,
         interval_s=interval_s,
         span_s=span_s,
-        noise={
-            name: _noise(solution.theta[i], asked, interval_s, drift[i], u_drift[i]) for i, name in enumerate(clocks)
-        },
+        noise={name: _noise(theta[i], asked, interval_s, drift[i], u_drift[i]) for i, name in enumerate(clocks)},
         drift=dict(zip(clocks, drift.tolist(), strict=True)),
         u_drift=dict(zip(clocks, u_drift.tolist(), strict=True)),
         goodness=_goodness(solution, clocks),
@@ -144,17 +145,20 @@ def _noise(theta: FloatArray, kinds: tuple[str, ...], interval_s: float, drift: 
     return ClockNoise(**levels, drifts=bool(abs(drift) > SIGNIFICANT * u_drift))
 
 
-def _likely(solution: Solution) -> FloatArray:
-    """Coefficients [n, kinds] to reckon uncertainties of drifts with: between those found and their means.
+def _expected(problem: Problem, solution: Solution) -> FloatArray:
+    """Expected coefficients [n, kinds]; never so great that one noise alone gave twice what was measured.
 
-    A noise found absent is often only not seen, and the drift would be taken for better known than it is; the mean of a
-    coefficient, given the data and that it is not negative, errs to the other side (`bench/fit.py` counts).
+    Two clocks cannot be told apart, and their likely values, shared alike, are all there is.
     """
-    s = np.sqrt(np.maximum(np.diag(solution.covariance), 1e-300)).reshape(solution.free.shape)
-    t = np.maximum(solution.free / s, -5.0)
-    phi = np.exp(-0.5 * t * t) / math.sqrt(2.0 * math.pi)
-    below = np.vectorize(NormalDist().cdf)(t)
-    return np.asarray(SEEN * solution.theta + (1.0 - SEEN) * s * (t + phi / below), dtype=np.float64)
+    n, kinds = solution.theta.shape
+    if n < 3:
+        return solution.theta
+    blocks = np.array([solution.covariance[i * kinds : (i + 1) * kinds, i * kinds : (i + 1) * kinds] for i in range(n)])
+    spread = np.full(solution.moments.mean_square.shape, np.inf)
+    spread[solution.used] = np.sqrt(np.diag(solution.model))
+    greatest = MOST_OF_MEASURED * (problem.variances(solution.theta, solution.moments) + 2.0 * spread)  # [lags, n]
+    most = (greatest[:, :, None] / problem.phi.T[:, None, :]).min(axis=0)
+    return np.asarray(np.minimum(expected(solution.free, blocks), most), dtype=np.float64)
 
 
 def _goodness(solution: Solution, clocks: tuple[str, ...]) -> dict[str, float]:
