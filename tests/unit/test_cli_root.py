@@ -77,8 +77,9 @@ def test_help_imports_no_room() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_subcommand_is_a_module_with_a_command_and_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    if not (Path(root.__file__).parent / f"{name}.py").exists():
-        pytest.fail(f"timeball/cli/{name}.py is missing")
+    module = name.replace("-", "_")
+    if not (Path(root.__file__).parent / f"{module}.py").exists():
+        pytest.fail(f"timeball/cli/{module}.py is missing")
     assert root.run([name, "--help"]) == 0
     shown = capsys.readouterr().out
     assert shown.startswith(f"Usage: timeball {name} ")

@@ -30,7 +30,7 @@ SUBCOMMANDS: Table = {
     "report": "Write a laboratory's daily, weekly or monthly report.",
     "stability": "Compute Allan deviations of phase or frequency records.",
     "simulate": "Write simulated clocks and compare their ADEV with the theory.",
-    "status": "Show the time, the bound, the clocks and the leases of a station.",
+    "status": "Show time, bound, clocks and leases of a station.",
     "verify": "Verify a ledger offline: signatures, tree, payloads, rollback.",
     "replay": "Recompute scale and steers from a ledger and compare.",
     "prove": "Write one file that proves what was served at a moment.",
