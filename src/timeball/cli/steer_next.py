@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from timeball.cli.output import CommandError
-from timeball.cli.steer_options import Choice
+from timeball.cli.steer_options import U_CIRCULAR_T_S, Choice
 from timeball.ensemble.noise import ClockNoise
 from timeball.steering.bulletins import PublicationCalendar, PublishedPoint, day_start, known_points, mjd_at
 from timeball.steering.decide import History, RollBackError, propose, roll_back
 from timeball.steering.offset import OffsetUnknown
 from timeball.steering.prediction import Band, PredictionError, predict_band
-from timeball.steering.stepper import StepperCommand
+from timeball.steering.stepper import StepperCommand, commanded_phases
 from timeball.steering.view import view_of
 
 # Of the values a year back, those older than this are taken five days apart: they tell of the rate, not of today.
@@ -79,7 +79,7 @@ def look_ahead(
     now = day_start(at_mjd if at_mjd is not None else mjd_at(max(point.published for point in points)) + 1)
     known = _thinned(known_points(points, now), now)
     steers = [command for command in record if command.epoch <= now]
-    bands = _Bands(known, now, confidence)
+    bands = _Bands(known, steers, now, confidence)
     rate_now = steers[-1].rate if steers else 0.0
     if take_back:
         try:
@@ -90,7 +90,7 @@ def look_ahead(
         x_s = float(view.x[-1, 0]) if view.x.size else float("nan")
         answer = (x_s, float("nan"), command.rate, False, False, why)
     else:
-        law = options.law_for(bands.noise(steers))
+        law = options.law_for(bands.noise)
         assert law is not None
         envelope, minimum = options.limits()
         try:
@@ -100,7 +100,7 @@ def look_ahead(
         answer = (said.x_s, said.y, said.rate, said.limited, said.held, said.why)
     x_s, y, rate, limited, held, why = answer
     ahead = [*steers, StepperCommand(steers[-1].id + 1 if steers else 1, now, rate)]
-    band, without, no_band = bands.of(ahead), bands.of(steers), bands.trouble
+    band, without, no_band = bands.of(ahead), bands.without, bands.trouble
     return Next(
         now,
         len(known),
@@ -121,34 +121,43 @@ def look_ahead(
 
 
 class _Bands:
-    """Bands of the next Circular T from one past."""
+    """The band of the next Circular T that a steer tells on, from one past."""
 
-    def __init__(self, known: list[PublishedPoint], now: int, confidence: float) -> None:
-        self.epochs = np.array([point.epoch for point in known], dtype=np.int64)
-        self.x_s = np.array([point.x_s for point in known])
-        self.u_s = np.array([point.u_s for point in known])
+    def __init__(
+        self, known: list[PublishedPoint], steers: Sequence[StepperCommand], now: int, confidence: float
+    ) -> None:
         calendar = PublicationCalendar()
         self.published, mjds = calendar.next_circular_t(now - 1)
         while day_start(mjds[-1]) <= now:
             # a steer tells only on days still to come
             self.published, mjds = calendar.next_circular_t(self.published)
-        self.mjds, self.confidence, self.trouble = tuple(mjds), confidence, ""
-
-    def of(self, steers: Sequence[StepperCommand]) -> Band | None:
-        """The band if these steers are in force; None, and words in `trouble`, when the past is too short."""
-        at = np.array([day_start(mjd) for mjd in self.mjds], dtype=np.int64)
+        self.mjds, self.steers, self.trouble = tuple(mjds), steers, ""
+        self.at = np.array([day_start(mjd) for mjd in mjds], dtype=np.int64)
         try:
-            return predict_band(
-                self.epochs, self.x_s, at, u_s=self.u_s, u_at_s=0.3e-9, confidence=self.confidence, steers=steers
+            self.without: Band | None = predict_band(
+                np.array([point.epoch for point in known], dtype=np.int64),
+                np.array([point.x_s for point in known]),
+                self.at,
+                u_s=np.array([point.u_s for point in known]),
+                u_at_s=U_CIRCULAR_T_S,
+                confidence=confidence,
+                steers=steers,
             )
         except PredictionError as error:
-            self.trouble = str(error)
-            return None
+            self.without, self.trouble = None, str(error)
 
-    def noise(self, steers: Sequence[StepperCommand]) -> ClockNoise:
+    def of(self, steers: Sequence[StepperCommand]) -> Band | None:
+        """The band if these steers follow instead: the free scale is the same, and steers are known exactly."""
+        if self.without is None:
+            return None
+        more = commanded_phases(steers, self.at) - commanded_phases(self.steers, self.at)
+        x_s, low_s, high_s = (getattr(self.without, name) + more for name in ("x_s", "low_s", "high_s"))
+        return self.without._replace(x_s=x_s, low_s=low_s, high_s=high_s)
+
+    @property
+    def noise(self) -> ClockNoise:
         """What the past says of the free scale, or something typical where it says nothing."""
-        band = self.of(steers)
-        return TYPICAL if band is None else band.noise
+        return TYPICAL if self.without is None else self.without.noise
 
 
 def _thinned(known: list[PublishedPoint], now: int) -> list[PublishedPoint]:

@@ -157,30 +157,33 @@ class Posterior:
         return np.array(rows)
 
     def _factor(self, parts: FloatArray) -> None:
+        # One factor of past and future together: its corner is a root of what the past leaves open.
+        from timeball.steering.kernels import factor_all
+
         rows = self.z.shape[1]
-        joint = np.einsum("kj,jab->kab", self.nodes, parts)
-        factor = np.linalg.cholesky(joint[:, :rows, :rows])
-        self.half_log_det = np.log(np.diagonal(factor, axis1=1, axis2=2)).sum(axis=1)
-        self.whiten = np.linalg.inv(factor)
-        cross = np.matmul(self.whiten, joint[:, :rows, rows:])
-        self.gain = cross
-        left = joint[:, rows:, rows:] - np.matmul(cross.transpose(0, 2, 1), cross)
-        variance = np.maximum(np.diagonal(left, axis1=1, axis2=2), 0.0)
-        self.spread = np.sqrt(variance)
-        values, vectors = np.linalg.eigh(left)
-        self.root = vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :]
+        lower = np.ascontiguousarray(np.einsum("kj,jab->kab", self.nodes, parts))
+        factor_all(lower)
+        self.lower = lower
+        self.half_log_det = np.log(np.diagonal(lower[:, :rows, :rows], axis1=1, axis2=2)).sum(axis=1)
+        self.root = lower[:, rows:, rows:]
+        self.spread = np.sqrt((self.root * self.root).sum(axis=2))
+
+    def _whiten(self, x: FloatArray) -> FloatArray:
+        from timeball.steering.kernels import solve_all
+
+        return np.asarray(solve_all(self.lower, self.z.shape[1], np.ascontiguousarray(self.z.T @ x)))
 
     def of(self, x_s: FloatArray) -> Prediction:
         """Predict series x_s[n] or x_s[n, r] (s), one column a series."""
         x = np.asarray(x_s, dtype=np.float64).reshape(self.z.shape[0], -1) / NS
-        white = np.matmul(self.whiten, self.z.T @ x)
+        white = self._whiten(x)
         square = (white * white).sum(axis=1)
         if math.isinf(self.freedom):
             weight, scale = np.ones_like(square), np.ones_like(square)
         else:
             scale = np.sqrt(square / self.freedom)
             weight = self._weigh(square, scale)
-        mean = self.extrapolate @ x + np.matmul(self.gain.transpose(0, 2, 1), white)
+        mean = self.extrapolate @ x + np.matmul(self.lower[:, white.shape[1] :, : white.shape[1]], white)
         kept = (weight > NEGLIGIBLE).any(axis=1)
         return Prediction(weight[kept], mean[kept], self.spread[kept], self.root[kept], scale[kept], self.freedom)
 
@@ -196,7 +199,7 @@ class Posterior:
     def coefficients(self, x_s: FloatArray) -> ClockNoise:
         """Coefficients of one series x_s[n] (s): the mean over the posterior of each squared."""
         x = np.asarray(x_s, dtype=np.float64).reshape(self.z.shape[0], 1) / NS
-        white = np.matmul(self.whiten, self.z.T @ x)
+        white = self._whiten(x)
         square = (white * white).sum(axis=1)
         scale = np.ones_like(square) if math.isinf(self.freedom) else np.sqrt(square / self.freedom)
         weight = np.ones_like(square) if math.isinf(self.freedom) else self._weigh(square, scale)
