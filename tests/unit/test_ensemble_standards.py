@@ -177,3 +177,19 @@ def test_the_tail_of_chi2(chi2: float, degrees: int, tail: float) -> None:
     assert chi2_tail(chi2, degrees) == pytest.approx(tail, rel=1e-6)
     assert chi2_tail(0.0, degrees) == 1.0
     assert math.isnan(chi2_tail(chi2, 0))
+
+
+def test_neither_the_order_of_reports_nor_the_origin_of_time_nor_a_useless_report_matters() -> None:
+    reports = [
+        report(f"{lab}-1", 61000 + 15 * k, 61025 + 15 * k, k * 1e-16, 2e-16, 1e-16) for k, lab in enumerate("ABCB")
+    ]
+    found = estimate_rate(reports, 61000, 61060)
+    turned = estimate_rate(reports[::-1], 61000, 61060)
+    later = [report(each.standard, each.start_mjd + 7, each.end_mjd + 7, each.d, 2e-16, 1e-16) for each in reports]
+    useless = [*reports, report("D-1", 61000, 61030, 1e-12, 1e-9)]
+    for other in (turned, estimate_rate(later, 61007, 61067), estimate_rate(useless, 61000, 61060)):
+        assert other.d == pytest.approx(found.d, rel=1e-6)
+        assert other.u == pytest.approx(found.u, rel=1e-6)
+    assert turned.weights[::-1] == pytest.approx(found.weights)
+    raised = [report(each.standard, each.start_mjd, each.end_mjd, each.d + 5e-15, 2e-16, 1e-16) for each in reports]
+    assert estimate_rate(raised, 61000, 61060).d == pytest.approx(found.d + 5e-15)
