@@ -47,7 +47,9 @@ def run(arguments: list[str]) -> str:
 
 def test_every_command_ran(walked: tuple[Path, dict[str, str]]) -> None:
     _, printed = walked
-    assert {line.split()[0] for line in printed} >= {"simulate", "stability", "scale", "report"}
+    assert {line.split()[0] for line in printed} >= {
+        "simulate", "stability", "fit", "scale", "why", "anomalies", "circular-t", "steer", "report",
+    }  # fmt: skip
     assert all(printed.values())
 
 
