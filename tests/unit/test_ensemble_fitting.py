@@ -15,6 +15,7 @@ from timeball.ensemble.fitting import NoiseFit, fit_noise
 from timeball.ensemble.fitting.covariances import PairDensity, differences, hadamard
 from timeball.ensemble.fitting.curves import curves
 from timeball.ensemble.fitting.deviates import deviates, skewed
+from timeball.ensemble.fitting.expecting import expected
 from timeball.ensemble.fitting.mending import mend
 from timeball.ensemble.fitting.moments import lags_of, moments
 from timeball.ensemble.fitting.solving import Problem, non_negative, solve
@@ -131,6 +132,22 @@ def test_curves_go_through_what_was_measured(fitted: NoiseFit) -> None:
         score = (curve.measured - curve.fitted) / np.hypot(curve.u_measured, curve.u_fitted)
         assert np.nanmax(np.abs(score[:5])) < 4.0
         assert np.all(np.diff(curve.tau_s) > 0)
+
+
+def test_expected_values_are_means_of_truncated_normal_numbers() -> None:
+    # of one alone at zero √(2/π) of its standard deviation; far from zero itself; correlated ones by drawing
+    alone = expected(np.array([[0.0, 20.0]]), np.array([np.diag([4.0, 1.0])]))[0]
+    assert alone == pytest.approx([2.0 * math.sqrt(2.0 / math.pi), 20.0], rel=1e-4)
+    free, covariance = np.array([-0.5, 1.0, 0.2]), np.array([[1.0, -0.7, 0.3], [-0.7, 1.5, -0.2], [0.3, -0.2, 0.5]])
+    drawn = np.random.default_rng(SEED).multivariate_normal(free, covariance, size=200_000)
+    mean = drawn[(drawn > 0.0).all(axis=1)].mean(axis=0)
+    assert expected(free[None], covariance[None])[0] == pytest.approx(mean, rel=0.04)
+
+
+def test_no_noise_of_three_clocks_or_more_is_taken_for_absent(fitted: NoiseFit) -> None:
+    # the most likely value of some is zero, and a filter told so would give them all weight at long times
+    assert (fitted.solution.theta == 0.0).any()
+    assert all(getattr(fitted.noise[clock], kind) > 0.0 for clock in fitted.clocks for kind in fitted.kinds)
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 12))

@@ -3,7 +3,8 @@
 Unknowns are θ[clock, kind], the Allan variance that each noise gives at one step. Every round weighs the moments by
 the covariances that the last θ predicts; at rest this solves the score equations of a Gaussian quasi-likelihood, so the
 weights bring no bias of their own. The unconstrained solution may be negative where a noise is absent: it is kept, as
-it is unbiased and its distribution is what the intervals come from; the constrained one is the answer.
+it is unbiased and its distribution is what intervals and expected values come from; the constrained one is what the
+moments are weighed with.
 """
 
 from __future__ import annotations
