@@ -184,6 +184,7 @@ def write_ledger(state: Path, items: Iterable[Item], origin: str = "timeball.exa
 SMALL = """
 [ensemble]
 snapshot_every = 2
+anomalies = false
 [simulation]
 utc_every_s = 60.0
 [history]
