@@ -27,7 +27,8 @@ Counts = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
 CELLS = 28  # 6h + 4 for the longest window: room for a change, for the longest wait after it and for h cells before
-PATIENCE = (8, 14)  # 3h + 2: a change that goes on after so many cells is judged as it stands
+PATIENCE = (8, 14)  # 3h + 2: of a change that goes on after so many cells what is past is judged
+LONGEST = (16, 14)  # and all of it after so many, while it still stands in the ring
 WINDOWS = (2, 4)
 RATIO = 4  # epochs of a level's cell to those of the level below
 DELAY = 10  # cells of a level wait so long before they make one of the next: changes are taken out of them by then
@@ -423,6 +424,7 @@ def settle(
     cell: Counts,
     level: int,
     place: int,
+    latest: int,
     member: Flags,
     against_all: bool,
     mean: Floats,
@@ -435,14 +437,17 @@ def settle(
     found: Floats,
     filled: int,
 ) -> int:
-    """Tell what happened in a ring that gave an alarm: one change after the other, each taken out; gives `filled`."""
+    """Tell what happened in a ring that gave an alarm: one change after the other, each taken out; gives `filled`.
+
+    latest: the last place to judge. What explains most after it may be the edge of something not yet in the ring.
+    """
     h = WINDOWS[place]
     n, total_rows = ring.shape[2], member.shape[0]
     best, fit = np.zeros(7), np.zeros(2)
     work, weights = np.empty(n), np.empty(n)
     rows, gains = np.empty(total_rows), np.empty(total_rows)
     span, first = RATIO**level, filled
-    for _ in range(8):
+    for _ in range(16):
         cells = ring[level]
         if not find_best(
             cells,
@@ -460,6 +465,8 @@ def settle(
             break
         kind, k, r = int(best[1]), int(best[2]), int(best[3])
         size, u = best[4], best[5]
+        if k > latest:
+            break
         scatter = local_scatter(
             cells,
             k,
@@ -733,11 +740,33 @@ def push_cell(
             if waited < h or (loud and waited < PATIENCE[place]):
                 alarm[level, place] += 1
                 continue
+            if loud and waited < LONGEST[place]:
+                filled = settle(
+                    ring,
+                    cell,
+                    level,
+                    place,
+                    newest - h,
+                    member,
+                    against_all,
+                    mean,
+                    square,
+                    count,
+                    threshold,
+                    least,
+                    memory,
+                    now,
+                    found,
+                    filled,
+                )
+                alarm[level, place] += 1
+                continue
             filled = settle(
                 ring,
                 cell,
                 level,
                 place,
+                newest,
                 member,
                 against_all,
                 mean,
