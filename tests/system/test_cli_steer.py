@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from timeball.cli.steer import command
 
 AUS, OP = "groundstate-utck-tools/utcraus.txt", "bipm-circular-t/cirt.456.txt"
-SMALL = ("--runs", "8", "--days", "150", "--seed", "3")
+SMALL = ("--runs", "8", "--days", "130", "--seed", "3")
 
 
 def call(*arguments: object) -> Any:
@@ -27,18 +27,18 @@ def told(*arguments: object) -> Any:
     return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("law", ["weekly", "monthly", "pole", "lqg"])
+@pytest.mark.parametrize("law", ["monthly", "pole", "lqg"])
 def test_a_steered_scale_stays_nearer_than_a_free_one(law: str) -> None:
-    study = told("simulate", *SMALL, "--law", law)
-    # half a year is short for a law that answers once a month and may change little
-    assert study["rms_s"] < (0.8 if law == "monthly" else 0.2) * study["free_rms_s"]
+    study = told("simulate", *SMALL, "--law", law, "--max-change", "2e-14")
+    # a few months are short for a law that answers once a month
+    assert study["rms_s"] < (0.6 if law == "monthly" else 0.2) * study["free_rms_s"]
     assert study["low_s"] < study["median_s"] < study["high_s"]
     assert [band["mjd"] % 5 for band in study["bands"]] == [4] * len(study["bands"])
     widths = [band["high_s"] - band["low_s"] for band in study["bands"]]
     assert widths[-1] > 2 * widths[0]
     assert study["covered"] >= 0.6  # 8 runs at 95 %
-    assert study["steers"] >= (4 if law == "monthly" else 19)
-    assert study["change_rms"] <= 5e-15
+    assert study["steers"] >= (4 if law == "monthly" else 17)
+    assert 0.0 < study["change_rms"] <= 2e-14
 
 
 def test_without_a_law_nothing_is_steered_and_the_seed_decides() -> None:

@@ -17,6 +17,8 @@ from timeball.steering.minimum_step import MinimumStep
 from timeball.steering.offset import OffsetUnknown
 from timeball.steering.pole_placement import PolePlacement
 from timeball.steering.stepper import StepperCommand, commanded_phase
+from timeball.steering.view import filtered
+from timeball.steering.view import line as line_through
 
 DAY_S = 86_400.0
 WEEK_S = 7 * DAY_S
@@ -133,3 +135,14 @@ def test_a_steer_is_taken_back_and_its_phase_stays() -> None:
         roll_back(steers, 1, now)
     with pytest.raises(RollBackError, match="no steer has the id 7"):
         roll_back(steers, 7, now)
+
+
+def test_one_laboratory_and_many_give_the_same_bits() -> None:
+    rng = np.random.default_rng(11)
+    epochs = np.array([day_start(FIRST + day) for day in range(40)], dtype=np.int64)
+    x, u_s = np.cumsum(rng.normal(0.0, 1e-9, (40, 5)), axis=0), rng.uniform(1e-10, 1e-9, 40)
+    now = day_start(FIRST + 44)
+    for estimate in (lambda z: line_through(epochs, z, now), lambda z: filtered(epochs, z, u_s, NOISE, now)):
+        many = np.array(estimate(x))
+        for run in range(5):
+            assert np.array_equal(np.array(estimate(x[:, run : run + 1]))[:, 0], many[:, run])
