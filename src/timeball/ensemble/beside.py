@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from timeball.ensemble.scale import without
+from timeball.ensemble.scale import counted_weight, through_clocks, without
 from timeball.ensemble.steps import Steps
 from timeball.readings import PhaseTable
 
@@ -39,20 +39,14 @@ def against_equal_weights(table: PhaseTable, clock: str) -> FloatArray:
 def difference(of: Steps, minus: Steps) -> FloatArray:
     """Scale `of` minus scale `minus` (s) at the epochs of both, without mean offset and rate; the same table made both.
 
-    clock − minus less clock − of is of − minus, through whichever clock was measured.
+    clock − minus less clock − of is of − minus, through every clock that counted in both.
     """
     order = [minus.clocks.index(name) for name in of.clocks]
-    apart = _first_present(minus.x[:, order] - of.x)
+    weight = counted_weight(of) * counted_weight(minus)[:, order]
+    apart = through_clocks(minus.x[:, order] - of.x, weight)
     straight = _lines(of.epochs, apart[:, None])[:, 0]
     out: FloatArray = apart - straight
     return out
-
-
-def _first_present(values: FloatArray) -> FloatArray:
-    """The first value of each row that is not NaN, NaN where there is none."""
-    known = np.isfinite(values)
-    first = np.argmax(known, axis=1)
-    return np.where(known.any(axis=1), values[np.arange(len(values)), first], np.nan)
 
 
 def _lines(epochs: npt.NDArray[np.int64], x: FloatArray) -> FloatArray:

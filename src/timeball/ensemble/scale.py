@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from timeball.ensemble import codes
 from timeball.ensemble.errors import EnsembleError
 from timeball.ensemble.steps import Steps
 from timeball.readings import PhaseTable
@@ -53,7 +54,8 @@ def leave_one_out(table: PhaseTable, clock: str, run: Callable[[PhaseTable], Sca
     others = without(table, clock)
     steps = run(others).steps
     order = [steps.clocks.index(name) for name in others.clocks]
-    phases: FloatArray = table.x[:, table.clocks.index(clock)] + _first_finite(steps.x[:, order] - others.x)
+    apart = steps.x[:, order] - others.x
+    phases: FloatArray = table.x[:, table.clocks.index(clock)] + through_clocks(apart, counted_weight(steps)[:, order])
     return phases
 
 
@@ -74,6 +76,25 @@ def mean_weights(steps: Steps) -> dict[str, float]:
     epochs = int((steps.weight.sum(axis=1) > 0).sum())
     total = steps.weight.sum(axis=0) / max(epochs, 1)
     return {name: float(total[j]) for j, name in enumerate(steps.clocks)}
+
+
+def counted_weight(steps: Steps) -> FloatArray:
+    """The weights [m, n] of readings that counted; 0 for the others."""
+    weight: FloatArray = np.where(np.isin(steps.code, codes.NOT_COUNTED), 0.0, steps.weight)
+    return weight
+
+
+def through_clocks(apart: FloatArray, weight: FloatArray) -> FloatArray:
+    """One number an epoch from what every clock says of it, [m, n]: the weighted mean; NaN where nobody says anything.
+
+    Where x are the readings themselves (AT1, ALGOS) all clocks say the same. Where they are estimates (Kalman), each
+    brings the noise of its own reading.
+    """
+    shares = np.where(np.isfinite(apart), weight, 0.0)
+    total = shares.sum(axis=1)
+    mean = (shares * np.where(np.isfinite(apart), apart, 0.0)).sum(axis=1) / np.where(total > 0, total, 1.0)
+    out: FloatArray = np.where(total > 0, mean, _first_finite(apart))
+    return out
 
 
 def _first_finite(values: FloatArray) -> FloatArray:
