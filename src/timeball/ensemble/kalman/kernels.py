@@ -57,7 +57,6 @@ Counts = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
 NS_PER_S = 1e9
-LN4 = 1.3862943611198906
 WIDE = 1e4  # a phase or rate not known yet has (100 sigma)² of what its first reading will tell: no digits are lost
 LEAST_SPREAD = 2.0  # mean square error, in units of what was expected, from which a clock counts as noisier
 SPREAD_ERRORS = 20  # errors before that is believed
@@ -222,53 +221,16 @@ def predict_rows(
 
 
 @njit(cache=True, nogil=True)
-def predict_columns(
-    tau: float,
-    pivot: int,
-    drift: Counts,
-    stage: Counts,
-    drifting: Counts,
-    flickering: Counts,
-    left: Floats,
-    gain: Floats,
-    P: Floats,
-) -> None:
-    """P ← P Φᵀ: the same of the columns."""
-    clocks, stages, n = drift.shape[0], left.shape[0], P.shape[0]
-    half = 0.5 * tau * tau
-    d_pivot, z_pivot = drift[pivot], stage[pivot]
-    for a in range(n):
-        row = P[a]
-        u, r = row[:clocks], row[clocks : 2 * clocks]
-        for i in range(clocks):
-            u[i] += tau * r[i]
-        for i in drifting:
-            e = row[drift[i]]
-            u[i] += half * e
-            r[i] += tau * e
-        for i in flickering:
-            z = stage[i]
-            gained = 0.0
-            for k in range(stages):
-                gained += gain[k] * row[z + k]
-            u[i] += gained
-        if d_pivot >= 0 or z_pivot >= 0:
-            away, of_rate = 0.0, 0.0
-            if d_pivot >= 0:
-                away = half * row[d_pivot]
-                of_rate = tau * row[d_pivot]
-            if z_pivot >= 0:
-                for k in range(stages):
-                    away += gain[k] * row[z_pivot + k]
-            for i in range(clocks):
-                u[i] -= away
-                r[i] -= of_rate
-            u[pivot] = 0.0
-            r[pivot] = 0.0
-        for i in flickering:
-            z = stage[i]
-            for k in range(stages):
-                row[z + k] *= left[k]
+def transpose(P: Floats) -> None:
+    """P ← Pᵀ in place, in tiles."""
+    n = P.shape[0]
+    for first in range(0, n, 16):
+        last = min(first + 16, n)
+        for i in range(first, n):
+            for j in range(first, min(last, i)):
+                lower = P[i, j]
+                P[i, j] = P[j, i]
+                P[j, i] = lower
 
 
 @njit(cache=True, nogil=True)
@@ -508,9 +470,9 @@ def correct_phases(
     """The same when the pivot is there, so that just the members' coordinates u are measured: three fifths of the work.
 
     With S = A + R, A = P_uu, R = D + ρ11ᵀ (ρ the pivot's channel): A⁺ = R − R S⁻¹R, B⁺ = R S⁻¹B for the covariance B
-    with the rest (the others' phases, rates and so on), C⁺ = C − Bᵀ S⁻¹ B for that of the rest. Rows [S | T | B | ν | 1],
-    T = D with its columns turned round, are eliminated to [Lᵀ | L⁻¹D | W | y | g]; L⁻¹D is triangular, and what is not
-    zero stands together. The upper triangle of P, then its mirror.
+    with the rest (the others' phases, rates and so on), C⁺ = C − Bᵀ S⁻¹ B for that of the rest.
+    Rows [S | T | B | ν | 1], T = D with its columns turned round, are eliminated to [Lᵀ | L⁻¹D | W | y | g].
+    L⁻¹D is triangular, and what is not zero stands together. The upper triangle of P, then its mirror.
     """
     m, p, clocks, n = members.shape[0], others.shape[0], row.shape[0], P.shape[0]
     q = p + n - clocks
@@ -779,7 +741,8 @@ def judge(
             if not testable[i]:
                 continue
             error[i] = (row[i] - x[i]) - mean
-            variance[i] = P[i, i] + R[i] - 2.0 * along[i] + of_mean
+            spread = P[i, i] + R[i] - 2.0 * along[i] + of_mean
+            variance[i] = spread if spread > 0.0 else 0.0  # of one clock against itself: nothing, but for rounding
             if not members[i]:
                 continue
             count += 1
@@ -1099,7 +1062,8 @@ def advance_rows(
             common[1] += tau * d
             predict_mean(tau, pivot, drift, stage, left, gain, x)
             predict_rows(tau, pivot, drift, stage, drifting, flickering, left, gain, P)
-            predict_columns(tau, pivot, drift, stage, drifting, flickering, left, gain, P)
+            transpose(P)  # (Φ P)ᵀ = P Φᵀ
+            predict_rows(tau, pivot, drift, stage, drifting, flickering, left, gain, P)
             add_noise(pivot, anchored, drift, stage, noise, stage_noise, factor, P)
         # who is here, and who can be tested
         any_rated, some, nobody = False, False, True

@@ -25,7 +25,7 @@ VARIANCE = 2.0  # ln 16 / (2 ln 2): of a stage, in units of ffm²
 LN4 = 1.3862943611198906
 FLOOR_S2 = 1e-30  # (1 fs)²: phases are recorded to 1 fs
 LEAST_Q = 1e-40  # white FM of 1e-20 at 1 s: no clock is as quiet, and no weight becomes infinite
-DRIFT_SPREAD = 10.0  # a drift not known yet: ten times what the clock's noise does in a day, a day
+DRIFT_SPREAD = 2.0  # a drift not known yet: twice what the clock's noise does in a day, a day
 
 
 class ClockModels(NamedTuple):
