@@ -10,6 +10,7 @@ import pytest
 from bulletins import circular_t, utcr
 
 from timeball.station.configuration.config import ConfigError, parse_config
+from timeball.station.configuration.configwords import explain
 from timeball.station.configuration.settings import Bulletins, Config, Station, Steering
 from timeball.station.fold.published import Bulletin, parse_bulletin
 from timeball.station.instruments.bulletinfolder import BulletinFolder
@@ -117,3 +118,22 @@ def test_the_laboratory_is_the_station_unless_it_is_named() -> None:
     named: Any = msgspec.structs.replace(config, steering=Steering(laboratory="PTB"))
     assert rules_of(named).steering.laboratory == "PTB"
     assert rules_of(named, 2).steering.laboratory == ""
+
+
+def test_the_words_of_a_configuration_name_what_runs_and_what_is_answered() -> None:
+    text = """
+[ensemble]
+algorithm = "kalman"
+beside = ["at1", "algos"]
+[steering]
+law = "utcr"
+dry_run = true
+[bulletins]
+folder = "from-the-bipm"
+"""
+    words = " ".join(explain(parse_config(text)))
+    assert "TA(TB) is carried by kalman; beside it at1 and algos are computed and recorded." in words
+    assert "is steered by each new UTCr" in words
+    assert "dry run" in words
+    assert "UTC(TB) are taken from from-the-bipm" in words
+    assert "carried by" not in " ".join(explain(Config()))

@@ -10,6 +10,8 @@ from timeball.station.configuration.settings import (
     ReplayInstrument,
 )
 
+ON_BULLETINS = {"utcr": "UTCr", "circular-t": "Circular T"}
+
 
 def explain(config: Config) -> list[str]:
     """One sentence a matter, in the order in which a nanosecond passes through the station."""
@@ -17,6 +19,7 @@ def explain(config: Config) -> list[str]:
         *_clocks(config),
         *(_instrument(item, config) for item in config.instrument),
         _steering(config),
+        *_bulletins(config),
         _actuator(config),
         _leases(config),
         _addresses(config),
@@ -32,6 +35,9 @@ def _clocks(config: Config) -> list[str]:
         f"A step of TA({config.station.name}) every {ensemble.interval_s:g} s; weights from prediction errors of "
         f"{ensemble.memory_s / 86400:g} days, none above {ensemble.cap:.0%}.",
     ]
+    if ensemble.algorithm != "at1" or ensemble.beside:
+        beside = f"; beside it {' and '.join(ensemble.beside)} are computed and recorded" if ensemble.beside else ""
+        sentences.append(f"TA({config.station.name}) is carried by {ensemble.algorithm}{beside}.")
     idle = ", ".join(clock.name for clock in config.clock if clock.zero_weight)
     return [*sentences, f"Measured but without weight: {idle}."] if idle else sentences
 
@@ -52,11 +58,22 @@ def _steering(config: Config) -> str:
     steering = config.steering
     if not steering.enabled:
         return "Nothing is steered."
+    towards = f"towards {steering.utc} every {steering.interval_s / 3600:g} h"
+    if steering.law in ON_BULLETINS:
+        towards = f"by each new {ON_BULLETINS[steering.law]}"
+    dry = "; it is a dry run: proposals are recorded and not done" if steering.dry_run else ""
     return (
-        f"UTC({config.station.name}) is steered towards {steering.utc} every {steering.interval_s / 3600:g} h, by at "
+        f"UTC({config.station.name}) is steered {towards}, by at "
         f"most {steering.max_rate_change:g} in rate a time, {steering.max_rate:g} in rate at all, and "
-        f"{steering.max_phase_per_day_s * 1e9:g} ns a day."
+        f"{steering.max_phase_per_day_s * 1e9:g} ns a day{dry}."
     )
+
+
+def _bulletins(config: Config) -> list[str]:
+    if not config.bulletins.folder:
+        return []
+    laboratory = config.steering.laboratory or config.station.name
+    return [f"Bulletins with a value of UTC({laboratory}) are taken from {config.bulletins.folder} and recorded."]
 
 
 def _actuator(config: Config) -> str:
