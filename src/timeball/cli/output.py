@@ -63,6 +63,7 @@ _CODES_BY_NAME = {
     "FormatError": ExitCode.USAGE,
     "StabilityError": ExitCode.USAGE,
     "EnsembleError": ExitCode.USAGE,
+    "PredictionError": ExitCode.USAGE,
     "AnomalyError": ExitCode.USAGE,
     "ReportError": ExitCode.USAGE,
     "OSError": ExitCode.USAGE,
