@@ -80,8 +80,12 @@ def false_alarms(seeds: tuple[int, ...]) -> Figure:
 
 
 def links_of(lab: DrawnLaboratory) -> dict[str, str]:
-    """Two links of a quarter of the clocks each; the rest, the reference among them, is compared on the spot."""
-    others = [name for name in lab.clocks if name != lab.reference]
+    """Two links, each of a quarter of the clocks and of clocks alike; the rest, the reference too, is on the spot.
+
+    Alike, because where one clock is far better than the others of its link nothing in the readings tells its step from
+    one of the link until the others have seen it too (the words of the anomaly then say that it could be either).
+    """
+    others = sorted((name for name in lab.clocks if name != lab.reference), key=lambda name: lab.noise[name].wfm)
     quarter = max(2, len(lab.clocks) // 4)
     groups = {"L1": others[:quarter], "L2": others[quarter : 2 * quarter]}
     return {name: link for link, names in groups.items() for name in names}
