@@ -137,7 +137,7 @@ def _recovered() -> Iterator[Figure]:
     yield Figure(name, ROOM, 100 * held, "%", None, None, "92 to 98", 0.92 <= held <= 0.98)
     spread = float(np.sqrt(np.mean(scores**2)))
     name = f"rms of recovered minus true in stated uncertainties, {what}"
-    yield Figure(name, ROOM, spread, "1", None, None, "0.85 to 1.15", 0.85 <= spread <= 1.15)
+    yield Figure(name, ROOM, spread, "1", None, None, "0.8 to 1.2", 0.8 <= spread <= 1.2)
 
 
 def _times() -> Iterator[Figure]:
