@@ -39,7 +39,7 @@ Recorded = dict[tuple[str, str], list[Payload]]
 # Half a day is enough for a steer towards UTC (24 readings of it) and a snapshot, when both come more often than usual.
 SMALL: dict[str, dict[str, object]] = {
     "history": {"days": 0.6},
-    "ensemble": {"interval_s": 20.0, "snapshot_every": 6, "rules_version": 3, "beside": ["algos", "kalman"]},
+    "ensemble": {"interval_s": 20.0, "snapshot_every": 6, "rules_version": 3, "beside": ["algos"]},
     "simulation": {"utc_every_s": 1800.0},
     "ntp": {"listen": ["127.0.0.1:1"]},
     # a witness that is not there, so that the quorum is missing
