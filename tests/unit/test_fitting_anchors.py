@@ -44,6 +44,13 @@ def test_a_maser_whose_drift_happens_to_be_none_is_no_anchor() -> None:
     assert "H0" not in driftless(noise, drift, u, YEAR_S)
 
 
+def test_a_passive_maser_is_not_needed() -> None:
+    """Half as noisy as the caesium clocks, it would pull more than all of them by a drift that nobody can exclude."""
+    noise, drift, u = laboratory(0, 7, np.random.default_rng(3))
+    noise["P"], drift["P"], u["P"] = ClockNoise(wfm=6e-13, ffm=2.8e-15, rwfm=1e-18), 5e-22, 5e-22
+    assert "P" not in driftless(noise, drift, u, YEAR_S)
+
+
 def test_what_all_share_changes_nothing() -> None:
     noise, drift, u = laboratory(3, 6, np.random.default_rng(2))
     moved = {name: value + 5e-20 for name, value in drift.items()}

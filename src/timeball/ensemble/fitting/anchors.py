@@ -19,6 +19,7 @@ from timeball.ensemble.noise import ClockNoise
 
 PART = 12.0  # a month of a year: the longest averaging time at which a record still says something of a clock
 COVERAGE = 2.0
+PULL = 0.5
 OF_NORMAL = 1.4826  # σ over the median absolute deviation
 OF_MEDIAN = 1.2533  # uncertainty of a median over that of a mean
 
@@ -30,7 +31,7 @@ def driftless(
 
     drift, u_drift: 1/s, of the clocks of `noise`; span_s: length of the record they come from. A clock qualifies when
     its drift against the median of all, with twice its uncertainty, adds less to its Allan deviation at a twelfth of
-    the record (drift · τ/√2) than its noise does. When none does the one that comes nearest is taken.
+    the record (drift · τ/√2) than its noise does, and when it is not much quieter than most of these. When none does the nearest is taken.
     """
     names = list(noise)
     tau_s = span_s / PART
@@ -41,5 +42,7 @@ def driftless(
     u = np.hypot(np.array([u_drift[name] for name in names]), u_middle)
     own = np.array([math.sqrt(noise[name].avar(tau_s)) for name in names])
     ratio = (apart + COVERAGE * u) * (tau_s / math.sqrt(2.0)) / np.maximum(own, 1e-300)
-    most = max(1.0, float(ratio.min()))
-    return frozenset(name for name, each in zip(names, ratio.tolist(), strict=True) if each <= most)
+    anchors = ratio <= max(1.0, float(ratio.min()))
+    # the quietest pull hardest, and of their drift the least is known: they are not needed where others will do
+    anchors &= own >= PULL * float(np.median(own[anchors]))
+    return frozenset(name for name, each in zip(names, anchors.tolist(), strict=True) if each)
