@@ -31,7 +31,8 @@ def driftless(
 
     drift, u_drift: 1/s, of the clocks of `noise`; span_s: length of the record they come from. A clock qualifies when
     its drift against the median of all, with twice its uncertainty, adds less to its Allan deviation at a twelfth of
-    the record (drift · τ/√2) than its noise does, and when it is not much quieter than most of these. When none does the nearest is taken.
+    the record (drift · τ/√2) than its noise does, and when it is not much quieter than most that do. When none does
+    the one that comes nearest is taken.
     """
     names = list(noise)
     tau_s = span_s / PART
