@@ -11,6 +11,7 @@ import pytest
 from timeball.ensemble import codes
 from timeball.ensemble.errors import EnsembleError, StateError
 from timeball.ensemble.kalman import KalmanParameters, KalmanState, advance
+from timeball.ensemble.kalman.layout import with_pivot
 from timeball.ensemble.noise import ClockNoise
 from timeball.ensemble.steps import Steps
 from timeball.readings import PhaseTable
@@ -197,12 +198,28 @@ def test_the_pivot_of_the_filter_does_not_matter() -> None:
     phases = simulate(11, m=240)
     table = table_of(phases)
     state, _ = advance(KalmanState.empty(), RULES, part(table, slice(0, 120)))
-    from timeball.ensemble.kalman.layout import with_pivot
-
     _, plain = advance(state, RULES, part(table, slice(120, None)))
     for name in NAMES:
         _, seen = advance(with_pivot(state, name), RULES, part(table, slice(120, None)))
         assert np.abs(seen.x - plain.x).max() < 1e-15
+
+
+def test_what_the_pivot_does_is_seen_from_any_other() -> None:
+    """A step of phase, later one of rate, of the clock that all others are held against."""
+    phases = simulate(11)
+    phases[150:, 0] += 2e-8
+    phases[220:, 0] += 2e-12 * TAU_S * np.arange(80)
+    state, _ = advance(KalmanState.empty(), RULES, part(table_of(phases), slice(0, 100)))
+    assert state.pivot == "A"
+    rest = part(table_of(phases), slice(100, 300))
+    _, seen = advance(state, RULES, rest)
+    _, other = advance(with_pivot(state, "F"), RULES, rest)
+    assert codes.PHASE_STEP in seen.code[:70, 0]
+    assert codes.RATE_STEP in seen.code[120:, 0]
+    np.testing.assert_array_equal(seen.code, other.code)
+    np.testing.assert_allclose(seen.x, other.x, rtol=0, atol=1e-15)
+    _, plain = advance(state, RULES, part(table_of(simulate(11)), slice(100, 300)))
+    assert np.abs((seen.x - plain.x)[:, 4:]).max() < 3e-11
 
 
 def test_a_clock_without_weight_does_not_move_the_scale() -> None:

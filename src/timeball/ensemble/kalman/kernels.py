@@ -253,7 +253,7 @@ def add_noise(
             P[i, clocks + i] += f * noise[i, 1]
             P[clocks + i, i] += f * noise[i, 1]
             P[clocks + i, clocks + i] += f * noise[i, 3]
-        if drift[i] >= 0:
+        if drift[i] >= 0 and (anchored or i != pivot):
             e = drift[i]
             P[e, e] += f * noise[i, 5]
             if i != pivot:
@@ -285,7 +285,7 @@ def add_noise(
         r[pivot] = 0.0
         u[clocks + pivot] = 0.0
         r[clocks + pivot] = 0.0
-        if drift[pivot] >= 0:
+        if drift[pivot] >= 0 and anchored:
             e = drift[pivot]
             u[e] -= ud
             r[e] -= rd
@@ -839,28 +839,50 @@ def take_rate(i: int, r: int, moved: float, since: float, variance: float, x: Fl
 
 
 @njit(cache=True, nogil=True)
+def displace(
+    i: int, pivot: int, clocks: int, order: int, moved: float, variance: float, x: Floats, P: Floats, common: Floats
+) -> None:
+    """Move the phase (order 0) or the rate (1) of clock i against all others, and doubt it by a variance.
+
+    The pivot's own coordinate is zero by definition: what it does, all others do the other way.
+    """
+    first = order * clocks
+    if i != pivot:
+        x[first + i] += moved
+        P[first + i, first + i] += variance
+        return
+    common[order] += moved
+    for j in range(clocks):
+        if j != pivot:
+            x[first + j] -= moved
+            for k in range(clocks):
+                if k != pivot:
+                    P[first + j, first + k] += variance
+
+
+@njit(cache=True, nogil=True)
 def absorb_step(
     i: int,
-    r: int,
+    pivot: int,
+    clocks: int,
     epoch: int,
     error: float,
     variance: float,
     steps: int,
     x: Floats,
     P: Floats,
+    common: Floats,
     counts: Counts,
     marks: Floats,
 ) -> tuple[int, float]:
     """Move clock i to where it is, for good: a step of its phase, or of its rate as well. Gives code and figure."""
-    x[i] += error
-    P[i, i] += WIDE * variance
+    displace(i, pivot, clocks, 0, error, WIDE * variance, x, P, common)
     if abs(counts[i, STREAK]) < steps:
         counts[i, STREAK] = 0
         counts[i, BEYOND] = 0
         return PHASE_STEP, error
     slope = (error - marks[i, FIRST_ERROR]) / ((epoch - counts[i, STREAK_EPOCH]) / NS_PER_S)
-    x[r] += slope
-    P[r, r] += slope * slope
+    displace(i, pivot, clocks, 1, slope, slope * slope, x, P, common)
     counts[i, LEARNED] = 0
     marks[i, AGE_S] = 0.0
     counts[i, STREAK] = 0
@@ -871,7 +893,8 @@ def absorb_step(
 @njit(cache=True, nogil=True)
 def doubt(
     i: int,
-    r: int,
+    pivot: int,
+    clocks: int,
     epoch: int,
     error: float,
     variance: float,
@@ -881,6 +904,7 @@ def doubt(
     noisy: int,
     x: Floats,
     P: Floats,
+    common: Floats,
     counts: Counts,
     marks: Floats,
 ) -> tuple[int, float]:
@@ -899,11 +923,11 @@ def doubt(
     marks[i, BEYOND_SQUARES] += factor * error * error / variance
     if abs(onward) <= 0.5 * abs(marks[i, LAST_ERROR]) / abs(counts[i, STREAK]):
         counts[i, STREAK] = 0
-        return absorb_step(i, r, epoch, error, variance, steps, x, P, counts, marks)
+        return absorb_step(i, pivot, clocks, epoch, error, variance, steps, x, P, common, counts, marks)
     if onward * counts[i, STREAK] > 0.0:
         counts[i, STREAK] += 1 if counts[i, STREAK] > 0 else -1
         if abs(counts[i, STREAK]) >= steps:
-            return absorb_step(i, r, epoch, error, variance, steps, x, P, counts, marks)
+            return absorb_step(i, pivot, clocks, epoch, error, variance, steps, x, P, common, counts, marks)
     else:
         begin_streak(i, epoch, error, counts, marks)
     marks[i, LAST_ERROR] = error
@@ -911,7 +935,7 @@ def doubt(
         marks[i, SPREAD] = marks[i, BEYOND_SQUARES] / counts[i, BEYOND]
         counts[i, SPREAD_COUNT] = SPREAD_ERRORS
         counts[i, STREAK] = 0
-        absorb_step(i, r, epoch, error, variance, steps, x, P, counts, marks)
+        absorb_step(i, pivot, clocks, epoch, error, variance, steps, x, P, common, counts, marks)
         counts[i, LEARNED] = 0
         return NOISE_STEP, math.nan
     return LEFT_OUT, math.nan
@@ -1106,7 +1130,8 @@ def advance_rows(
             if counts[i, STREAK] != 0:
                 code, figure = doubt(
                     i,
-                    clocks + i,
+                    pivot,
+                    clocks,
                     now,
                     error[i],
                     variance[i],
@@ -1116,6 +1141,7 @@ def advance_rows(
                     noise_count,
                     x,
                     P,
+                    common,
                     counts,
                     marks,
                 )
