@@ -25,7 +25,8 @@ from timeball.ensemble.noise import ClockNoise
 from timeball.ensemble.standards_noise import Report, report_covariance, scale_covariance
 from timeball.readings import FloatArray
 
-# EAL, of the size that the BIPM states for it: 1.4e-15 at 1 d, a floor of 3e-16, and 2e-17 √(τ/d).
+# EAL, of the size usually given for it (not checked against a text of the BIPM): 1.4e-15 at 1 d, a floor of 3e-16,
+# and 2e-17 √(τ/d). Whoever knows better gives another.
 EAL_NOISE = ClockNoise(wfm=1.4e-15 * 86_400**0.5, ffm=3.0e-16, rwfm=2.0e-17 / 86_400**0.5)
 
 

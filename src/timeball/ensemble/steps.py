@@ -134,8 +134,11 @@ def _ratio(steps: Steps, i: int, j: int, ratio: float | None = None) -> str:
     return f"prediction error {si_time(error)} is {ratio:.{digits}f} sigma"
 
 
+_WEIGHED_BY = {"ALGOS": "how well its rates were foretold", "Kalman": "its noise"}
+
+
 def _ok(steps: Steps, i: int, j: int) -> str:
-    return f"weight {steps.weight[i, j]:.3f} from its prediction errors"
+    return f"weight {steps.weight[i, j]:.3f} from {_WEIGHED_BY.get(steps.algorithm, 'its prediction errors')}"
 
 
 def _at_cap(steps: Steps, i: int, j: int) -> str:
