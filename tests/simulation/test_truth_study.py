@@ -11,15 +11,21 @@ from bench.truth import (
     FITTED,
     HINDSIGHT,
     SEEDS,
+    TOLD,
     TRUE,
+    WALKS,
     Study,
     covariance_by_year,
     study,
     table_of,
     tau_words,
     theory,
+    told,
+    true_rules,
 )
+from msgspec.structs import replace
 
+from timeball.ensemble.noise import ClockNoise
 from timeball.simulation.drawn import draw_laboratory
 
 SEED = 9003  # not of the study
@@ -33,7 +39,7 @@ def small() -> Study:
 
 
 def test_every_scale_stands_beside_the_truth(small: Study) -> None:
-    assert set(small.sigma) >= {TRUE, FITTED, AT1, ALGOS, BEST, HINDSIGHT, READ}
+    assert set(small.sigma) >= {TRUE, FITTED, AT1, ALGOS, BEST, HINDSIGHT, READ, TOLD, WALKS}
     for sigma in small.sigma.values():
         assert sigma.shape == (1, len(small.taus_s))
         assert (sigma > 0).all()
@@ -47,6 +53,25 @@ def test_fitted_coefficients_serve_as_well_as_true_ones(small: Study) -> None:
     assert (ratio[small.taus_s <= 86400] < 1.25).all()
     assert (ratio < 2.0).all()
     assert low.tolist() == ratio.tolist() == high.tolist(), "one laboratory has no spread"
+
+
+def test_with_the_random_walks_told_the_rest_is_as_good_as_true(small: Study) -> None:
+    """What the fit does not find in a short record is the walk of the clocks that anchor the drift, and that alone."""
+    ratio, _, _ = small.ratio(WALKS, TRUE)
+    assert (ratio < 1.25).all()
+
+
+def test_what_is_told_and_what_is_not() -> None:
+    laboratory = draw_laboratory(SEED, 8, days=3.0)
+    fitted = true_rules(laboratory)
+    names = list(fitted.noise_by_clock)
+    wrong = {name: ClockNoise(wfm=1e-12, rwfm=1e-15, drifts=False) for name in names}
+    rules = told(laboratory, replace(fitted, noise_by_clock=wrong), "drifts", "rwfm")
+    assert {each.wfm for each in rules.noise_by_clock.values()} == {1e-12}
+    assert [rules.noise_by_clock[name].rwfm for name in names] == [laboratory.noise[name].rwfm for name in names]
+    drifting = {name for name in names if rules.noise_by_clock[name].drifts}
+    assert drifting == {name for name in names if not laboratory.kinds[name].startswith("5071A")}
+    assert drifting
 
 
 def test_the_scale_is_better_than_the_best_clock(small: Study) -> None:
