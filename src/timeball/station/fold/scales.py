@@ -77,9 +77,13 @@ def _told_anew(steps: Steps) -> dict[str, frozenset[str]]:
 
 
 def _apart(steps: Steps, carrier: Steps) -> list[float]:
-    """A scale minus TA(k) (s) at each epoch: x_i against TA(k) minus x_i against the scale; NaN where none has both."""
-    columns = [carrier.clocks.index(name) for name in steps.clocks]
-    apart = carrier.x[:, columns] - steps.x
+    """A scale minus TA(k) (s) at each epoch: x_i against TA(k) minus x_i against the scale; NaN where none has both.
+
+    Either may know clocks that the other does not: one that left before the other began, or that it has forgotten.
+    """
+    place = {name: at for at, name in enumerate(carrier.clocks)}
+    mine = [at for at, name in enumerate(steps.clocks) if name in place]
+    apart = carrier.x[:, [place[steps.clocks[at]] for at in mine]] - steps.x[:, mine]
     return [next((x for x in row if not math.isnan(x)), math.nan) for row in apart.tolist()]
 
 
