@@ -277,3 +277,17 @@ def test_a_payload_that_is_no_state_is_refused(change: dict[str, Any], field: st
 def test_rules_that_cannot_be_meant_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(EnsembleError):
         KalmanParameters(**wrong)
+
+
+def test_the_last_clock_without_a_drift_is_given_one() -> None:
+    """Rules may change under a running scale: it goes on, and the other drifts are what they were."""
+    names = tuple("DEF")
+    table = table_of(simulate(15)[:, 3:6], names)
+    state, _ = advance(KalmanState.empty(), RULES, part(table, slice(0, 200)))
+    assert (state.pivot, state.drifts) == ("D", (False, True, True))
+    noise = {name: msgspec.structs.replace(NOISE[name], drifts=True) for name in names}
+    drifting = msgspec.structs.replace(RULES, noise_by_clock=noise)
+    later = part(table, slice(200, 300))
+    _, plain = advance(state, RULES, later)
+    _, changed = advance(state, drifting, later)
+    assert np.abs(changed.x - plain.x).max() < 1e-9

@@ -147,6 +147,10 @@ def _in_frame(state: KalmanState, anchored: bool, models: ClockModels, names: Se
         variance = min(float(models.drift_variance[names.index(name)]) for name in names)
         new.P[np.ix_(block, block)] += variance
         return new
+    if base < 0:
+        # the pivot was without drift: absolute drifts are those against it
+        new.common[2] = 0.0
+        return new
     new.common[2] = state.x[base]
     new.x[block] -= state.x[base]
     new.P[block, :] = new.P[block, :] - new.P[base, :].copy()
