@@ -7,6 +7,8 @@ no socket and writes nothing but numba's cache.
 from __future__ import annotations
 
 import os
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -16,17 +18,38 @@ GENESIS_NS = 1_800_000_000 * 10**9
 
 
 def main() -> None:
-    """Call each room's kernels with a small input."""
-    warm_fold()
+    """Call each room's kernels with a small input, as many rooms at once as there are processors."""
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+        for done in [pool.submit(warm) for warm in (warm_at1, warm_kalman, warm_algos, warm_rest)]:
+            done.result()
+
+
+def warm_at1() -> None:
+    """AT1 and the detectors."""
+    warm_fold("at1", anomalies=True)
+
+
+def warm_kalman() -> None:
+    """The Kalman scale."""
+    warm_fold("kalman", anomalies=False)
+
+
+def warm_algos() -> None:
+    """ALGOS."""
+    warm_fold("algos", anomalies=False)
+
+
+def warm_rest() -> None:
+    """Everything that is no scale."""
     warm_deviations()
     warm_server()
     warm_ledger()
     warm_recording()
 
 
-def warm_fold() -> None:
-    """The simulation, every algorithm, the detectors and the steering: two days of hourly epochs, for a first steer."""
-    from timeball.ensemble.algorithms import ALGORITHMS, algorithm
+def warm_fold(key: str, *, anomalies: bool) -> None:
+    """The simulation, an algorithm live and over a record, the steering: two days, so that a first steer falls due."""
+    from timeball.ensemble.algorithms import algorithm
     from timeball.readings import phase_table
     from timeball.simulation.defaults import default_laboratory
     from timeball.station.configuration.settings import Config, Ensemble
@@ -38,14 +61,12 @@ def warm_fold() -> None:
     epochs = GENESIS_NS + np.arange(1, HOURS + 1, dtype=np.int64) * 3600 * 10**9
     readings = laboratory.readings(epochs, [])
     keeper = Timekeeping()
-    others = tuple(key for key in ALGORITHMS if key != Ensemble().algorithm)
-    config = Config(ensemble=Ensemble(interval_s=3600.0, beside=others, algos_window_s=6 * 3600.0))
-    keeper.take(0, "config", "config", config_payload(config))
+    ensemble = Ensemble(algorithm=key, anomalies=anomalies, interval_s=3600.0, algos_window_s=6 * 3600.0)
+    keeper.take(0, "config", "config", config_payload(Config(ensemble=ensemble)))
     # in two parts: a state that was carried on may be laid out otherwise than one that begins
     keeper.take_readings(1, comparison_batch(readings.take(readings.epoch <= epochs[HOURS // 2])))
     keeper.take_readings(2, comparison_batch(readings))
-    for key in ALGORITHMS:
-        algorithm(key).run(phase_table(readings, None), None)
+    algorithm(key).run(phase_table(readings, None), None)
 
 
 def warm_deviations() -> None:
