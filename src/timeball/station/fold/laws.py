@@ -1,8 +1,9 @@
 """What the configured law makes of UTC(k) − UTC: a proposal when one is due, and the rate that commissions UTC(k).
 
-Two laws answer the link to UTC, at their own interval: pole placement and LQG. Two answer bulletins, when one has come:
-UTCr and Circular T. x is UTC(k) − UTC (s); rates are those of UTC(k) against TA(k). The first steer takes over UTC's
-rate once; later ones count from there and stay in the envelope. Pure: it changes nothing, and decides no order.
+Two laws answer the link to UTC, at their own interval: pole placement and LQG. Two answer bulletins, when one has come
+and no more often than that interval: UTCr and Circular T. x is UTC(k) − UTC (s); rates are those of UTC(k) against
+TA(k). The first steer takes over UTC's rate once; later ones count from there and stay in the envelope. Pure: it
+changes nothing, and decides no order.
 """
 
 from __future__ import annotations
@@ -38,9 +39,12 @@ class Answer(NamedTuple):
 
 def answer(law: Steering, memory: Memory, now: int) -> Answer | None:
     """What the law proposes at `now` (TAI ns); None when nothing is due. Raises `OffsetUnknown` where it cannot say."""
+    if not due(memory.steered, now, law.interval_s):
+        # bulletins too: whoever writes one a minute would else change the rate each time, as far as one steer may
+        return None
     if law.law in (ON_UTCR, ON_CIRCULAR_T):
         return _on_bulletins(law, memory, now)
-    if not due(memory.steered, now, law.interval_s) or len(memory.points) < LEAST_POINTS:
+    if len(memory.points) < LEAST_POINTS:
         return None
     return _on_link(law, memory, now)
 
