@@ -215,6 +215,9 @@ class Timekeeping:
                 f"rules of version {after.version} follow those of version {before.version}, and no `upgrade` says so"
             )
         self.rules, self.memory.upgrade = after, None
+        if before is None or after.interval_s != before.interval_s:
+            # the detectors count cells of this length from their start
+            self.detectors = None
         if after.version < SINCE["steering.law"]:
             # nothing that a snapshot for older software could not hold
             self.memory.published = self.memory.rates = None
