@@ -16,6 +16,7 @@ from timeball.steering.lqg import LQG
 from timeball.steering.minimum_step import MinimumStep
 from timeball.steering.offset import OffsetUnknown
 from timeball.steering.pole_placement import PolePlacement
+from timeball.steering.propose import settle
 from timeball.steering.stepper import StepperCommand, commanded_phase
 from timeball.steering.view import filtered
 from timeball.steering.view import line as line_through
@@ -146,3 +147,11 @@ def test_one_laboratory_and_many_give_the_same_bits() -> None:
         many = np.array(estimate(x))
         for run in range(5):
             assert np.array_equal(np.array(estimate(x[:, run : run + 1]))[:, 0], many[:, run])
+
+
+def test_figures_that_no_stepper_has_are_refused_or_left_alone() -> None:
+    envelope = Envelope(max_rate_change=1e-14, max_rate=1e-12, max_phase_per_day_s=1e-7)
+    for change in (math.nan, math.inf):
+        with pytest.raises(OffsetUnknown, match="no rate"):
+            settle(1e-9, 0.0, 0.0, change, "", envelope)
+    assert settle(1e-9, 0.0, 0.0, 3e-15, "", envelope, MinimumStep(resolution=1e-320)).rate == 3e-15

@@ -7,7 +7,11 @@ change that is left out shows in the next estimate, so nothing is lost but time.
 
 from __future__ import annotations
 
+import math
+
 import msgspec
+
+WHOLE = 2.0**53  # from here on every float is a whole number
 
 
 class MinimumStep(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +42,6 @@ class MinimumStep(msgspec.Struct, frozen=True, kw_only=True):
         """The rate to order instead of `rate`, and why the rate in force stays, empty when it does not."""
         if abs(rate - rate_now) < self.least_change:
             return rate_now, f"left as it is: a change of {abs(rate - rate_now):.1e} is below {self.least_change:.1e}"
+        steps = rate / self.resolution if self.resolution > 0.0 else math.inf
         # a quotient beyond 2⁵³ is rounded already
-        rounded = round(rate / self.resolution) * self.resolution if self.resolution > 0.0 else rate
-        return rounded, ""
+        return (round(steps) * self.resolution if abs(steps) < WHOLE else rate), ""

@@ -91,7 +91,10 @@ def settle(
     """Hold a law's change of rate inside the envelope and to the smallest step, and say so in words.
 
     The envelope comes last, so that rounding to the stepper's resolution never leads out of it.
+    Raises ``OffsetUnknown`` for a change that is not a finite number.
     """
+    if not math.isfinite(change):
+        raise OffsetUnknown(f"no steer: x = {x_s!r} s and y = {y!r} ask for a change of {change!r}, which is no rate")
     wanted, held = rate_now + change, ""
     if minimum is not None:
         wanted, held = minimum.settle(wanted, rate_now)
