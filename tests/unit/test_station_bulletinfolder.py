@@ -8,12 +8,15 @@ from typing import Any
 import msgspec
 import pytest
 from bulletins import circular_t, utcr
+from ledgers import Item, write_ledger
 
 from timeball.station.configuration.config import ConfigError, parse_config
 from timeball.station.configuration.configwords import explain
 from timeball.station.configuration.settings import Bulletins, Config, Station, Steering
 from timeball.station.fold.published import Bulletin, parse_bulletin
-from timeball.station.instruments.bulletinfolder import BulletinFolder
+from timeball.station.fold.timekeeping import COLLECTOR
+from timeball.station.instruments.bulletinfolder import BulletinFolder, recorded_bulletins
+from timeball.station.recording.ledger_reader import LedgerReader
 
 
 def looking(folder: Path, laboratory: str = "OP", recorded: tuple[str, ...] = ()) -> BulletinFolder:
@@ -83,6 +86,12 @@ def test_a_folder_that_is_not_there_is_told_and_waited_for(tmp_path: Path) -> No
     (tmp_path / "later").mkdir()
     (tmp_path / "later" / "week").write_text(utcr())
     assert len(look(source)) == 1
+
+
+def test_a_malformed_bulletin_in_the_ledger_stops_nobody_from_starting(tmp_path: Path) -> None:
+    payloads: list[Any] = [{"batch": {"sha256": "ab"}}, {"batch": {}}, {"batch": 7}, 7]
+    state = write_ledger(tmp_path, [Item(COLLECTOR, "bulletin", payload) for payload in payloads])
+    assert "ab" in recorded_bulletins(LedgerReader(state))
 
 
 def test_between_two_looks_nothing_is_read(tmp_path: Path) -> None:

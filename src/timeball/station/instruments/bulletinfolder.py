@@ -92,7 +92,10 @@ def recorded_bulletins(reader: LedgerReader) -> set[str]:
     entry = reader.last("bulletin", by=COLLECTOR)
     while entry is not None:
         if entry.payload is not None:
-            found.add(str(canonical.decode(entry.payload)["batch"]["sha256"]))
+            payload = canonical.decode(entry.payload)
+            batch = payload.get("batch") if isinstance(payload, dict) else None
+            # one that is malformed moved nothing, and stops nobody from starting
+            found.add(str(batch.get("sha256")) if isinstance(batch, dict) else "")
         entry = reader.last("bulletin", before=entry.index, by=COLLECTOR)
     return found
 
