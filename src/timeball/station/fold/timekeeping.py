@@ -53,6 +53,7 @@ VERSION = 1
 SNAPSHOT_OF_MANY = 3
 """Version of a snapshot that holds the state of another algorithm than AT1, or that of the detectors."""
 DETECTORS = "anomalies"
+FARTHEST_NS = 2**62
 Payload = dict[str, Any]
 
 
@@ -160,6 +161,7 @@ class Timekeeping:
         if self.rules is None or kind_of(batch) != COMPARISON:
             return []
         table = table_of(batch)
+        _refuse_unheard_of(table)
         if time_ns is not None and self.rules.ahead_s is not None:
             _refuse_ahead(table, time_ns, self.rules.ahead_s)
         table = later_than(table, self.epoch)
@@ -266,6 +268,13 @@ class Timekeeping:
         return msgspec.structs.replace(
             decision, payload=payload, version=self.memory.version if plain else SNAPSHOT_OF_MANY
         )
+
+
+def _refuse_unheard_of(table: PhaseTable) -> None:
+    """Raise `BatchError` for epochs more than 146 years from 1970: between two of them int64 has no difference."""
+    far = [int(epoch) for epoch in table.epochs.tolist() if not -FARTHEST_NS < epoch < FARTHEST_NS]
+    if far:
+        raise BatchError(f"epoch {far[0]} ns of TAI is of no year that a clock was read in")
 
 
 def _refuse_ahead(table: PhaseTable, time_ns: int, ahead_s: float) -> None:
