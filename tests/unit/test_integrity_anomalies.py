@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
+import math
 
 import numpy as np
 import pytest
@@ -241,6 +243,16 @@ def test_what_is_no_state_is_refused(field: str, value: object) -> None:
 def test_rules_that_cannot_be_meant_are_refused(field: dict[str, float]) -> None:
     with pytest.raises(AnomalyError, match=next(iter(field))):
         AnomalyRules(**field)  # type: ignore[arg-type]
+
+
+def test_short_cells_ask_for_more_sigmas() -> None:
+    """A normal's tail beyond the limit falls fourfold, as cells four times as short are four times as many."""
+    limits = AnomalyRules(interval_s=60.0, levels=5).thresholds()
+    tails = [math.erfc(limit / math.sqrt(2.0)) for limit in limits]
+    assert limits[3:] == [5.0, 5.0]
+    for shorter, longer in itertools.pairwise(tails[:4]):
+        assert longer / shorter == pytest.approx(4.0, rel=0.2)
+    assert AnomalyRules(interval_s=3600.0, threshold=6.0, levels=2).thresholds() == [6.0, 6.0]
 
 
 def test_epochs_go_forward() -> None:

@@ -38,6 +38,7 @@ CLIP = 4.0  # sigmas: no single contrast teaches more than this
 NOISE_CLIP = 16.0  # the same in the block where a change of noise is looked for, squared
 NOISE_BLOCK = 64
 NOISE_FREEDOM = 36.0  # of a block: neighbouring contrasts share a part of their cells
+NOISE_AGREES = 3.0  # sigmas of a block within which it confirms what was learned; until then no change is told
 DISCERNED = 9.0  # a second explanation that is worse by less (in χ²) is named
 PREFERENCE = (
     6.0  # χ² by which several clocks at once must explain more than one: one clock steps more often than a link
@@ -544,19 +545,27 @@ def watch_noise(
     threshold: float,
     fit: Floats,
 ) -> bool:
-    """One more squared contrast (in units of its variance) of clock i; True when a full block says the noise changed.
+    """One more squared contrast (in units of its variance) of clock i; True when a full block is to be told.
 
-    Fisher's √(2χ²) − √(2ν−1) is the test. fit[0]: ratio of variances, fit[1]: sigmas.
+    Fisher's √(2χ²) − √(2ν−1) is the test. fit[0]: ratio of variances, fit[1]: sigmas. The count runs up to 0 until a
+    block has confirmed what was learned, and from 0 after; fit[1] is 0 where nothing is to be changed.
     """
     noise_sum[level, i] += min(square, NOISE_CLIP)
     noise_count[level, i] += 1
-    if noise_count[level, i] < NOISE_BLOCK:
+    fit[1] = 0.0
+    confirmed = noise_count[level, i] > 0
+    if noise_count[level, i] != 0 and noise_count[level, i] < NOISE_BLOCK:
         return False
     fit[0] = noise_sum[level, i] / NOISE_BLOCK
     fit[1] = math.sqrt(2.0 * NOISE_FREEDOM * fit[0]) - math.sqrt(2.0 * NOISE_FREEDOM - 1.0)
     noise_sum[level, i] = 0.0
     noise_count[level, i] = 0
-    return abs(fit[1]) > threshold
+    limit = threshold if confirmed else NOISE_AGREES
+    if abs(fit[1]) <= limit:
+        fit[1] = 0.0
+    elif not confirmed:
+        noise_count[level, i] = -NOISE_BLOCK
+    return confirmed and fit[1] != 0.0
 
 
 @njit(cache=True, nogil=True)
@@ -595,16 +604,20 @@ def learn_place(
             if math.isnan(rows[r]):
                 continue
             spread = row_variance(r, n, gains[r], square[level, place, kind])
-            known = remembered(count[level, place, kind, r], h, memory) / h >= 4.0 * least
+            asked = 4.0 * least if r < n and noise_count[level, r] >= 0 else least
+            known = remembered(count[level, place, kind, r], h, memory) / h >= asked
             mostly_own = square[level, place, kind, r] > 0.6 * spread
             if kind == PHASE and place == 0 and r < n and known and mostly_own:
                 part = rows[r]
-                if watch_noise(level, r, part * part / spread, noise_sum, noise_count, noise_threshold, fit):
+                tell = watch_noise(level, r, part * part / spread, noise_sum, noise_count, noise_threshold, fit)
+                if fit[1] != 0.0:
+                    # what never agreed with a block was learned beside wrong weights, and begins nearly anew
+                    rests = NOISE_BLOCK * h if tell else 8 * h
                     for other in range(len(WINDOWS)):
                         for each in (PHASE, RATE):
                             square[level, other, each, r] *= fit[0]
-                            count[level, other, each, r] = min(count[level, other, each, r], NOISE_BLOCK * h)
-                    if filled < found.shape[0]:
+                            count[level, other, each, r] = min(count[level, other, each, r], rests)
+                    if tell and filled < found.shape[0]:
                         row = found[filled]
                         row[0], row[1], row[2], row[3] = NOISE, r, level, h
                         row[4] = (cell - (CELLS - 1 - k) - NOISE_BLOCK) * span
@@ -820,7 +833,7 @@ def advance_cells(
     square: Floats,
     count: Counts,
     alarm: Counts,
-    threshold: float,
+    thresholds: Floats,
     least: float,
     memory: int,
     noise_threshold: float,
@@ -832,6 +845,7 @@ def advance_cells(
 
     index: int64[m], the cell of level 0 of each epoch, counted from the start; of two in one cell the first stays.
     phases_fs: [m, n], whole fs, NaN where missing. Cells that no epoch fell into are missing.
+    thresholds: float64[levels].
     """
     levels, n = ring.shape[0], ring.shape[2]
     filled = 0
@@ -852,7 +866,7 @@ def advance_cells(
                     square,
                     count,
                     alarm,
-                    threshold,
+                    thresholds[level],
                     least,
                     memory,
                     noise_threshold,

@@ -81,7 +81,7 @@ def advance_phases(
         after.square,
         after.count,
         after.alarm,
-        float(rules.threshold),
+        np.array(rules.thresholds()),
         float(rules.min_freedom),
         rules.memory,
         float(rules.variance_threshold),

@@ -63,6 +63,7 @@ def find_in_record(record: Record, rules: AnomalyRules | None = None) -> list[An
     learned, _ = _pass(DetectorState.empty(), rules, record)
     start = DetectorState.of_names(learned.clocks, learned.links, rules.levels)
     start.mean, start.square = learned.mean, learned.square
+    start.noise_count[...] = 0  # a whole record needs no confirmation
     for place, h in enumerate(WINDOWS):
         # as many as were seen: the second time none of them was taken against a poor mean
         start.count[:, place] = np.maximum(0, np.minimum(2 * (learned.count[:, place] - 4 * h), 2 * rules.memory))

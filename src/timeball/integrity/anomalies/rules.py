@@ -11,6 +11,8 @@ import math
 import msgspec
 
 LEVELS_MOST = 10
+LONG_CELL_S = 3600.0
+RAISED = 2.7725887222397811  # 2 ln 4: the tails of a normal fall with exp(−z²/2), and there are four times the tests
 
 
 class AnomalyError(ValueError):
@@ -21,8 +23,9 @@ class AnomalyRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     """Rules of the detectors.
 
     interval_s: the grid the epochs are put on, the interval of the scale (s).
-    threshold: sigmas beyond which a step or a drift is told; raised as Student's law asks while noise is not well
-    known. variance_threshold: the same for a change of noise.
+    threshold: sigmas beyond which a step or a drift is told by cells of an hour or longer; `thresholds` says what that
+    is for shorter ones. It is raised as Student's law asks while noise is not well known.
+    variance_threshold: the same for a change of noise.
     levels: averaging levels, each four times as long as the one before; the longest window looks at 4 cells of
     4^(levels−1) intervals on either side of a change. memory: contrasts that a learned noise level remembers.
     min_freedom: degrees of freedom a noise level must rest on before anything is judged by it.
@@ -46,3 +49,16 @@ class AnomalyRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
             raise AnomalyError(f"levels must be between 1 and {LEVELS_MOST}, not {self.levels}")
         if self.memory < 20:
             raise AnomalyError(f"memory must be at least 20, not {self.memory}")
+
+    def thresholds(self) -> list[float]:
+        """Sigmas asked for, by level: so many more for cells below an hour that false alarms a year stay as rare.
+
+        Only + × √: what is found must be the same on any machine.
+        """
+        limits = []
+        for level in range(self.levels):
+            cell_s, square = self.interval_s * float(4**level), self.threshold * self.threshold
+            while cell_s * 2.0 < LONG_CELL_S:
+                cell_s, square = cell_s * 4.0, square + RAISED
+            limits.append(math.sqrt(square))
+        return limits

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from timeball.integrity.anomalies.kernels import CELLS, WINDOWS
+from timeball.integrity.anomalies.kernels import CELLS, NOISE_BLOCK, WINDOWS
 from timeball.integrity.anomalies.rules import AnomalyError
 
 FloatArray = npt.NDArray[np.float64]
@@ -33,7 +33,8 @@ class DetectorState:
     mean, square, count: [levels, windows, 2, rows]: mean (fs) and variance (fs²) of a clock's own contrasts (of a link:
     0, and what it adds to its clocks' variance), and how many were seen.
     alarm: int64[levels, windows], cells since something was beyond its limit and not judged yet; 0 for none.
-    noise_sum, noise_count: [levels, n], the block of squares in which a change of noise is looked for.
+    noise_sum, noise_count: [levels, n], the block of squares in which a change of noise is looked for; the count is
+    below 0 until a block has confirmed the clock's noise.
     held: int64[n], epoch (ns of TAI) until which a clock is not trusted; 0 for none.
     """
 
@@ -73,7 +74,7 @@ class DetectorState:
             count=np.zeros(by_row, dtype=np.int64),
             alarm=np.zeros((levels, len(WINDOWS)), dtype=np.int64),
             noise_sum=np.zeros((levels, n)),
-            noise_count=np.zeros((levels, n), dtype=np.int64),
+            noise_count=np.full((levels, n), -NOISE_BLOCK, dtype=np.int64),
             held=np.zeros(n, dtype=np.int64),
         )
 

@@ -83,7 +83,9 @@ class Ensemble(Section, frozen=True, kw_only=True):
     ] = ()
 
     anomalies: Annotated[bool, Meta(description="look for steps, drifts and changes of noise, and record them")] = True
-    anomaly_sigmas: Annotated[float, Meta(ge=3, le=100, description="told beyond so many standard uncertainties")] = 5.0
+    anomaly_sigmas: Annotated[
+        float, Meta(ge=3, le=100, description="told beyond so many standard uncertainties, more below an hour")
+    ] = 5.0
     reference: Annotated[
         str, Meta(description="clock that all others are compared with; empty = none, or a comparator of its own")
     ] = ""
