@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 
 from timeball.integrity.anomalies import DetectorState
 from timeball.station.configuration.settings import Config, Ensemble
-from timeball.station.fold.rules import config_payload
+from timeball.station.fold.rules import RulesUnknown, config_payload, rules_from_payload
 from timeball.station.fold.timekeeping import CONFIG, Timekeeping
 
 
@@ -22,3 +23,24 @@ def test_detectors_begin_anew_on_another_grid_and_only_then() -> None:
     longer = msgspec.structs.replace(config, ensemble=Ensemble(interval_s=3600.0))
     keeper.take(2, CONFIG, "config", config_payload(longer))
     assert keeper.detectors is None
+
+
+@pytest.mark.parametrize(
+    ("section", "name", "value"),
+    [
+        ("", "interval_s", "nan"),
+        ("", "interval_s", "0"),
+        ("", "snapshot_every", 0),
+        ("", "ahead_s", "inf"),
+        ("steering", "window_s", "inf"),
+        ("steering", "lqg_change", "inf"),
+        ("output", "residual_limit_s", "inf"),
+    ],
+)
+def test_rules_that_cannot_be_counted_with_are_none(section: str, name: str, value: object) -> None:
+    payload = config_payload(Config())
+    rules_from_payload(payload)
+    inside = payload["rules"][section] if section else payload["rules"]
+    inside[name] = value
+    with pytest.raises(RulesUnknown, match="no rules of version 3"):
+        rules_from_payload(payload)

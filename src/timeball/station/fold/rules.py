@@ -7,6 +7,7 @@ round-trip strings, because ledger payloads carry no floats.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import msgspec
@@ -146,7 +147,20 @@ def rules_from_payload(payload: dict[str, Any]) -> Rules:
         raise RulesUnknown(f"these are no rules of version {version}: {error}") from error
     if nameless := {rules.algorithm, *rules.beside} - {AT1, *algorithms}:
         raise RulesUnknown(f"these are no rules of version {version}: no parameters of {', '.join(sorted(nameless))}")
+    if fault := _unusable(rules):
+        raise RulesUnknown(f"these are no rules of version {version}: {fault}")
     return msgspec.structs.replace(rules, at1=at1, algorithms=algorithms)
+
+
+def _unusable(rules: Rules) -> str:
+    """What no configuration would have said, in words; empty when there is nothing: the fold counts with all of it."""
+    if not rules.interval_s > 0.0 or rules.snapshot_every < 1:
+        return "interval_s and snapshot_every must be above 0"
+    for struct in (rules, rules.steering, rules.output):
+        for name, value in msgspec.structs.asdict(struct).items():
+            if isinstance(value, float) and not math.isfinite(value):
+                return f"{name} is {value!r}, which is no number"
+    return ""
 
 
 def without_floats(value: Any) -> Any:
