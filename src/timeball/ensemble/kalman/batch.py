@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from timeball.ensemble.algorithms import Algorithm
 from timeball.ensemble.errors import EnsembleError
 from timeball.ensemble.fitting.anchors import driftless
+from timeball.ensemble.fitting.walks import SHORTEST_S, refined_walks
 from timeball.ensemble.kalman import NAME, KalmanParameters, KalmanState, advance
 from timeball.ensemble.kalman.columns import AGE_S, COUNTS, LEARNED, MARKS, RATED, SPREAD, SPREAD_COUNT
 from timeball.ensemble.kalman.layout import places
@@ -38,7 +39,8 @@ def run_kalman(table: PhaseTable, parameters: KalmanParameters | None = None) ->
 def fit_parameters(table: PhaseTable, zero_weight: Sequence[str] = ()) -> KalmanParameters:
     """Rules from the record itself: the interval, and the noise of every clock that may carry the scale.
 
-    A clock has a drift to be estimated unless its noise would hide any that the record allows (`fitting.anchors`).
+    A clock has a drift to be estimated unless its noise would hide any that the record allows (`fitting.anchors`). The
+    slow noises of those without are found anew, against the scale that all these noises make (`fitting.walks`).
     """
     if len(table.epochs) < 3:
         raise EnsembleError(f"a scale needs at least 3 epochs, here are {len(table.epochs)}")
@@ -50,12 +52,16 @@ def fit_parameters(table: PhaseTable, zero_weight: Sequence[str] = ()) -> Kalman
         raise EnsembleError("a scale needs a clock that may carry it, here is none")
     fit = import_module("timeball.ensemble.fitting").fit_noise(carrying)
     steady = driftless(fit.noise, fit.drift, fit.u_drift, fit.span_s)
-    return KalmanParameters(
+    rules = KalmanParameters(
         noise_by_clock={name: replace(each, drifts=name not in steady) for name, each in fit.noise.items()},
         interval_s=float(np.median(np.diff(table.epochs))) / 1e9,
         min_epochs=max(3, min(30, len(table.epochs) // 8)),
         zero_weight=tuple(zero_weight),
     )
+    if len(steady) < 2 or fit.span_s < SHORTEST_S:
+        return rules
+    steps = run_kalman(table, rules).steps
+    return replace(rules, noise_by_clock=refined_walks(rules.noise_by_clock, table.epochs, steps.clocks, steps.x))
 
 
 def _reversed(table: PhaseTable) -> PhaseTable:
