@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from timeball.cli.numbers import MJD, FiniteRange
 from timeball.cli.output import CommandError, format_table, print_json
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from timeball.readings import Readings
 
 DAY_S = 86_400.0
+GRID = FiniteRange(min=1e-6, max=10_000)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -29,9 +31,9 @@ DAY_S = 86_400.0
     "--reference", metavar="R", help="What all are compared with: a clock of them, or a scale such as 'UTC(USNO)'."
 )
 @click.option("--link", "links", metavar="L=A,B,…", multiple=True, help="Clocks compared through one link; repeatable.")
-@click.option("--grid", "grid_days", metavar="DAYS", type=float, help="Put the readings on a grid of so many days.")
-@click.option("--since", metavar="MJD", type=float, help="Only from this date of TAI on.")
-@click.option("--until", metavar="MJD", type=float, help="Only before this date of TAI.")
+@click.option("--grid", "grid_days", metavar="DAYS", type=GRID, help="Put the readings on a grid of so many days.")
+@click.option("--since", metavar="MJD", type=MJD, help="Only from this date of TAI on.")
+@click.option("--until", metavar="MJD", type=MJD, help="Only before this date of TAI.")
 @click.option("--threshold", metavar="SIGMAS", type=float, help="Tell steps beyond so many sigma (default 5).")
 @click.option("--plot", type=click.Path(dir_okay=False, path_type=Path), help="Draw it: .png, .svg or .pdf.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")

@@ -126,10 +126,12 @@ def print_lab(report: LabReport) -> None:
     """Print the record in words, its newest values, its deviations, and where it will be."""
     points, summary = report.points, report.summary
     last = points.values_s.tolist()[-1]
+    known = math.isfinite(summary.rate)
+    rate = f"rate of UTC({points.lab}) {summary.rate:+.1e}" if known else "a rate needs more values"
     click.echo(
         f"UTC − UTC({points.lab}): {points.epochs.size} values from {date_text(int(points.epochs[0]))} to "
         f"{date_text(int(points.epochs[-1]))}; last {ns_text(last)} ns, rms {ns_text(summary.rms_s, 2)} ns, "
-        f"largest {ns_text(summary.largest_s)} ns; rate of UTC({points.lab}) {summary.rate:+.1e}.\n"
+        f"largest {ns_text(summary.largest_s)} ns; {rate}.\n"
     )
     click.echo(_values_table(report))
     if points.epochs.size > ROWS_SHOWN:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from timeball.cli.numbers import FiniteRange
 from timeball.cli.output import format_seconds, format_table, print_json
 from timeball.cli.progress import progress_bar
 
@@ -34,7 +35,7 @@ Intervals = dict[tuple[str, str], tuple[float, float]]
 @click.option("--clocks", metavar="A,B,…", help="Only these clocks (default: every clock in the files).")
 @click.option("--reference", metavar="R", help="Clock the readings are put against; the fit does not depend on it.")
 @click.option(
-    "--confidence", type=click.FloatRange(50, 99.9), default=95.0, show_default=True, help="Of the intervals, in %."
+    "--confidence", type=FiniteRange(50, 99.9), default=95.0, show_default=True, help="Of the intervals, in %."
 )
 @click.option("--plot", type=click.Path(dir_okay=False, path_type=Path), help="Draw it: .png, .svg or .pdf.")
 @click.option("--toml", "as_toml", is_flag=True, help="Print the [[clock]] tables of a station's configuration.")
@@ -56,6 +57,8 @@ def command(
     \b
     timeball fit year.txt --plot noise.png
     """  # noqa: D301 (click wants the backspace itself)
+    if as_toml and as_json:
+        raise click.UsageError("--toml and --json are two documents: give one of them")
     from timeball.cli.scale import _names, read_table
     from timeball.ensemble.fitting import fit_noise
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from timeball.cli.inputs import report_defects
+from timeball.cli.numbers import MJD, FiniteRange
 from timeball.cli.output import CommandError, print_json
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from timeball.formats import PSFSReport, TAIEstimate
 
 INTERVAL_DAYS = 30.0
+NOISE = FiniteRange(max=1)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -22,7 +24,7 @@ INTERVAL_DAYS = 30.0
 @click.option(
     "--interval",
     nargs=2,
-    type=float,
+    type=MJD,
     metavar="MJD MJD",
     help="Where the rate is wanted (the last 30 days).",
 )
@@ -30,9 +32,9 @@ INTERVAL_DAYS = 30.0
 @click.option("--standards", metavar="A,B,...", help="Only these standards.")
 @click.option("--all", "with_unused", is_flag=True, help="Also reports marked N, which the BIPM does not steer by.")
 @click.option("--free", is_flag=True, help="The scale is not steered: leave out what the files say of EAL and TAI.")
-@click.option("--wfm", type=float, metavar="Y", help="White FM of the free scale: ADEV at 1 s (default: EAL's).")
-@click.option("--ffm", type=float, metavar="Y", help="Its flicker FM, ADEV.")
-@click.option("--rwfm", type=float, metavar="Y", help="Its random-walk FM, ADEV at 1 s.")
+@click.option("--wfm", type=NOISE, metavar="Y", help="White FM of the free scale: ADEV at 1 s (default: EAL's).")
+@click.option("--ffm", type=NOISE, metavar="Y", help="Its flicker FM, ADEV.")
+@click.option("--rwfm", type=NOISE, metavar="Y", help="Its random-walk FM, ADEV at 1 s.")
 @click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="Draw to a file (.png, .svg, .pdf).")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(
@@ -48,14 +50,14 @@ def command(
     plot: Path | None,
     as_json: bool,
 ) -> None:
-    r"""Estimate the scale's rate from the reports in FILES: Circular T (section 3), or plain columns.
+    """Estimate the scale's rate from the reports in FILES: Circular T (section 3), or plain columns.
 
     One best estimate from all reports, weighted by their uncertainties, what they share, and the scale's noise
     between their days and those asked for. Each report is then held against all others.
 
     \b
-    Example: timeball psfs cirt.445.txt cirt.456.txt --interval 61009 61039
-    """
+    timeball psfs cirt.445.txt cirt.456.txt --interval 61009 61039
+    """  # noqa: D301 (click wants the backspace itself)
     from timeball.cli.psfs_report import RateReport, print_rate, write_plot
     from timeball.ensemble.noise import ClockNoise
     from timeball.ensemble.standards import EAL_NOISE, estimate_rate

@@ -23,6 +23,8 @@ from timeball.steering.view import view_of
 
 # Of the values a year back, those older than this are taken five days apart: they tell of the rate, not of today.
 FINE_DAYS, PAST_DAYS, COARSE = 40, 365, 5
+# The last day of a Circular T is a month and a half old when the next one comes; beyond two months one is missing.
+STALE_DAYS = 62
 TYPICAL = ClockNoise(wfm=3e-13, ffm=1e-15, rwfm=1e-18)
 
 
@@ -78,6 +80,8 @@ def look_ahead(
         raise CommandError("no published value can be used")
     now = day_start(at_mjd if at_mjd is not None else mjd_at(max(point.published for point in points)) + 1)
     known = _thinned(known_points(points, now), now)
+    if known and not take_back and mjd_at(now) - mjd_at(max(point.epoch for point in known)) > STALE_DAYS:
+        raise CommandError(_stale(known, now))
     steers = [command for command in record if command.epoch <= now]
     bands = _Bands(known, steers, now, confidence)
     rate_now = steers[-1].rate if steers else 0.0
@@ -117,6 +121,14 @@ def look_ahead(
         band,
         without,
         no_band,
+    )
+
+
+def _stale(known: Sequence[PublishedPoint], now: int) -> str:
+    newest = mjd_at(max(point.epoch for point in known))
+    return (
+        f"the newest value is of MJD {newest}, {mjd_at(now) - newest} days before MJD {mjd_at(now)}: "
+        f"no steer is proposed from values older than {STALE_DAYS} days"
     )
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from timeball.cli.numbers import FiniteRange
 from timeball.cli.output import CommandError
 
 if TYPE_CHECKING:
@@ -29,13 +30,14 @@ LAWS = ("weekly", "monthly", "pole", "lqg", "none")
 MAX_RATE = 1e-11
 U_UTCR_S, U_CIRCULAR_T_S = 0.5e-9, 0.3e-9
 
-POSITIVE = click.FloatRange(min=0, min_open=True)
+POSITIVE = FiniteRange(min=0, min_open=True)
+GAIN = FiniteRange(min=0, max=10)
 _OPTIONS = (
     click.option(
         "--law", type=click.Choice(LAWS), default="weekly", show_default=True, help="How it is steered (none: not)."
     ),
-    click.option("--gain-rate", type=float, default=0.5, show_default=True, help="weekly: gain of the week's slope."),
-    click.option("--gain-offset", type=float, default=0.5, show_default=True, help="weekly: gain of the offset."),
+    click.option("--gain-rate", type=GAIN, default=0.5, show_default=True, help="weekly: gain of the week's slope."),
+    click.option("--gain-offset", type=GAIN, default=0.5, show_default=True, help="weekly: gain of the offset."),
     click.option(
         "--as-printed", is_flag=True, help="weekly, monthly: slope and offset as printed, own steers left in."
     ),
@@ -45,15 +47,13 @@ _OPTIONS = (
     click.option(
         "--max-change", type=POSITIVE, default=5e-15, show_default=True, help="Largest change of rate in one steer."
     ),
+    click.option("--least-change", type=FiniteRange(min=0), default=0.0, help="A change below this is not ordered."),
     click.option(
-        "--least-change", type=click.FloatRange(min=0), default=0.0, help="A change below this is not ordered."
-    ),
-    click.option(
-        "--resolution", type=click.FloatRange(min=0), default=0.0, help="Rates are multiples of this (the stepper's)."
+        "--resolution", type=FiniteRange(min=0), default=0.0, help="Rates are multiples of this (the stepper's)."
     ),
     click.option(
         "--confidence",
-        type=click.FloatRange(min=0.5, max=0.99),
+        type=FiniteRange(min=0.5, max=0.99),
         default=0.95,
         show_default=True,
         help="Of the band.",

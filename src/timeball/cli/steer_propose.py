@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from timeball.cli.numbers import WHOLE_MJD
 from timeball.cli.output import CommandError, format_table, print_json
 from timeball.cli.steer_options import choice, law_options, read_points
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 @click.option(
     "--steers", type=click.Path(path_type=Path), help="Steers so far: lines of MJD, change of rate and a remark."
 )
-@click.option("--at", "at_mjd", type=int, metavar="MJD", help="0 h of this day (default: all FILES are out).")
+@click.option("--at", "at_mjd", type=WHOLE_MJD, metavar="MJD", help="0 h of this day (default: all FILES are out).")
 @click.option("--take-back", is_flag=True, help="Take the last steer back instead of asking the law.")
 @law_options
 def command(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from timeball.cli.numbers import FiniteRange
 from timeball.cli.output import CannotReachError, CommandError, format_seconds, format_table, format_tau, print_json
 
 if TYPE_CHECKING:
@@ -24,7 +25,13 @@ Taus = list[tuple[float, float, float]]
 @click.argument("clock")
 @click.argument("sources", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--at", "moment", metavar="UTC", help="The moment: 2026-11-22T09:31:07Z [default: the newest epoch].")
-@click.option("--days", default=7.0, show_default=True, help="How far back to look in a ledger.")
+@click.option(
+    "--days",
+    type=FiniteRange(min=0, max=100_000),
+    default=7.0,
+    show_default=True,
+    help="How far back to look in a ledger.",
+)
 @click.option("--algorithm", type=click.Choice(ALGORITHMS), default="at1", show_default=True, help="For files.")
 @click.option("--clocks", metavar="A,B,…", help="Of files only these clocks (default: every clock in them).")
 @click.option("--no-stability", is_flag=True, help="Leave out the scale without the clock, which takes the time.")
