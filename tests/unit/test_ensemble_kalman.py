@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -10,7 +11,7 @@ import pytest
 
 from timeball.ensemble import codes
 from timeball.ensemble.errors import EnsembleError, StateError
-from timeball.ensemble.kalman import KalmanParameters, KalmanState, advance
+from timeball.ensemble.kalman import FIELDS, KalmanParameters, KalmanState, advance
 from timeball.ensemble.kalman.layout import with_pivot
 from timeball.ensemble.noise import ClockNoise
 from timeball.ensemble.steps import Steps
@@ -291,3 +292,20 @@ def test_the_last_clock_without_a_drift_is_given_one() -> None:
     _, plain = advance(state, RULES, later)
     _, changed = advance(state, drifting, later)
     assert np.abs(changed.x - plain.x).max() < 1e-9
+
+
+def test_a_state_taken_while_nobody_was_read_goes_on_bit_for_bit() -> None:
+    """What a snapshot holds is one triangle of the covariance, so the other must be its mirror at every epoch."""
+    phases = simulate(16, m=80)
+    phases[50:60] = np.nan
+    table = table_of(phases)
+    _, whole = advance(KalmanState.empty(), RULES, table)
+    state, _ = advance(KalmanState.empty(), RULES, part(table, slice(0, 55)))
+    np.testing.assert_array_equal(state.P, state.P.T)
+    again = KalmanState.from_payload(state.to_payload())
+    _, rest = advance(again, RULES, part(table, slice(55, 80)))
+    assert raw(rest) == raw(steps_of(whole, slice(55, 80)))
+
+
+def steps_of(steps: Steps, rows: slice) -> Steps:
+    return replace(steps, **{f: getattr(steps, f)[rows] for f in (*FIELDS, "code")})

@@ -435,6 +435,8 @@ def correct(
             others[missing] = i
             missing += 1
     if m == 0:
+        # the prediction leaves the two triangles a bit apart, and only one of them is recorded
+        mirror(P)
         return
     if against == pivot and m >= MANY:
         correct_phases(row, R, pivot, members[:m], others[:missing], x, P, M, C, G)
