@@ -77,8 +77,17 @@ def test_the_genuine_file_stands_and_forging_nothing_changes_nothing(genuine: by
     assert forge(genuine, lambda _extra: None) == genuine
 
 
+def nameless(data: bytes) -> bytes:
+    """The file without the name of the leap second table, which docs/formats/served-time.md calls a name for people."""
+
+    def change(extra: dict[str, Any]) -> None:
+        extra["leap_seconds"]["source"] = ""
+
+    return forge(data, change, restate=False)
+
+
 def test_one_flipped_bit(genuine: bytes, key: str) -> None:
-    """Every byte outside the extra data, and 700 places inside it."""
+    """Every byte outside the extra data, and 700 places inside it; only the leap table's name is for people alone."""
     print(f"seed: {SEED}")
     dice = random.Random(SEED)
     first = genuine.index(b"\n") + 1
@@ -91,7 +100,8 @@ def test_one_flipped_bit(genuine: bytes, key: str) -> None:
             verify_proof(bytes(bad), vkey=key)
         except LedgerError:
             continue
-        pytest.fail(f"byte {place} does not matter: {bytes(bad[place - 8 : place + 8])!r}")
+        if nameless(bytes(bad)) != nameless(genuine):
+            pytest.fail(f"byte {place} does not matter: {bytes(bad[place - 8 : place + 8])!r}")
 
 
 def test_bytes_that_do_not_matter_are_those_of_cosigners_that_nobody_asked(state: Path, key: str) -> None:
@@ -110,7 +120,7 @@ def test_bytes_that_do_not_matter_are_those_of_cosigners_that_nobody_asked(state
         with pytest.raises(LedgerError):
             verify_proof(bytes(bad), policy)
     bad = bytearray(data)
-    bad[len(data) - 30] ^= 1
+    bad[len(data) - 30] = ord("A") if bad[len(data) - 30] != ord("A") else ord("B")
     verify_proof(bytes(bad), vkey=key)
 
 

@@ -95,6 +95,7 @@ class FakeStation:
             "ntp": self._ntp(n),
             "processes": self._processes(up_s),
             "alarms": self._alarms(),
+            "anomalies": self._anomalies(),
         }
 
     def history(self, since_index: int = 0) -> dict:
@@ -264,6 +265,14 @@ class FakeStation:
         return [
             {"name": name, "pid": 4120 + i, "up_s": round(88.0 + up_s - i, 3), "restarts": int(name == "collector")}
             for i, name in enumerate(names)
+        ]
+
+    def _anomalies(self) -> list[str]:
+        if self.story == "empty":
+            return []
+        return [
+            "clock Cs5: phase step of +42.1 ns (± 0.9 ns, 46 sigma) at 2026-11-20 03:12:00; found 2026-11-20 03:15:00",
+            "link B (H3, Cs4): rate step of -3.1e-14 (± 0.4e-14, 8 sigma) at 2026-11-18; found 2026-11-19 06:00:00",
         ]
 
     def _alarms(self) -> list[str]:

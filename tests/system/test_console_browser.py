@@ -397,4 +397,5 @@ def test_status_of_the_fake_is_json_and_whole(station):
         "ntp",
         "processes",
         "alarms",
+        "anomalies",
     }

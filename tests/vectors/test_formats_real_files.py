@@ -28,7 +28,6 @@ COLUMN_FILES = {  # readings, tags
     "allantools-tests/tests/gradev/y_gap.dat": (800, "none"),
     "allantools-tests/tests/phasedat/PHASE.DAT": (1_001, "none"),
     "groundstate-utck-tools/utcraus.txt": (2_716, "mjd"),
-    "ipta-pulsar-clock-corrections/ao2gps.clk": (8_609, "mjd"),
 }
 
 
