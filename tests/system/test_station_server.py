@@ -442,7 +442,8 @@ def test_stepped_host_clock_does_not_move_served_time(start_server: StartServer,
     server.counters_after(lambda counters: counters.pair_moves > moves)
     during = served_offset_us(port, 600)
     after = server.counters_after(lambda counters: counters.requests >= 1200)
-    assert abs(during - before) < 10.0, f"moved by {during - before:.1f} µs"
+    # a busy machine moves the replies by some 20 µs; the host's clock was moved by 0.3 s at least
+    assert abs(during - before) < 100.0, f"moved by {during - before:.1f} µs"
     assert after.replies_in_sync == after.requests, "the host's clock takes nothing away"
     if step == "-365d":
         assert after.raw_stamps >= 600, "stamps that lie a year ahead of their reading are not used"

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -124,3 +125,14 @@ def test_two_clocks_of_one_name_and_a_step_of_nothing_are_refused():
         world_of(SimulatedClock("A", MASER), SimulatedClock("A", QUIET))
     with pytest.raises(ValueError, match="positive"):
         world_of(SimulatedClock("A", MASER), step_s=0.0)
+
+
+def test_several_readers_at_once_see_the_same_clock():
+    """A collector's instruments ask in threads of their own."""
+    at = epochs_of(4)
+    alone = world_of(SimulatedClock("A", MASER)).phases("A", at)
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(20):
+            world = world_of(SimulatedClock("A", MASER))
+            parts = list(pool.map(lambda part, world=world: world.phases("A", part), np.array_split(at, 8)))
+            np.testing.assert_array_equal(np.concatenate(parts), alone)

@@ -123,9 +123,8 @@ class _ClockNoise:
     def __init__(self, seed: int, clock: SimulatedClock, step_s: float) -> None:
         self._key = int.from_bytes(hashlib.sha256(f"timeball clock\n{seed}\n{clock.name}".encode()).digest()[:16])
         self._noise = noise_of(clock.model, step_s)
-        self._state = self._noise.start(self._stream(_BEFORE_ALL_BLOCKS))
-        self._phase = np.empty(0)
-        self._blocks = 0
+        # phases so far, blocks in them, state after them: one object, so that two readers at once never see half of it
+        self._made = (np.empty(0), 0, self._noise.start(self._stream(_BEFORE_ALL_BLOCKS)))
 
     def at(self, t_s: NDArray[np.float64]) -> NDArray[np.float64]:
         """Noise (s) at times since genesis (s)."""
@@ -133,18 +132,22 @@ class _ClockNoise:
             return np.empty(t_s.shape)
         place = t_s / self._noise.step_s
         before = np.floor(place).astype(np.int64)
-        self._reach(int(before.max()) + 2)
+        phase = self._reach(int(before.max()) + 2)
         part = place - before
-        return np.asarray((1.0 - part) * self._phase[before] + part * self._phase[before + 1], dtype=np.float64)
+        return np.asarray((1.0 - part) * phase[before] + part * phase[before + 1], dtype=np.float64)
 
-    def _reach(self, points: int) -> None:
-        made = [self._phase]
-        while self._blocks * BLOCK_STEPS < points:
-            self._blocks += 1
-            phase, self._state = self._noise.run(self._state, BLOCK_STEPS, self._stream(self._blocks))
+    def _reach(self, points: int) -> NDArray[np.float64]:
+        """The noise (s) on the grid, of at least so many points; whoever makes it makes the same."""
+        whole, blocks, state = self._made
+        made = [whole]
+        while blocks * BLOCK_STEPS < points:
+            blocks += 1
+            phase, state = self._noise.run(state, BLOCK_STEPS, self._stream(blocks))
             made.append(phase)
         if len(made) > 1:
-            self._phase = np.concatenate(made)
+            whole = np.concatenate(made)
+            self._made = (whole, blocks, state)
+        return whole
 
     def _stream(self, block: int) -> np.random.Generator:
         # The block stands in the topmost word of Philox's 256-bit counter: 2^192 draws lie between two blocks.
