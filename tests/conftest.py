@@ -24,7 +24,7 @@ STATIONS = (
     "test_station_server.py",
 )
 # What only computes comes first: it runs beside the stations, and what starts stations of its own when they have gone.
-FOLDERS = ("unit", "properties", "vectors", "docs", "simulation", "attacks", "outside", "system", "faults")
+FOLDERS = ("unit", "properties", "vectors", "simulation", "attacks", "outside", "system", "faults", "docs")
 # What may be skipped even where nothing else may: an interpreter newer than the one the suite runs on.
 ALLOWED_SKIPS = ("no Python 3.12 here",)
 

@@ -37,7 +37,7 @@ from timeball.station.witnessing.client import origin_hash
 
 AUDITOR = make_signer("witness.example.org/audit", bytes(range(32)))
 WITNESS = make_cosigner("witness.example.org/w1", bytes(range(32)))
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
 
 
 @pytest.fixture(scope="module")

@@ -60,7 +60,7 @@ LIVE = {
     ("observer", "verdict"),
     ("observer-lease", "lease"),
 }
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
 
 
 @pytest.fixture(scope="session")
@@ -115,7 +115,7 @@ def living(folder: Path, *names: str) -> Iterator[Callable[[], str]]:
             # the recorder last, so that the others' last words are recorded
             for process in reversed(running):
                 process.terminate()
-                process.wait(20)
+                process.wait(60)
 
 
 def read(folder: Path) -> Recorded:
