@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from timeball.ensemble.algos.parameters import MOST_WINDOWS
 from timeball.ensemble.errors import StateError
+from timeball.ensemble.payloads import read_column, read_epoch, read_list, read_names
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -148,19 +149,14 @@ class ALGOSState:
         """Read `to_payload` back, bit for bit; raises ``StateError`` for anything else."""
         if payload.get("algorithm") != NAME or payload.get("version") != VERSION:
             raise StateError(f"not an {NAME} state of version {VERSION}")
-        names = payload.get("clocks")
-        if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
-            raise StateError("field 'clocks' of the state must be a list of names")
-        clocks = tuple(names)
-        if clocks != tuple(sorted(set(clocks))):
-            raise StateError("field 'clocks' of the state must hold distinct names in order")
-        n, last = len(clocks), payload.get("epoch")
+        clocks = read_names(payload, "clocks")
+        n = len(clocks)
         return cls(
-            epoch=None if last is None else int(_column([last], "epoch", 1, int)[0]),
+            epoch=read_epoch(payload, "epoch"),
             clocks=clocks,
-            window=_column(payload.get("window"), "window", 2, int),
-            **{name: _column(payload.get(name), name, n, float) for name in FLOATS},
-            **{name: _column(payload.get(name), name, n, int) for name in (*COUNTS, *EPOCHS)},
+            window=read_column(payload.get("window"), "window", 2, int),
+            **{name: read_column(payload.get(name), name, n, float) for name in FLOATS},
+            **{name: read_column(payload.get(name), name, n, int) for name in (*COUNTS, *EPOCHS)},
             **{name: _history(payload.get(name), name, n, float) for name in FLOAT_HISTORIES},
             **{name: _history(payload.get(name), name, n, int) for name in EPOCH_HISTORIES},
         )
@@ -170,19 +166,8 @@ def _rows(values: npt.NDArray[Any], words: Callable[[Any], str]) -> list[list[st
     return [[words(value) for value in row] for row in values.tolist()]
 
 
-def _column(values: Any, name: str, n: int, kind: Callable[[Any], Any]) -> npt.NDArray[Any]:
-    """One array of a payload; raises ``StateError`` naming the field."""
-    if not isinstance(values, list | tuple) or len(values) != n:
-        raise StateError(f"field {name!r} of the state must be a list of {n}")
-    try:
-        return np.array([kind(value) for value in values], dtype=np.float64 if kind is float else np.int64)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise StateError(f"field {name!r} of the state: {error}") from error
-
-
 def _history(rows: Any, name: str, n: int, kind: Callable[[Any], Any]) -> npt.NDArray[Any]:
     """One history [n, 12] of a payload; raises ``StateError`` naming the field."""
-    if not isinstance(rows, list | tuple) or len(rows) != n:
-        raise StateError(f"field {name!r} of the state must be a list of {n}")
-    dtype = np.float64 if kind is float else np.int64
-    return np.array([_column(row, name, MOST_WINDOWS, kind) for row in rows], dtype=dtype).reshape(n, MOST_WINDOWS)
+    dtype = np.int64 if kind is int else np.float64
+    found = [read_column(row, name, MOST_WINDOWS, kind) for row in read_list(rows, name, n)]
+    return np.array(found, dtype=dtype).reshape(n, MOST_WINDOWS)

@@ -6,7 +6,7 @@ Sign: x_i is clock i minus the scale (s), y_i its rate, d_i its drift (1/s). Wha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from timeball.ensemble.errors import StateError
+from timeball.ensemble.payloads import read_column, read_epoch, read_names
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -96,28 +97,12 @@ class AT1State:
         """Read `to_payload` back, bit for bit; raises ``StateError`` for anything else."""
         if payload.get("algorithm") != "AT1" or payload.get("version") != VERSION:
             raise StateError(f"not an AT1 state of version {VERSION}")
-        names = payload.get("clocks")
-        if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
-            raise StateError("field 'clocks' of the state must be a list of names")
-        clocks = tuple(names)
-        if clocks != tuple(sorted(set(clocks))):
-            raise StateError("field 'clocks' of the state must hold distinct names in order")
-        last = payload.get("epoch")
+        clocks = read_names(payload, "clocks")
+        n = len(clocks)
         return cls(
-            epoch=None if last is None else int(_column({"epoch": [last]}, "epoch", 1, int)[0]),
+            epoch=read_epoch(payload, "epoch"),
             clocks=clocks,
-            seen=_column(payload, "seen", len(clocks), int),
-            **{name: _column(payload, name, len(clocks), float) for name in FLOATS},
-            **{name: _column(payload, name, len(clocks), int) for name in COUNTS},
+            seen=read_column(payload.get("seen"), "seen", n, int),
+            **{name: read_column(payload.get(name), name, n, float) for name in FLOATS},
+            **{name: read_column(payload.get(name), name, n, int) for name in COUNTS},
         )
-
-
-def _column(payload: Mapping[str, Any], name: str, n: int, kind: Callable[[Any], Any]) -> npt.NDArray[Any]:
-    """One array of a payload; raises ``StateError`` naming the field."""
-    values = payload.get(name)
-    if not isinstance(values, list | tuple) or len(values) != n:
-        raise StateError(f"field {name!r} of the state must be a list of {n}")
-    try:
-        return np.array([kind(value) for value in values], dtype=np.float64 if kind is float else np.int64)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise StateError(f"field {name!r} of the state: {error}") from error

@@ -6,7 +6,7 @@ Sign: coordinates are clock minus pivot, the common mode is the pivot minus the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from timeball.ensemble.errors import StateError
 from timeball.ensemble.kalman.columns import COUNTS, MARKS
+from timeball.ensemble.payloads import read_column, read_epoch, read_list, read_names
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -31,7 +32,7 @@ class KalmanState:
     epoch: the last epoch processed, ns of TAI, None before the first; rows: epochs processed.
     carrying: the clocks of the filter, in the order of their names; watched: those without weight, likewise.
     pivot: a name out of `carrying` ("" while there is none). drifts, flickers: which of them have a drift, and stages;
-    stages: how many. x, P: state and covariance in the coordinates of `layout.Frame`. common: (x_p, y_p, d_0).
+    stages: how many. x, P: state and covariance in the coordinates of `layout`. common: (x_p, y_p, d_0).
     counts, marks: int64 and float64[n, columns], see `columns`. watched_*: phase (s), rate, epoch and number of the
     readings of the watched clocks.
     """
@@ -120,7 +121,7 @@ class KalmanState:
         """Read `to_payload` back, bit for bit; raises ``StateError`` for anything else."""
         if payload.get("algorithm") != NAME or payload.get("version") != VERSION:
             raise StateError(f"not a Kalman state of version {VERSION}")
-        carrying, watched = _names(payload, "clocks"), _names(payload, "watched")
+        carrying, watched = read_names(payload, "clocks"), read_names(payload, "watched")
         clocks, stages = len(carrying), _whole(payload, "stages", 8)
         drifts, flickers = _flags(payload, "drifts", clocks), _flags(payload, "flickers", clocks)
         pivot = payload.get("pivot")
@@ -131,9 +132,8 @@ class KalmanState:
         rows, columns = np.tril_indices(n)
         P[rows, columns] = _floats(payload, "covariance", len(rows))
         P[columns, rows] = P[rows, columns]
-        epoch = payload.get("epoch")
         return cls(
-            epoch=None if epoch is None else int(_ints({"epoch": [epoch]}, "epoch", 1)[0]),
+            epoch=read_epoch(payload, "epoch"),
             rows=_whole(payload, "rows", 2**53),
             carrying=carrying,
             pivot=pivot,
@@ -157,45 +157,23 @@ def _words(values: FloatArray) -> list[str]:
     return [repr(value) for value in values.tolist()]
 
 
-def _names(payload: Mapping[str, Any], field: str) -> tuple[str, ...]:
-    """Distinct names in order; raises ``StateError`` naming the field."""
-    names = payload.get(field)
-    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
-        raise StateError(f"field {field!r} of the state must be a list of names")
-    if list(names) != sorted(set(names)):
-        raise StateError(f"field {field!r} of the state must hold distinct names in order")
-    return tuple(names)
-
-
-def _list(payload: Mapping[str, Any], field: str, n: int) -> Sequence[Any]:
-    values = payload.get(field)
-    if not isinstance(values, list | tuple) or len(values) != n:
-        raise StateError(f"field {field!r} of the state must be a list of {n}")
-    return values
-
-
 def _flags(payload: Mapping[str, Any], field: str, n: int) -> tuple[bool, ...]:
-    values = _list(payload, field, n)
+    values = read_list(payload.get(field), field, n)
     if not all(isinstance(value, bool) for value in values):
         raise StateError(f"field {field!r} of the state must hold true or false")
     return tuple(values)
 
 
 def _floats(payload: Mapping[str, Any], field: str, n: int) -> FloatArray:
-    try:
-        found = np.array([float(value) for value in _list(payload, field, n)], dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise StateError(f"field {field!r} of the state: {error}") from error
+    found: FloatArray = read_column(payload.get(field), field, n, float)
     if not np.isfinite(found).all():
         raise StateError(f"field {field!r} of the state must hold finite numbers")
     return found
 
 
 def _ints(payload: Mapping[str, Any], field: str, n: int) -> IntArray:
-    try:
-        return np.array([int(value) for value in _list(payload, field, n)], dtype=np.int64)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise StateError(f"field {field!r} of the state: {error}") from error
+    found: IntArray = read_column(payload.get(field), field, n, int)
+    return found
 
 
 def _whole(payload: Mapping[str, Any], field: str, most: int) -> int:

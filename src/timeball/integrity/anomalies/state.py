@@ -6,13 +6,15 @@ Phases in it are whole femtoseconds, as the scale's entries record them. What it
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from timeball.ensemble.errors import StateError
+from timeball.ensemble.payloads import read_column, read_epoch, read_names
 from timeball.integrity.anomalies.kernels import CELLS, NOISE_BLOCK, WINDOWS
 from timeball.integrity.anomalies.rules import AnomalyError
 
@@ -125,17 +127,24 @@ class DetectorState:
         """Read `to_payload` back, bit for bit; raises ``AnomalyError`` for anything else."""
         if payload.get("detectors") != "anomalies" or payload.get("version") != VERSION:
             raise AnomalyError(f"not a state of the anomaly detectors, version {VERSION}")
-        clocks, links = _names(payload, "clocks"), _names(payload, "links")
+        try:
+            return cls._read(payload)
+        except StateError as error:
+            raise AnomalyError(str(error)) from error
+
+    @classmethod
+    def _read(cls, payload: Mapping[str, Any]) -> DetectorState:
+        clocks, links = read_names(payload, "clocks"), read_names(payload, "links")
         levels = payload.get("levels")
         if not isinstance(levels, int) or not 0 <= levels <= 64:
             raise AnomalyError("field 'levels' of the state must be a small number")
         state = cls.of_names(clocks, links, levels)
-        state.start, state.epoch = _epoch(payload, "start"), _epoch(payload, "epoch")
+        state.start, state.epoch = read_epoch(payload, "start"), read_epoch(payload, "epoch")
         for name in ("cell", "held", *_FLOATS, *_COUNTS):
             here = getattr(state, name)
             kind = float if here.dtype == np.float64 else int
-            here[...] = _column(payload, name, here.size, kind).reshape(here.shape)
-        ring = _column(payload, "ring_fs", state.ring.size, lambda text: np.nan if text is None else float(int(text)))
+            here[...] = read_column(payload.get(name), name, here.size, kind).reshape(here.shape)
+        ring = read_column(payload.get("ring_fs"), "ring_fs", state.ring.size, _phase)
         state.ring[...] = ring.reshape(state.ring.shape)
         return state
 
@@ -144,26 +153,5 @@ _FLOATS = ("mean", "square", "noise_sum")
 _COUNTS = ("count", "alarm", "noise_count")
 
 
-def _names(payload: Mapping[str, Any], name: str) -> tuple[str, ...]:
-    names = payload.get(name)
-    if not isinstance(names, list | tuple) or not all(isinstance(each, str) for each in names):
-        raise AnomalyError(f"field {name!r} of the state must be a list of names")
-    if tuple(names) != tuple(sorted(set(names))):
-        raise AnomalyError(f"field {name!r} of the state must hold distinct names in order")
-    return tuple(names)
-
-
-def _epoch(payload: Mapping[str, Any], name: str) -> int | None:
-    value = payload.get(name)
-    return None if value is None else int(_column({name: [value]}, name, 1, int)[0])
-
-
-def _column(payload: Mapping[str, Any], name: str, size: int, kind: Callable[[Any], Any]) -> npt.NDArray[Any]:
-    """One array of a payload; raises ``AnomalyError`` naming the field."""
-    values = payload.get(name)
-    if not isinstance(values, list | tuple) or len(values) != size:
-        raise AnomalyError(f"field {name!r} of the state must be a list of {size}")
-    try:
-        return np.array([kind(value) for value in values], dtype=np.int64 if kind is int else np.float64)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise AnomalyError(f"field {name!r} of the state: {error}") from error
+def _phase(text: str | None) -> float:
+    return np.nan if text is None else float(int(text))
