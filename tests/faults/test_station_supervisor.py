@@ -34,6 +34,8 @@ try:
     with StateLock(state), Supervisor(state, commands, report) as supervisor:
         supervisor.adopt(why_not)
         supervisor.run()
+except KeyboardInterrupt:
+    pass  # asked to end between the adopting and the running: ended in order, like a station
 except StationStoppedError as error:
     print(json.dumps({"event": "refused", "why": str(error)}), flush=True)
     sys.exit(2)

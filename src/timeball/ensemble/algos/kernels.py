@@ -9,6 +9,7 @@ bits with the compiler on, off, or building for a generic CPU. What it does not 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -21,6 +22,7 @@ from timeball.ensemble.at1.kernels import (
     find_worst,
     learn_error,
     middle_share,
+    note_beyond,
     scale_offset,
     scale_variance,
     share_weights,
@@ -28,11 +30,9 @@ from timeball.ensemble.at1.kernels import (
 from timeball.ensemble.codes import (
     ABNORMAL,
     AT_CAP,
-    CAME_BACK,
     CAME_IN,
     FIRST_WINDOWS,
     JOINED,
-    LEFT_OUT,
     MISSING,
     NO_SCALE,
     NO_WEIGHT,
@@ -58,7 +58,7 @@ HELD_STEP, HELD_ABNORMAL = 1, 2
 
 
 @njit(cache=True, nogil=True)
-def push(history: Floats, value: float) -> None:
+def push(history: NDArray[Any], value: float) -> None:
     """Put a value at the front of a history, whose last one falls out."""
     for k in range(history.shape[0] - 1, 0, -1):
         history[k] = history[k - 1]
@@ -83,9 +83,11 @@ def fitted_drift(rates: Floats, mids: Counts, count: int) -> float:
 
 
 @njit(cache=True, nogil=True)
-def predictability(squares: Floats, count: int) -> float:
-    """σ² = Σ_k ((M+1−k)/M) ε_k² / Σ_k (M+1−k)/M, k = 1 the newest of M windows."""
-    total, weight = 0.0, 0.0
+def predictability(squares: Floats, count: int, total: float, weight: float) -> float:
+    """σ² = Σ_k ((M+1−k)/M) ε_k² / Σ_k (M+1−k)/M, k = 1 the newest of M windows.
+
+    Total and weight are those of squares known before.
+    """
     for k in range(count):
         share = float(count - k) / count
         total += share * squares[k]
@@ -100,12 +102,7 @@ def starting_variance(noise2: float, interval_s: float, window_s: float, squares
     White frequency noise of noise2 an interval makes a rate over one window, taken for the next, wrong by
     2·noise2/(interval·window).
     """
-    total, weight = 2.0 * noise2 / (interval_s * window_s), 1.0
-    for k in range(count):
-        share = float(count - k) / count
-        total += share * squares[k]
-        weight += share
-    return total / weight
+    return predictability(squares, count, 2.0 * noise2 / (interval_s * window_s), 1.0)
 
 
 @njit(cache=True, nogil=True)
@@ -193,9 +190,7 @@ def turn_window(
         own[i] = 0
         if covered:
             push(rates[i], rate)
-            for k in range(mids.shape[1] - 1, 0, -1):
-                mids[i, k] = mids[i, k - 1]
-            mids[i, 0] = middle
+            push(mids[i], middle)
             rate_count[i] = min(rate_count[i] + 1, rates.shape[1])
             absent[i] = 0
         else:
@@ -204,7 +199,7 @@ def turn_window(
                 rate_count[i] = 0
                 judged[i] = 0
         standing[i] = judged[i]
-        sigma2[i] = predictability(squares[i], judged[i]) if judged[i] > 0 else 0.0
+        sigma2[i] = predictability(squares[i], judged[i], 0.0, 0.0) if judged[i] > 0 else 0.0
         drift[i] = 0.0
         if given_drift[i] == given_drift[i]:
             some_given = True
@@ -482,20 +477,7 @@ def advance_epochs(
                 out_sigma[t, i] = sigma
                 ordinary = not (left_out[i] or (testable[i] and not members[i] and abs(error) > reject * sigma))
                 if not ordinary:
-                    code = LEFT_OUT
-                    beyond[i] += 1
-                    if streak[i] * error > 0.0:
-                        streak[i] += 1 if streak[i] > 0 else -1
-                        streak_s[i] += error
-                        streak_tau_s[i] += tau
-                    else:
-                        back = streak[i] != 0 and abs(streak_s[i] + error) <= reject * sigma
-                        streak[i] = 1 if error > 0.0 else -1
-                        streak_s[i] = error
-                        streak_tau_s[i] = tau
-                        if back:
-                            code = CAME_BACK
-                            streak[i] = 0
+                    code = note_beyond(i, error, tau, reject * sigma, streak, beyond, streak_s, streak_tau_s)
                     if abs(streak[i]) >= step_count:
                         code = RATE_STEP
                         step = streak_s[i] / streak_tau_s[i]

@@ -118,6 +118,15 @@ def middle_share(members: Flags, predicted: Floats, row: Floats, weights: Floats
 
     While nobody's noise is known, the median keeps a few wild clocks from carrying the scale away, as a mean would not.
     """
+    ahead = np.empty(members.shape[0])
+    for i in range(members.shape[0]):
+        ahead[i] = predicted[i] - row[i]
+    median_weights(ahead, members, weights)
+
+
+@njit(cache=True, nogil=True)
+def median_weights(values: Floats, members: Flags, weights: Floats) -> None:
+    """The weights of the members' median: 1 for the middle one, ½ each for two; of equal values the first is less."""
     n = members.shape[0]
     count = 0
     for i in range(n):
@@ -129,10 +138,8 @@ def middle_share(members: Flags, predicted: Floats, row: Floats, weights: Floats
             continue
         rank = 0
         for j in range(n):
-            if members[j]:
-                ahead = (predicted[j] - row[j]) - (predicted[i] - row[i])
-                if ahead < 0.0 or (ahead == 0.0 and j < i):
-                    rank += 1
+            if members[j] and (values[j] < values[i] or (values[j] == values[i] and j < i)):
+                rank += 1
         if rank == count // 2:
             weights[i] += 0.5
         if rank == (count - 1) // 2:
@@ -298,6 +305,34 @@ def learn_error(mean_square: float, square: float, memory: float, count: int) ->
 
 
 @njit(cache=True, nogil=True)
+def note_beyond(
+    i: int,
+    error: float,
+    tau_s: float,
+    limit_s: float,
+    streak: Counts,
+    beyond: Counts,
+    streak_s: Floats,
+    streak_tau_s: Floats,
+) -> int:
+    """Note an error of clock i beyond the limit, and give its code: left out, or back from an outlier before it."""
+    beyond[i] += 1
+    if streak[i] * error > 0.0:
+        streak[i] += 1 if streak[i] > 0 else -1
+        streak_s[i] += error
+        streak_tau_s[i] += tau_s
+        return LEFT_OUT
+    back = streak[i] != 0 and abs(streak_s[i] + error) <= limit_s
+    streak[i] = 1 if error > 0.0 else -1
+    streak_s[i] = error
+    streak_tau_s[i] = tau_s
+    if back:
+        streak[i] = 0
+        return CAME_BACK
+    return LEFT_OUT
+
+
+@njit(cache=True, nogil=True)
 def advance_epochs(
     epochs: Counts,
     X: Floats,
@@ -420,20 +455,7 @@ def advance_epochs(
                 out_sigma[t, i] = sigma
                 ordinary = not (left_out[i] or (testable[i] and not members[i] and abs(error) > reject * sigma))
                 if not ordinary:
-                    code = LEFT_OUT
-                    beyond[i] += 1
-                    if streak[i] * error > 0.0:
-                        streak[i] += 1 if streak[i] > 0 else -1
-                        streak_s[i] += error
-                        streak_tau_s[i] += tau
-                    else:
-                        back = streak[i] != 0 and abs(streak_s[i] + error) <= reject * sigma
-                        streak[i] = 1 if error > 0.0 else -1
-                        streak_s[i] = error
-                        streak_tau_s[i] = tau
-                        if back:
-                            code = CAME_BACK
-                            streak[i] = 0
+                    code = note_beyond(i, error, tau, reject * sigma, streak, beyond, streak_s, streak_tau_s)
                     if abs(streak[i]) >= step_count:
                         code = RATE_STEP
                         out_figure[t, i] = streak_s[i] / streak_tau_s[i]

@@ -19,6 +19,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from timeball.ensemble.at1.kernels import median_weights
 from timeball.ensemble.codes import (
     AT_CAP,
     BACK,
@@ -540,7 +541,7 @@ def correct_phases(
         for a in range(n - clocks):
             target[a] = of_rest[p + a]
         x[i] += ((row[i] - row[pivot]) - x[i]) - found[m + q] - rho * gy
-    mirror_down(P)
+    mirror(P.T)  # the upper triangle is the lower one of the transpose
 
 
 @njit(cache=True, nogil=True)
@@ -564,17 +565,6 @@ def put_rest(source: Floats, first: int, others: Counts, clocks: int, target: Fl
     end, part = target[clocks + begin - p :], source[begin:]
     for a in range(part.shape[0]):
         end[a] = part[a]
-
-
-@njit(cache=True, nogil=True)
-def mirror_down(P: Floats) -> None:
-    """Copy the upper triangle to the lower, in tiles."""
-    n = P.shape[0]
-    for first in range(0, n, 16):
-        last = min(first + 16, n)
-        for i in range(first, n):
-            for j in range(first, min(last, i)):
-                P[i, j] = P[j, i]
 
 
 @njit(cache=True, nogil=True)
@@ -1344,28 +1334,6 @@ def drift_noise(q: Floats, age_s: float) -> float:
     square = age_s * age_s
     found = q[2] + q[1] / square + q[0] / (square * square)
     return found if found > 1e-80 else 1e-80
-
-
-@njit(cache=True, nogil=True)
-def median_weights(values: Floats, members: Flags, weights: Floats) -> None:
-    """The weights with which `median_of` was made."""
-    clocks = values.shape[0]
-    count = 0
-    for i in range(clocks):
-        weights[i] = 0.0
-        if members[i]:
-            count += 1
-    for i in range(clocks):
-        if not members[i]:
-            continue
-        rank = 0
-        for j in range(clocks):
-            if members[j] and (values[j] < values[i] or (values[j] == values[i] and j < i)):
-                rank += 1
-        if rank == count // 2:
-            weights[i] += 0.5
-        if rank == (count - 1) // 2:
-            weights[i] += 0.5
 
 
 @njit(cache=True, nogil=True)
