@@ -51,6 +51,7 @@ SERIES = "60000 1.5\n60001 1.7\n"
 """Of UTC − UTC(k), as a bulletin would give it."""
 LIVE = {
     ("collector", "bulletin"),
+    ("collector", "refusal"),
     (STREAM, "beside"),
     ("config", "upgrade"),
     ("witness", "witnessing"),
@@ -81,9 +82,10 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
     policy.write_text(POLICY)
     (policy.parent / "bulletins").mkdir()
     (policy.parent / "bulletins" / "utcr.txt").write_text(SERIES)
+    (policy.parent / "bulletins" / "letter.txt").write_text("Dear sirs,\n")
     told = {
         "ledger": {**SMALL["ledger"], "policy": str(policy)},
-        "bulletins": {"folder": str(policy.parent / "bulletins")},
+        "bulletins": {"folder": str(policy.parent / "bulletins"), "every_s": 1.0},
     }
     config = msgspec.convert({**SMALL, **told}, Config)
     # a past by the first rules, so that the station has an upgrade to record

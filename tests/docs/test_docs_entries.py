@@ -19,6 +19,7 @@ TYPES = (
     "key",
     "readings",
     "bulletin",
+    "refusal",
     "scale",
     "beside",
     "anomaly",

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 from bulletins import circular_t, utcr
-from ledgers import Item, write_ledger
+from ledgers import KEY, Item, write_ledger
 
+from timeball.ledger import canonical
+from timeball.ledger.batch import sign_batch
 from timeball.station.configuration.config import ConfigError, parse_config
 from timeball.station.configuration.configwords import explain
 from timeball.station.configuration.settings import Bulletins, Config, Station, Steering
 from timeball.station.fold.published import Bulletin, parse_bulletin
 from timeball.station.fold.timekeeping import COLLECTOR
-from timeball.station.instruments.bulletinfolder import BulletinFolder, recorded_bulletins
+from timeball.station.instruments.bulletinfolder import (
+    BULLETIN,
+    MOST_A_LOOK,
+    REFUSAL,
+    Arrival,
+    BulletinFolder,
+    recorded_bulletins,
+    recorded_refusals,
+)
 from timeball.station.recording.ledger_reader import LedgerReader
 
 
@@ -24,10 +36,16 @@ def looking(folder: Path, laboratory: str = "OP", recorded: tuple[str, ...] = ()
     return BulletinFolder(config, set(recorded))
 
 
-def look(source: BulletinFolder) -> list[Bulletin]:
-    """Another look, whatever the time, read back as the fold reads it."""
+def glance(source: BulletinFolder) -> list[Arrival]:
+    """Another look, whatever the time."""
     source._due_s = 0.0
-    return [parse_bulletin(batch) for batch in source.take()]
+    return source.take()
+
+
+def look(source: BulletinFolder) -> list[Bulletin]:
+    """Two looks, so that what is there counts, read back as the fold reads it."""
+    assert [one for one in glance(source) if one.type == BULLETIN] == [], "nothing counts at first sight"
+    return [parse_bulletin(one.batch) for one in glance(source) if one.type == BULLETIN]
 
 
 def test_both_bulletins_are_read_once_with_their_sign(tmp_path: Path) -> None:
@@ -71,12 +89,110 @@ def test_what_cannot_be_used_is_told_once(tmp_path: Path) -> None:
     (tmp_path / ".hidden").write_text(utcr())
     (tmp_path / "huge").write_bytes(b"#" * (4 * 2**20 + 1))
     source = looking(tmp_path, "NOBODY")
+    assert glance(source) == []
+    refused = glance(source)
     assert look(source) == []
-    assert look(source) == []
+    assert [one.type for one in refused] == [REFUSAL, REFUSAL]
     told = source.faults.take()
-    assert source.faults.count == len(told) == 2
-    assert any("letter" in sentence for sentence in told)
-    assert any("no value of NOBODY" in sentence for sentence in told)
+    assert source.faults.count == len(told) == 3
+    for part in ("letter", "no value of NOBODY", "huge: 4194305 bytes"):
+        assert any(part in sentence for sentence in told)
+    letter = refused[0].batch
+    assert (letter["kind"], letter["bytes"], letter["laboratory"]) == ("refused", 12, "NOBODY")
+    assert letter["why"] in told
+    # signed and recorded, it is known to the next collector, unless that one is for somebody else
+    state = write_ledger(tmp_path / "ledger", [Item(COLLECTOR, REFUSAL, sign_batch(one.batch, KEY)) for one in refused])
+    known = recorded_refusals(LedgerReader(state), "NOBODY")
+    assert known == {one.batch["sha256"] for one in refused}
+    again = looking(tmp_path, "NOBODY", tuple(known))
+    assert glance(again) == glance(again) == []
+    assert [sentence for sentence in again.faults.take() if "huge" not in sentence] == []
+    assert recorded_refusals(LedgerReader(state), "OP") == set()
+
+
+def test_a_file_that_grows_is_taken_when_it_is_whole(tmp_path: Path) -> None:
+    """Somebody copies it slowly: half of it parses, and would be another bulletin."""
+    source, series = looking(tmp_path, "AUS"), tmp_path / "series"
+    for text in ("61010 1.5\n", "61010 1.5\n61011 12", "61010 1.5\n61011 12.5\n"):
+        series.write_text(text)
+        assert glance(source) == []
+    [whole] = glance(source)
+    assert parse_bulletin(whole.batch).utc_minus_utck_fs == ["1500000", "12500000"]
+    assert glance(source) == []
+
+
+def test_a_file_renamed_into_the_place_of_another_is_another(tmp_path: Path) -> None:
+    source, stamp = looking(tmp_path, "AUS"), (1_700_000_000, 1_700_000_000)
+    for name, text in (("series", "61010 1.5\n"), (".new", "61010 2.5\n")):
+        (tmp_path / name).write_text(text)
+        os.utime(tmp_path / name, stamp)
+    assert len(look(source)) == 1
+    (tmp_path / ".new").rename(tmp_path / "series")
+    assert [one.utc_minus_utck_fs for one in look(source)] == [["2500000"]]
+
+
+def test_what_changes_under_the_readers_hand_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, series = looking(tmp_path, "AUS"), tmp_path / "series"
+    series.write_text("61010 1.5\n")
+    assert glance(source) == []
+    read = source._read
+
+    def late(path: Path) -> bytes | None:
+        with series.open("a") as file:
+            file.write("61011 2.5\n")
+        return read(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(source, "_read", late)
+        assert glance(source) == []
+    assert len(look(source)[0].epochs) == 2
+
+
+def test_what_cannot_be_read_is_told_once_and_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that answers with an error; permissions stop no test that runs as root."""
+    source = looking(tmp_path, "AUS")
+    (tmp_path / "series").write_text("61010 1.5\n")
+
+    def broken(*_: object) -> int:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("timeball.station.instruments.bulletinfolder.os.open", broken)
+        assert [glance(source) for _ in range(4)] == [[], [], [], []]
+    [told] = source.faults.take()
+    assert "tried again" in told
+    assert len(glance(source)) == 1
+    assert source.faults.count == 1
+
+
+def test_what_is_no_file_is_passed_over_and_waits_for_nobody(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "gone").symlink_to(tmp_path / "nowhere")
+    (tmp_path / os.fsdecode(b"no\xfftext")).write_text("dear sirs")
+    source = looking(tmp_path)
+    assert glance(source) == []
+    [refused] = glance(source)
+    canonical.encode(refused.batch)
+    assert "no?text" in refused.batch["why"]
+    [told, _] = source.faults.take()
+    assert "gone" in told
+
+
+def test_many_files_are_read_a_few_at_a_time(tmp_path: Path) -> None:
+    for at in range(MOST_A_LOOK + 5):
+        (tmp_path / f"{at:03}").write_text(f"{61010 + at} 1.5\n")
+    source = looking(tmp_path, "AUS")
+    assert [len(glance(source)) for _ in range(4)] == [0, MOST_A_LOOK, 5, 0]
+
+
+def test_a_bulletin_that_no_entry_can_carry_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "series").write_text("61010 1.5\n")
+    source = looking(tmp_path, "K" * 101)
+    assert glance(source) == []
+    [refused] = glance(source)
+    assert refused.type == REFUSAL
+    assert "laboratory" in refused.batch["why"]
 
 
 def test_a_folder_that_is_not_there_is_told_and_waited_for(tmp_path: Path) -> None:

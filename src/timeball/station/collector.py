@@ -21,7 +21,13 @@ from timeball.station.fold.timekeeping import CONFIG
 from timeball.station.fold.upgrades import config_records
 from timeball.station.hosttime import hostclocks
 from timeball.station.instruments.base import Instrument, InstrumentUnavailableError, Sample
-from timeball.station.instruments.bulletinfolder import BulletinFolder, recorded_bulletins
+from timeball.station.instruments.bulletinfolder import (
+    BULLETIN,
+    BulletinFolder,
+    laboratory_of,
+    recorded_bulletins,
+    recorded_refusals,
+)
 from timeball.station.instruments.collecting import Gridder, batch_of
 from timeball.station.instruments.host import HostClock
 from timeball.station.instruments.line import LineCounter
@@ -123,9 +129,10 @@ class Collector:
             thread.start()
         while not self._process.stop.is_set() and not self._slept():
             self._gather()
-            for bulletin in self._bulletins.take() if self._bulletins is not None else ():
-                self._process.log.info("bulletin %s %s is recorded", bulletin["kind"], bulletin["label"])
-                self._outbox.put("bulletin", sign_batch(bulletin, self._key))
+            for kind, batch in self._bulletins.take() if self._bulletins is not None else ():
+                if kind == BULLETIN:
+                    self._process.log.info("bulletin %s %s is recorded", batch["kind"], batch["label"])
+                self._outbox.put(kind, sign_batch(batch, self._key))
             self._outbox.send()
             self._tell_faults()
         self._put_host(force=True)
@@ -276,6 +283,11 @@ def _due(process: Process, config: Entry) -> bool:
         raise CannotStartError(str(unknown)) from unknown
 
 
+def _bulletins(process: Process, reader: LedgerReader) -> BulletinFolder:
+    refused = recorded_refusals(reader, laboratory_of(process.config))
+    return BulletinFolder(process.config, recorded_bulletins(reader) | refused)
+
+
 def work(process: Process) -> None:
     """Make the instruments, open them, and collect until told to stop."""
     reader = LedgerReader(process.state)
@@ -285,8 +297,7 @@ def work(process: Process) -> None:
     size = reader.size()
     head_ns = next(iter(reader.envelopes(size - 1, size)))[1].time_ns if size else 0
     instruments = make_instruments(process.config, process.state, head_ns, newest_epoch(reader))
-    folder = process.config.bulletins.folder
-    bulletins = BulletinFolder(process.config, recorded_bulletins(reader)) if folder else None
+    bulletins = _bulletins(process, reader) if process.config.bulletins.folder else None
     collector = Collector(process, instruments, client, bulletins)
     opened = [*instruments.comparisons, *([instruments.host] if instruments.host is not None else [])]
     try:
