@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from timeball.ensemble.fitting.covariances import generalised
+from timeball.ensemble.fitting.residuals import against_mean
 
 FloatArray = npt.NDArray[np.float64]
 SECOND = (1.0, -2.0, 1.0)
@@ -65,14 +66,7 @@ def _mean_variance(kind: str, m: int, epochs: int) -> float:
 def _mean_second_differences(x: FloatArray, m: int, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Mean over time of D_i/m² − Σ ω_k D_k/m², float64[n], and its δ_ik − ω_k, float64[n, n]."""
     d = (x[2 * m :] - 2.0 * x[m:-m] + x[: -2 * m]) / float(m) ** 2
-    there = np.isfinite(d)
-    there &= (there.sum(axis=1) > 1)[:, None]
-    a = there.astype(np.float64)
-    omega = a * weights
-    total = omega.sum(axis=1, keepdims=True)
-    omega /= np.where(total > 0.0, total, 1.0)
-    known = np.where(there, d, 0.0)
-    r = a * (known - (omega * known).sum(axis=1, keepdims=True))
+    r, a, omega = against_mean(d, weights)
     counts = a.sum(axis=0)
     some = np.maximum(counts, 1.0)
     return np.where(counts > 0, r.sum(axis=0) / some, np.nan), np.eye(len(weights)) - (a.T @ omega) / some[:, None]

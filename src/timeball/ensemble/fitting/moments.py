@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from timeball.ensemble.fitting.covariances import SPAN
+from timeball.ensemble.fitting.residuals import against_mean
 
 FloatArray = npt.NDArray[np.float64]
 ROWS_AT_ONCE = 1 << 16
@@ -74,14 +75,7 @@ def _add(
     h: FloatArray, weights: FloatArray, sums: FloatArray, counts: FloatArray, squares: FloatArray, shares: FloatArray
 ) -> None:
     """Add what the differences h [epochs, n] say."""
-    there = np.isfinite(h)
-    there &= (there.sum(axis=1) > 1)[:, None]
-    a = there.astype(np.float64)
-    omega = a * weights
-    total = omega.sum(axis=1, keepdims=True)
-    omega /= np.where(total > 0.0, total, 1.0)
-    known = np.where(there, h, 0.0)
-    r = a * (known - (omega * known).sum(axis=1, keepdims=True))
+    r, a, omega = against_mean(h, weights)
     sums += (r * r).sum(axis=0)
     counts += a.sum(axis=0)
     squares += a.T @ (omega * omega)

@@ -29,7 +29,7 @@ DRIFT_SPREAD = 2.0  # a drift not known yet: twice what the clock's noise does i
 
 
 class ClockModels(NamedTuple):
-    """The clocks' numbers: q float64[n, 3], R float64[n] (s²), stage_variance, phase_noise (s²), drift_variance [n]."""
+    """The clocks' numbers: q float64[n, 3], R float64[n] (s²), stage_variance [n], drift_variance [n] (1/s²)."""
 
     q: FloatArray
     R: FloatArray
