@@ -78,7 +78,7 @@ class TwoWay:
 
 
 def is_itu_tw(head: bytes) -> bool:
-    """Tell from its head whether a file is one: a line of ``*``, and the heading of its columns or FORMAT, LAB and ES."""
+    """Tell from its head whether a file is one: a line of ``*``, the heading of columns or FORMAT, LAB and ES."""
     lines = [line.strip() for line in head[: 1 << 14].split(b"\n")]
     starred = [line[1:].strip() for line in lines if line.startswith(b"*")]
     if not starred or not next(line for line in lines if line).startswith(b"*"):

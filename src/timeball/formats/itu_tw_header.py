@@ -5,12 +5,14 @@
     * LAB      TUG
     * REV DATE 1999-03-01
     * ES TUG01 LA: N 47 04 01.652     LO: E 15 29 36.482     HT:  538.30 m
-    * REF-TIME UTC(TUG)
-    * LINK 01 SAT: INTELSAT 706 NLO: E 307 00 00.000 XLO: ... SAT-NTX: 11748.9 MHz SAT-NRX: 14248.9 MHz BW: 3.5 MHz
-    * CAL 003 TYPE: PORT ES REL   MJD: 50779 EST. UNCERT.:   2.000 ns
+    * REF-FRAME WGS-84
+    * LINK   01 SAT: INTELSAT 706         NLO: E 307 00 00.000  XPNDR: 999999999 ns
+    *           SAT-NTX: 11748.9000 MHz  SAT-NRX: 14248.9000 MHz  BW:   3.5 MHz
+    * CAL   003 TYPE: PORT ES REL         MJD: 50779  EST. UNCERT.:    2.000 ns
 
 What the lines say of an earth station, a link or a calibration is found by its label (``LA:``, ``SAT:``, ``MJD:``), not
-by its column. What it does not do: read coordinates and satellite frequencies as numbers; they are kept as printed.
+by its column; a line that begins with such a label goes on with the link above it. What it does not do: read
+coordinates and satellite frequencies as numbers; they are kept as printed.
 """
 
 from __future__ import annotations
@@ -23,9 +25,10 @@ from timeball.formats.bulletin_text import Line, ns_to_s
 from timeball.formats.defects import Defect, shown
 from timeball.formats.numerals import read_integer, read_number
 
-_LABEL = re.compile(r"(?:^|\s)(LA|LO|HT|SAT-NTX|SAT-NRX|SAT|NLO|XLO|BW|TYPE|MJD|EST\. ?UNCERT\.):[ \t]*", re.ASCII)
-_NAME = re.compile(r"TW[A-Za-z0-9_]{1,8}\.\d{3}", re.ASCII)
-_PLAIN = {"FORMAT": "format", "LAB": "lab", "REV DATE": "revised", "REF-TIME": "reference", "LOC-MON": "local_monitor"}
+_LABEL = re.compile(r"(?<![^\s:])(LA|LO|HT|SAT-NTX|SAT-NRX|SAT|NLO|XLO|XPNDR|BW|TYPE|MJD|EST\. ?UNCERT\.):", re.ASCII)
+_NAME = re.compile(r"TW[A-Z0-9_]{1,8}\.\d{3}", re.ASCII | re.IGNORECASE)
+_PLAIN = {"FORMAT": "format", "LAB": "lab", "REV DATE": "revised", "REF-TIME": "reference"}
+_PLAIN |= {"REF-FRAME": "frame", "LOC-MON": "local_monitor"}
 _LISTED = {"MODEM": "modems", "COMMENTS": "comments"}
 _NS = re.compile(r"([0-9.]{1,16})\s*ns", re.ASCII)
 
@@ -71,6 +74,7 @@ class TwoWayHeader:
     lab: str = ""
     revised: str = ""
     reference: str = ""
+    frame: str = ""
     stations: tuple[EarthStation, ...] = ()
     links: tuple[SatelliteLink, ...] = ()
     calibrations: tuple[TwoWayCalibration, ...] = ()
@@ -116,6 +120,9 @@ def _take(text: str, found: _Found) -> str:
     if _NAME.fullmatch(text) and "name" not in found.plain:
         found.plain["name"] = text
         return ""
+    if found.links and (parts := _labelled(text)[1]) and _LABEL.match(text):
+        found.links[-1] = SatelliteLink(found.links[-1].number, found.links[-1].parts + parts)
+        return ""
     key = next((key for key in (*_PLAIN, *_LISTED, "ES", "LINK", "CAL") if _begins(text, key)), None)
     if key is None:
         found.listed["comments"].append(text)
@@ -140,18 +147,22 @@ def _take_labelled(key: str, rest: str, found: _Found) -> str:
     code, _, body = rest.partition(" ")
     if not code:
         return f"{key} without a code"
-    pieces = _LABEL.split(" " + body.strip())
-    parts = tuple(
-        (label.replace(" ", ""), value.strip()) for label, value in zip(pieces[1::2], pieces[2::2], strict=True)
-    )
+    text, parts = _labelled(body)
     said = dict(parts)
     if key == "ES":
         found.stations.append(EarthStation(code, said.get("LA", ""), said.get("LO", ""), said.get("HT", "")))
     elif key == "LINK":
         found.links.append(SatelliteLink(code, parts))
     else:
-        return _take_calibration(code, said, pieces[0].strip(), found)
+        return _take_calibration(code, said, text, found)
     return ""
+
+
+def _labelled(text: str) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """Give what stands before the first label, and what each label says."""
+    pieces = _LABEL.split(text.strip())
+    pairs = zip(pieces[1::2], pieces[2::2], strict=True)
+    return pieces[0].strip(), tuple((label.replace(" ", ""), value.strip()) for label, value in pairs)
 
 
 def _take_calibration(code: str, said: dict[str, str], text: str, found: _Found) -> str:
@@ -162,4 +173,4 @@ def _take_calibration(code: str, said: dict[str, str], text: str, found: _Found)
     found.calibrations.append(TwoWayCalibration(code, said.get("TYPE", ""), mjd, u_s, text))
     if "EST.UNCERT." in said and not known:
         return "an uncertainty that is not in ns"
-    return "" if mjd is not None or "MJD" not in said else "a date that is no MJD"
+    return "" if mjd is not None or said.get("MJD", "").strip("9") == "" else "a date that is no MJD"

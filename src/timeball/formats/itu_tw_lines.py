@@ -1,7 +1,8 @@
 """The lines of a two-way file (Recommendation ITU-R TF.1153-4, Annex 2, section 3.4): one session as text and back.
 
 A line has twenty fields, kept apart by blanks. Each has its width and decimals in `FIELDS`; a field of nines only (with
-a point or without) that fills its width says that nothing was measured. What it does not do: know epochs.
+a point or without) that fills its width says that nothing was measured, and so does a temperature of +99. A station may
+report its own signal: LOC and REM are the same then (ranging). What it does not do: know epochs.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import re
 from dataclasses import dataclass
 
 from timeball.formats.bulletin_text import MJD_RANGE
-from timeball.formats.numerals import read_integer, read_number
+from timeball.formats.numerals import read_integer
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class Field:
 # In the order of the lines, after LOC REM LI MJD STTIME; CI and S stand between them and are read apart.
 FIELDS: dict[str, Field] = {
     "nominal_s": Field("NTL", 3, None, 0, 1, 998),
-    "tw_s": Field("TW", 14, 12, 0, -9.0, 9.0),
+    "tw_s": Field("TW", 15, 12, 0, -9.0, 9.0),
     "drms_s": Field("DRMS", 5, 3, -9, 0.0, 99_999.0),
     "samples": Field("SMP", 3, None, 0, 0, 998),
     "actual_s": Field("ATL", 3, None, 0, 0, 998),
@@ -41,19 +42,21 @@ FIELDS: dict[str, Field] = {
     "calr_s": Field("CALR", 9, 3, -9, -99_999_999.0, 999_999_999.0),
     "esdvar_s": Field("ESDVAR", 9, 3, -9, -99_999_999.0, 999_999_999.0),
     "esdvar_sd_s": Field("ESIG", 5, 3, -9, 0.0, 99_999.0),
-    "temperature_c": Field("TMP", 3, 0, 0, -99.0, 998.0),
+    "temperature_c": Field("TMP", 3, 0, 0, -98.0, 98.0),
     "humidity": Field("HUM", 3, 0, 0, 0.0, 998.0),
     "pressure_hpa": Field("PRES", 4, 0, 0, 0.0, 9998.0),
 }
 HEADINGS = (
-    "* EARTH-STAT    LI MJD   STTIME NTL TW             DRMS  SMP ATL REFDELAY        RSIG  CI  S CALR      ESDVAR    "
-    "ESIG  TMP HUM PRES",
-    "* LOC    REM             hhmmss s   s              ns    s   s   s               ns           ns        ns        "
-    "ns    degC %  hPa",
+    "* EARTH-STAT  LI  MJD  STTIME NTL        TW        DRMS SMP ATL"
+    "     REFDELAY     RSIG  CI S    CALR     ESDVAR   ESIG TMP HUM PRES",
+    "* LOC    REM           hhmmss  s         s          ns       s "
+    "        s          ns            ns        ns      ns degC  %  mbar",
 )
 _COUNT = 20
 _CODE = re.compile(r"[A-Za-z0-9_/+-]{1,6}", re.ASCII)
-_NOT_MEASURED = re.compile(r"9+\.?9*")
+_WHOLE = re.compile(r"\d{1,9}", re.ASCII)
+_DECIMAL = re.compile(r"[+-]?(?:\d{1,12}\.?\d{0,18}|\.\d{1,18})", re.ASCII)
+_NOT_MEASURED = re.compile(r"\+?9+\.?9*")  # +99 is what some write for no temperature
 _AT = (5, 6, 7, 8, 9, 10, 11, 14, 15, 16, 17, 18, 19)  # where FIELDS stand in a line
 
 
@@ -90,8 +93,6 @@ def read_session(line: str) -> Session:
     for label, text in zip(("LOC", "REM"), fields, strict=False):
         if not _CODE.fullmatch(text):
             raise LineError(label, text, "no code of a station")
-    if fields[0] == fields[1]:
-        raise LineError("REM", fields[1], "the local station itself")
     mjd = _whole("MJD", fields[3], *MJD_RANGE)
     _whole("LI", fields[2], 0, 99)
     _whole("CI", fields[12], 0, 999)
@@ -124,7 +125,33 @@ def _second(text: str) -> int:
 def _figure(text: str, field: Field) -> float:
     if len(text) >= field.width and _NOT_MEASURED.fullmatch(text):
         return math.nan
-    value = read_integer(text, 0, 998) if field.decimals is None else read_number(text)
-    if value is None or not field.low <= value <= field.high:
+    pattern = _WHOLE if field.decimals is None else _DECIMAL
+    if not pattern.fullmatch(text) or not field.low <= float(text) <= field.high:
         raise LineError(field.label, text, f"not a figure from {field.low:g} to {field.high:g}")
-    return value if field.exponent == 0 else float(f"{text}e{field.exponent}")
+    return float(text) if field.exponent == 0 else float(f"{text}e{field.exponent}")
+
+
+def write_session(session: Session) -> str:
+    """Write a line, in the widths of `FIELDS`. Raises ``ValueError`` with what does not fit."""
+    hours, seconds = divmod(min(session.start_s, 86_399), 3600)
+    leap = session.start_s - min(session.start_s, 86_399)
+    start = f"{hours:02d}{seconds // 60:02d}{seconds % 60 + leap:02d}"
+    text = {key: write_figure(session.figures[key], field) for key, field in FIELDS.items()}
+    local, remote = (_CODE.fullmatch(code) and code for code in (session.local, session.remote))
+    if not (local and remote):
+        raise ValueError(f"no code of a station: {session.local!r}, {session.remote!r}")
+    switch = 9 if session.switch < 0 else session.switch
+    head = f"{local:>6} {remote:>6} {session.link:>2} {session.mjd:5d} {start}"
+    first, last = list(text.values())[:7], list(text.values())[7:]
+    return " ".join([head, *first, f"{session.calibration:>3} {switch}", *last])
+
+
+def write_figure(value: float, field: Field) -> str:
+    """Write a figure (SI) in its column; NaN becomes nines. Raises ``ValueError`` when it does not fit."""
+    if math.isnan(value):
+        return "9" * field.width
+    sign = "+" if field.label in ("TW", "REFDELAY") else ""
+    text = f"{value * 10.0**-field.exponent:{sign}{field.width}.{field.decimals or 0}f}"
+    if len(text) > field.width or (len(text) == field.width and _NOT_MEASURED.fullmatch(text)):
+        raise ValueError(f"{field.label} of {text.strip()} does not fit its {field.width} characters")
+    return text
