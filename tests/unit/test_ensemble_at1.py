@@ -149,6 +149,24 @@ def test_a_clock_whose_noise_has_grown_is_judged_anew_and_not_shut_out_for_ever(
     assert 0 < steps.weight[-1, 2] < 1e-3
 
 
+def test_who_is_left_when_a_maser_is_missing_carries_what_the_cap_leaves_them() -> None:
+    """The published rule: weights of the clocks that are there, none above the cap, the surplus to the others."""
+    rng = np.random.default_rng(31)
+    phases = np.cumsum(rng.normal(0, [1e-13] * 4 + [3e-11] * 6, (300, 10)), axis=0)
+    read = phases.copy()
+    read[250:262, 0] = np.nan
+    names = tuple("ABCDEFGHIJ")
+    for cap, handed_on in ((0.3, 0.1), (0.34, 0.0)):
+        rules = AT1Parameters(memory_s=200 * TAU_S, cap=cap, min_epochs=20, tau_min_s=50 * TAU_S, interval_s=TAU_S)
+        _, steps = advance(AT1State.empty(), rules, table_of(read, names))
+        _, unbroken = advance(AT1State.empty(), rules, table_of(phases, names))
+        assert steps.weight[249, 4:].sum() < 0.01
+        np.testing.assert_allclose(steps.weight[250:262, 4:].sum(axis=1), handed_on, atol=0.01)
+        assert steps.weight[266, 4:].sum() < 0.01
+        moved = np.abs((read - steps.x) - (read - unbroken.x))[:, 1]
+        assert moved[264] < 0.25 * 3e-11, "the masers take the scale back to where they foretell it"
+
+
 def test_a_missing_clock_is_said_to_be_missing_and_takes_its_old_rate_back_with_it() -> None:
     phases = simulate(11, m=300)
     absent = phases.copy()
