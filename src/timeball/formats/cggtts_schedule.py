@@ -1,10 +1,11 @@
 """The BIPM schedule of tracks: when the common tracks of all laboratories begin.
 
-Tracks of 13 minutes (780 s) begin every 16 minutes, on MJD 50722 (1997-10-01) from 00:02 UTC on, and each day 4
-minutes earlier, since satellites come back after a sidereal day. The first 2 minutes of the 16 are for lock, the last
-minute for the figures.
+On MJD 50722 (1997-10-01) tracks of 13 minutes begin at 00:02 UTC and every 16 minutes from there, 89 of them; each day
+every one of them begins 4 minutes earlier, since satellites come back after a sidereal day (taken as 1436 minutes). So
+89 starts fill 1436 minutes, with one step of 28 minutes among those of 16, and a day of 1440 minutes has 89 or 90.
 
-What it does not do: choose satellites (receivers track all in view).
+What it does not do: choose satellites (receivers track all in view), or leave out the track that runs past midnight
+(some receivers do).
 """
 
 from __future__ import annotations
@@ -19,21 +20,21 @@ REFERENCE_MJD = 50_722
 REFERENCE_START_S = 120
 TRACK_S = 780  # the length of a full track
 STEP_S = 960  # from one start to the next
-_EARLIER_S = 240  # each day
-
-
-def first_start_s(mjd: npt.ArrayLike) -> IntArray:
-    """Give the second of the UTC day at which the first track of a day begins: 0 to 959; of a number or an array."""
-    days = np.asarray(mjd, dtype=np.int64) - REFERENCE_MJD
-    return np.asarray((REFERENCE_START_S - _EARLIER_S * days) % STEP_S, dtype=np.int64)
+TRACKS = 89  # in a sidereal day
+SIDEREAL_S = 1_436 * 60
+_EARLIER_S = DAY_S - SIDEREAL_S  # each day
 
 
 def schedule(mjd: int) -> IntArray:
-    """Give the seconds of the UTC day at which tracks begin: all whose 13 minutes end before midnight."""
-    return np.arange(int(first_start_s(mjd)), DAY_S - TRACK_S, STEP_S, dtype=np.int64)
+    """Give the seconds of the UTC day at which tracks begin, rising."""
+    phases = REFERENCE_START_S + STEP_S * np.arange(TRACKS, dtype=np.int64) - _EARLIER_S * (mjd - REFERENCE_MJD)
+    starts = np.sort(phases % SIDEREAL_S)
+    again = starts + SIDEREAL_S  # the first of the day comes back before midnight when it is early enough
+    return np.concatenate([starts, again[again < DAY_S]])
 
 
 def is_scheduled(mjd: npt.ArrayLike, start_s: npt.ArrayLike) -> npt.NDArray[np.bool_]:
-    """Mark the tracks that begin with the schedule."""
-    starts = np.asarray(start_s, dtype=np.int64)
-    return np.asarray((starts - first_start_s(mjd)) % STEP_S == 0, dtype=np.bool_)
+    """Mark the tracks that begin with the schedule; mjd, start_s: UTC day and second of it, numbers or arrays."""
+    days = np.asarray(mjd, dtype=np.int64) - REFERENCE_MJD
+    phase = (np.asarray(start_s, dtype=np.int64) + _EARLIER_S * days - REFERENCE_START_S) % SIDEREAL_S
+    return np.asarray((phase % STEP_S == 0) & (phase < TRACKS * STEP_S), dtype=np.bool_)
