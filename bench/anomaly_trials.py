@@ -10,7 +10,7 @@ a clock grows in its frequency, that of a link in its phase.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,7 +58,7 @@ def links_of(lab: DrawnLaboratory) -> dict[str, str]:
 
 
 def study(
-    lab: DrawnLaboratory, seed: int, sizes: dict[str, Sequence[float]], origins: Sequence[str] = ORIGINS
+    lab: DrawnLaboratory, seed: int, sizes: Mapping[str, Sequence[float]], origins: Sequence[str] = ORIGINS
 ) -> list[Trial]:
     """Every kind at its sizes and every origin once, from one state before the event."""
     rng = np.random.default_rng([seed, 44])
