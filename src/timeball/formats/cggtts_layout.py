@@ -74,6 +74,10 @@ _FRC = Column("FRC", "frc", 3, TEXT)
 FIGURES = (*_START, *_MEASURED, *_CHANNELS)
 _ALIASES = {"PRN": "SAT", "REFGPS": "REFSYS", "SRGPS": "SRSYS", "REFGLO": "REFSYS", "SRGLO": "SRSYS"}
 
+_NAMES = "SAT CL  MJD  STTIME TRKL ELV AZTH   REFSV      SRSV     REFSYS    SRSYS  DSG IOE MDTR SMDT MDIO SMDI"
+_NAMES_GPS = _NAMES.replace("SAT", "PRN").replace("REFSYS", "REFGPS").replace("SRSYS", "SRGPS")
+_UNITS = "             hhmmss  s  .1dg .1dg    .1ns     .1ps/s     .1ns    .1ps/s .1ns     .1ns.1ps/s.1ns.1ps/s"
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
@@ -113,6 +117,13 @@ def layout_of(heading: str) -> Layout | None:
             if names == [column.name for column in layout.columns]:
                 return layout
     return None
+
+
+def heading_of(layout: Layout, gps: bool) -> tuple[str, str]:
+    """Give the line of names and the line of units; ``gps``: with the names of the versions before 2E."""
+    names = _NAMES_GPS if gps else _NAMES
+    measured, measured_units = (" MSIO SMSI ISG", ".1ns.1ps/s.1ns  ") if layout.ionosphere else ("", "")
+    return names + measured + (" FR HC FRC" if layout.codes else "") + " CK", _UNITS + measured_units
 
 
 def checksum(text: bytes) -> int:

@@ -23,6 +23,7 @@ from timeball.readings import Readings
 
 VERSIONS = ("1", "01", "2", "02", "2E")
 NOT_KNOWN = -1  # of `ioe`
+FULL_TRACK_S = 780
 DelayKind = Literal["INT", "SYS", "TOT"]
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
@@ -150,7 +151,8 @@ class Cggtts:
         return name if name and name not in SYSTEM_TIMES.values() else f"REF({lab})" if lab else "REF"
 
     def readings(self) -> Readings:
-        """Give x_ref − x_system: the plain mean of REFSYS over all tracks of one start, of one code a system.
+        """Give x_ref − x_system: the plain mean of REFSYS over all tracks of one start, of one code a system, at the
+        middle of a full track.
 
         The code is the one that most tracks of the system have. No weights, no rejection, no uncertainty: what a look
         at a file needs; links are made by the room ``transfer``.
@@ -162,9 +164,10 @@ class Cggtts:
         for system in sorted(set(tracks.system)):
             names, counts = np.unique(codes[systems == system], return_counts=True)
             chosen = (systems == system) & (codes == names[np.argmax(counts)]) & np.isfinite(tracks.refsys_s)
-            epochs, place, size = np.unique(tracks.middle[chosen], return_inverse=True, return_counts=True)
-            means = np.bincount(place, weights=tracks.refsys_s[chosen], minlength=len(epochs)) / size
+            starts, place, size = np.unique(tracks.epoch[chosen], return_inverse=True, return_counts=True)
+            means = np.bincount(place, weights=tracks.refsys_s[chosen], minlength=len(starts)) / size
             time = SYSTEM_TIMES[system]
+            epochs = starts + FULL_TRACK_S * (NS_PER_SECOND // 2)
             rows += [
                 (epoch, reference, time, mean, float("nan"))
                 for epoch, mean in zip(epochs.tolist(), means.tolist(), strict=True)

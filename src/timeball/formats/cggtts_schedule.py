@@ -18,7 +18,6 @@ from timeball.instants import DAY_S
 
 REFERENCE_MJD = 50_722
 REFERENCE_START_S = 120
-TRACK_S = 780  # the length of a full track
 STEP_S = 960  # from one start to the next
 TRACKS = 89  # in a sidereal day
 SIDEREAL_S = 1_436 * 60
