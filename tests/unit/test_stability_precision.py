@@ -84,8 +84,8 @@ def test_the_kernels_give_the_same_bits_without_the_compiler() -> None:
     x[[700, 701, 1900]] = np.nan
     whole = np.zeros(1, dtype=np.int64), np.array([x.size], dtype=np.int64)
     plain, moving = (  # with the compiler off they are plain functions already
-        getattr(kernel, "py_func", kernel) for kernel in (kernels.sum_second_differences, kernels.sum_moving_windows)
+        getattr(kernel, "py_func", kernel) for kernel in (kernels.sum_differences, kernels.sum_moving_windows)
     )
-    assert kernels.sum_second_differences(x, *whole, 7) == plain(x, *whole, 7)
+    assert kernels.sum_differences(x, *whole, 7, 2) == plain(x, *whole, 7, 2)
     clean = np.array([0, 702, 1901], dtype=np.int64), np.array([700, 1900, 2500], dtype=np.int64)
     assert kernels.sum_moving_windows(x, *clean, 7) == moving(x, *clean, 7)

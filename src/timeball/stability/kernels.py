@@ -1,4 +1,4 @@
-"""Compiled sums of the deviations: squares of second differences (ADEV, OADEV) and of their moving sums (MDEV).
+"""Compiled sums of the deviations: squares of differences of phase, of their moving sums (MDEV), of slopes (PDEV).
 
 All sums run in a fixed order, without fastmath: terms go through a tile and are added pairwise, so that the rounding
 error grows with the logarithm of the number of terms. Nothing here knows of τ: the factor 1/(2 τ²) is the caller's.
@@ -33,33 +33,58 @@ def sum_pairwise(tile: NDArray[np.float64], size: int) -> float:
 
 
 @njit(cache=True, nogil=True)
-def sum_second_differences(
-    x: NDArray[np.float64], starts: NDArray[np.int64], stops: NDArray[np.int64], m: int
-) -> tuple[float, int]:
-    """Sum (x[i+2m] − 2 x[i+m] + x[i])² over the terms that lie inside one stretch [start, stop) and touch no NaN.
+def copy_level(x: NDArray[np.float64], start: int, count: int, out: NDArray[np.float64]) -> None:
+    """Copy x[start : start + count] less the line through its first and last point; zeros fill the rest of `out`."""
+    rate = (x[start + count - 1] - x[start]) / max(count - 1, 1)
+    for k in range(count):
+        out[k] = (x[start + k] - x[start]) - rate * k
+    out[count:] = 0.0
 
-    Gives the sum and the number of terms in it.
+
+@njit(cache=True, nogil=True)
+def square_differences(x: NDArray[np.float64], i: int, m: int, order: int, tile: NDArray[np.float64], size: int) -> int:
+    """Put the squares of `size` differences over a lag of m into the tile, 0 where one is NaN; count the others."""
+    x0, x1 = x[i : i + size], x[i + m : i + m + size]
+    # nearly equal phases subtract exactly: a large common offset costs no digits
+    if order == 1:
+        for k in range(size):
+            d = x1[k] - x0[k]
+            tile[k] = d * d
+    elif order == 2:
+        x2 = x[i + 2 * m : i + 2 * m + size]
+        for k in range(size):
+            d = (x2[k] - x1[k]) - (x1[k] - x0[k])
+            tile[k] = d * d
+    else:
+        x2, x3 = x[i + 2 * m : i + 2 * m + size], x[i + 3 * m : i + 3 * m + size]
+        for k in range(size):
+            d = (x3[k] - x0[k]) - 3.0 * (x2[k] - x1[k])
+            tile[k] = d * d
+    missing = 0
+    for k in range(size):
+        gap = np.isnan(tile[k])
+        missing += gap
+        tile[k] = 0.0 if gap else tile[k]
+    return size - missing
+
+
+@njit(cache=True, nogil=True)
+def sum_differences(
+    x: NDArray[np.float64], starts: NDArray[np.int64], stops: NDArray[np.int64], m: int, order: int
+) -> tuple[float, int]:
+    """Sum the squared differences of order 1, 2 or 3 over a lag of m, e.g. (x[i+2m] − 2 x[i+m] + x[i])².
+
+    Only terms that lie inside one stretch [start, stop) and touch no NaN. Gives the sum and the number of terms in it.
     """
     tile = np.empty(TILE)
     total = 0.0
     used = 0
     for s in range(starts.size):
-        terms = stops[s] - starts[s] - 2 * m
+        terms = stops[s] - starts[s] - order * m
         done = 0
         while done < terms:
             size = min(TILE, terms - done)
-            i = starts[s] + done
-            first = x[i : i + size]
-            middle = x[i + m : i + m + size]
-            last = x[i + 2 * m : i + 2 * m + size]
-            missing = 0
-            for k in range(size):
-                # nearly equal phases subtract exactly: a large common offset costs no digits
-                d = (last[k] - middle[k]) - (middle[k] - first[k])
-                gap = np.isnan(d)
-                missing += gap
-                tile[k] = 0.0 if gap else d * d
-            used += size - missing
+            used += square_differences(x, starts[s] + done, m, order, tile, size)
             total += sum_pairwise(tile, size)
             done += size
     return total, used
@@ -152,5 +177,44 @@ def sum_moving_windows(
             total += sum_pairwise(tile, size)
             done += size
             age += size
+        used += max(terms, 0)
+    return total, used
+
+
+@njit(cache=True, nogil=True)
+def sum_parabolic(
+    x: NDArray[np.float64], starts: NDArray[np.int64], stops: NDArray[np.int64], m: int
+) -> tuple[float, int]:
+    """Sum A_i² over the windows of 2m + 1 points inside one stretch [start, stop); the stretches hold no NaN.
+
+    A_i = Σ ((m−1)/2 − k) d_{i+k} over k = 0 .. m−1, d_j = x[j] − x[j+m]; with the sum U_i of the same d,
+    A_{i+1} = A_i + U_i − (m+1)/2 d_i − (m−1)/2 d_{i+m}. Both are summed directly again at each block of windows, and d
+    is taken against the first of its block: a constant has no part in A.
+    """
+    tile = np.empty(TILE)
+    half = 0.5 * (m - 1)
+    block = min(TILE, max(2 * m, 128))
+    total = 0.0
+    used = 0
+    for s in range(starts.size):
+        terms = stops[s] - starts[s] - 2 * m
+        done = 0
+        while done < terms:
+            size = min(block, terms - done)
+            j = starts[s] + done
+            level = x[j] - x[j + m]
+            a = u = 0.0
+            for k in range(m):
+                d = (x[j + k] - x[j + k + m]) - level
+                u += d
+                a += (half - k) * d
+            for k in range(size):
+                tile[k] = a * a
+                d = (x[j + k] - x[j + k + m]) - level
+                d_next = (x[j + k + m] - x[j + k + 2 * m]) - level
+                a += u - (half + 1.0) * d - half * d_next
+                u += d_next - d
+            total += sum_pairwise(tile, size)
+            done += size
         used += max(terms, 0)
     return total, used

@@ -36,6 +36,8 @@ class Record:
 
     def decimated(self, m: int) -> Record:
         """Keep every m-th point, counted from the first of the record: the grid of the plain Allan deviation."""
+        if m == 1:
+            return self
         return Record(np.ascontiguousarray(self.x[::m]), -(-self.starts // m), -(-self.stops // m))
 
 
@@ -67,15 +69,20 @@ def phase_record(x: ArrayLike) -> Record:
     return Record(phase, np.zeros(1, dtype=np.int64), np.array([phase.size], dtype=np.int64))
 
 
-def frequency_record(y: ArrayLike, tau0_s: float) -> Record:
-    """Prepare fractional frequency y, one value an interval: each run without a gap becomes a stretch of phase."""
+def frequency_record(y: ArrayLike, tau0_s: float, *, with_rate: bool = False) -> Record:
+    """Prepare fractional frequency y, one value an interval: each run without a gap becomes a stretch of phase.
+
+    Each stretch starts at zero: its phase against the others is unknown. Its mean frequency is taken off, so that small
+    numbers keep their digits; not so with_rate, for what depends on a constant frequency.
+    """
     frequency = check_values(y, "y")
     starts, stops = _runs(~np.isnan(frequency))
     x = np.zeros(frequency.size + 1)
     for start, stop in zip(starts, stops, strict=True):
-        # each stretch starts at zero: its phase against the others is unknown, and small numbers keep their digits
-        run = frequency[start:stop]
-        x[start + 1 : stop + 1] = np.cumsum(run - run.mean()) * tau0_s
+        run, phase = frequency[start:stop], x[start + 1 : stop + 1]
+        np.subtract(run, 0.0 if with_rate else run.mean(), out=phase)
+        np.cumsum(phase, out=phase)
+        phase *= tau0_s
     return Record(x, starts, stops + 1)
 
 

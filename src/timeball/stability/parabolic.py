@@ -1,0 +1,35 @@
+"""Parabolic deviation (PDEV): of frequencies that are least-squares lines through the phase over τ.
+
+x is phase in seconds; m = τ/τ₀; no sign convention is needed.
+"""
+
+from __future__ import annotations
+
+from numpy.typing import ArrayLike
+
+from timeball.stability import kernels
+from timeball.stability.deviations import difference_terms
+from timeball.stability.forms import Deviations, Factors, Form, deviations
+from timeball.stability.records import Record
+
+
+def pdev(x: ArrayLike, tau0_s: float, m: Factors = None, *, kind: str = "phase", threads: int = 1) -> Deviations:
+    """Parabolic deviation (Vernotte, Lenczner, Bourgeois and Rubiola 2016). Arguments and errors as `adev`.
+
+    A term is a window of 2m + 1 consecutive points, of which the last has no weight unless m = 1; it counts only when
+    all are there. At m = 1 it is the Allan deviation.
+    """
+    return deviations(PDEV, x, tau0_s, m, kind, threads)
+
+
+def _terms(record: Record, m: int) -> tuple[float, int]:
+    if m == 1:
+        return difference_terms(record, 1, 2)
+    return kernels.sum_parabolic(record.x, record.starts, record.stops, m)
+
+
+def _scale(m: int) -> float:
+    return 0.5 if m == 1 else 72 / float(m) ** 6
+
+
+PDEV = Form("PDEV", _terms, lambda m: 2 * m + 1, _scale, without_gaps=True)

@@ -1,0 +1,75 @@
+"""Total deviations: the record, or each stretch of 3m points of it, is carried on past its ends by reflection.
+
+TOTDEV, MTOTDEV, TTOTDEV and HTOTDEV answer at long averaging times with more degrees of freedom than the deviations
+they stand for. x is phase in seconds, y fractional frequency; m = τ/τ₀; no sign convention is needed.
+
+Not here: the corrections of their bias, which depend on the noise. What these functions give is raw, as allantools
+gives it: the variance of MTOTDEV is to be divided by 0.94, 0.83, 0.73, 0.70, 0.69 (white PM ... random walk FM) and
+that of HTOTDEV by 0.995, 0.851, 0.771, 0.717, 0.679 (white FM ... random run FM). NIST SP 1065, table 11, prints other
+numbers for MTOTDEV, which its own table 31 does not follow.
+"""
+
+from __future__ import annotations
+
+from numpy.typing import ArrayLike
+
+from timeball.stability import kernels, kernels_total
+from timeball.stability.deviations import as_time, difference_terms
+from timeball.stability.forms import Deviations, Factors, Form, deviations
+from timeball.stability.records import Record
+
+
+def totdev(x: ArrayLike, tau0_s: float, m: Factors = None, *, kind: str = "phase", threads: int = 1) -> Deviations:
+    """Total deviation, m up to the whole record (NIST SP 1065, eq. 25). Arguments, gaps and errors as `adev`.
+
+    The phase goes on past its first and last point by inverted reflection, so that each inner point is the middle of
+    a term. In a record with gaps it is reflected at the first and the last value there is; frequencies between two
+    gaps are a record of their own.
+    """
+    return deviations(TOTDEV, x, tau0_s, m, kind, threads)
+
+
+def mtotdev(x: ArrayLike, tau0_s: float, m: Factors = None, *, kind: str = "phase", threads: int = 1) -> Deviations:
+    """Modified total deviation, raw (NIST SP 1065, eq. 27; Howe and Vernotte 1999). Arguments and errors as `adev`.
+
+    A term is a stretch of 3m consecutive points, its slope removed, extended by reflection at both ends; it counts
+    only when all its points are there.
+    """
+    return deviations(MTOTDEV, x, tau0_s, m, kind, threads)
+
+
+def ttotdev(x: ArrayLike, tau0_s: float, m: Factors = None, *, kind: str = "phase", threads: int = 1) -> Deviations:
+    """Time total deviation in seconds, τ/√3 · MTOTDEV, raw (NIST SP 1065, eq. 28). Arguments as `mtotdev`."""
+    return as_time(deviations(TTOTDEV, x, tau0_s, m, kind, threads))
+
+
+def htotdev(x: ArrayLike, tau0_s: float, m: Factors = None, *, kind: str = "phase", threads: int = 1) -> Deviations:
+    """Hadamard total deviation, raw (NIST SP 1065, eq. 29; Howe et al. 2005). Arguments and errors as `adev`.
+
+    A term is a stretch of 3m consecutive frequencies (3m + 1 phases), its drift removed, extended as in `mtotdev`.
+    At m = 1 it is the Hadamard deviation.
+    """
+    return deviations(HTOTDEV, x, tau0_s, m, kind, threads)
+
+
+def _total_terms(record: Record, m: int) -> tuple[float, int]:
+    inside, inner = kernels.sum_differences(record.x, record.starts, record.stops, m, 2)
+    edges, outer = kernels_total.sum_reflected(record.x, record.starts, record.stops, m)
+    return inside + edges, inner + outer
+
+
+def _mirrored_terms(record: Record, m: int) -> tuple[float, int]:
+    return kernels_total.sum_mirrored(record.x, record.starts, record.stops, m, True)
+
+
+def _hadamard_terms(record: Record, m: int) -> tuple[float, int]:
+    if m == 1:
+        return difference_terms(record, 1, 3)
+    total, n = kernels_total.sum_mirrored(record.x, record.starts, record.stops, m, False)
+    return total / (6 * float(m)), n
+
+
+TOTDEV = Form("TOTDEV", _total_terms, lambda m: m + 1, lambda m: 0.5 / float(m) ** 2, least=3)
+MTOTDEV = Form("MTOTDEV", _mirrored_terms, lambda m: 3 * m, lambda m: 1 / (12 * float(m) ** 5), without_gaps=True)
+TTOTDEV = Form("TTOTDEV", _mirrored_terms, lambda m: 3 * m, lambda m: 1 / (12 * float(m) ** 5), without_gaps=True)
+HTOTDEV = Form("HTOTDEV", _hadamard_terms, lambda m: 3 * m + 1, lambda m: 1 / (6 * float(m) ** 2), without_gaps=True)
