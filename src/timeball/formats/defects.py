@@ -15,13 +15,17 @@ TEXT_SHOWN = 80  # characters of an offending text that a message repeats
 
 @dataclass(frozen=True, slots=True)
 class Defect:
-    """One thing wrong with one line: ``line`` counts from 1, and is 0 when the whole file is meant."""
+    """One thing wrong with one line: ``line`` counts from 1, and is 0 when the whole file is meant.
+
+    lines: how many lines it stands for, where only the first of very many are told one by one.
+    """
 
     file: str
     line: int
     field: str
     text: str
     reason: str
+    lines: int = 1
 
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}" if self.line else self.file

@@ -24,7 +24,7 @@ KIND = "tempo2"
 FIRST_MJD, LAST_MJD = 36_204, 64_999  # atomic clocks were compared from 1958 on; tempo2's fillers begin at 65000
 _HEADING = re.compile(r"#\s*([A-Za-z]\S*)\s+([A-Za-z]\S*)(?:\s+([0-9.]+))?\s*")
 # a time scale as these files name it; words of a comment, or of a heading of plain columns, are none
-_NAME = re.compile(
+NAME = re.compile(
     r"(?!(?:MJD|DATE|TIME|EPOCH)$)(?:UTC|TAI|TT|TA|UT1|[A-Z]{2,8})(?:\([A-Za-z0-9_-]{1,16}\))?(?:_[A-Za-z0-9]{1,8})?",
     re.ASCII,
 )
@@ -62,7 +62,7 @@ def parse_tempo2_clock(data: bytes, name: str, leaps: LeapTable | None) -> Parse
 def _heading(head: bytes) -> tuple[str, str, str | None] | None:
     text = head.removeprefix(b"\xef\xbb\xbf").decode("latin-1").lstrip()
     found = _HEADING.fullmatch(text.partition("\n")[0].rstrip("\r"))
-    if found is None or found[1] == found[2] or not (_NAME.fullmatch(found[1]) and _NAME.fullmatch(found[2])):
+    if found is None or found[1] == found[2] or not (NAME.fullmatch(found[1]) and NAME.fullmatch(found[2])):
         return None
     return found[1], found[2], found[3]
 
