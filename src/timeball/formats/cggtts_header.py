@@ -41,7 +41,7 @@ class _Found:
     kind: DelayKind = "INT"
     codes: tuple[CodeDelay, ...] = ()
     cal_id: str = ""
-    checksum_ok: bool = False
+    checksum_ok: bool | None = None  # None until there is one
     defects: list[Defect] = field(default_factory=list)
 
     def figure(self, number: int, key: str, pattern: re.Pattern[str], text: str) -> float:
@@ -78,6 +78,8 @@ def read_header(plain: bytes, name: str) -> tuple[Header, Layout, tuple[int, int
         raw = plain[start:end].rstrip(b"\r\n")
         layout = _heading(raw, name, number)
         if layout is not None:
+            if found.checksum_ok is None:
+                found.defects.append(Defect(name, number, "CKSUM", "", "the header has no checksum; it is used"))
             body = _below_units(plain, end, number)
             line_end = "\r\n" if plain[:start].endswith(b"\r\n") else "\n"
             return _built(version, found, layout, line_end), layout, body, found.defects
@@ -173,7 +175,7 @@ def _built(version: str, found: _Found, layout: Layout, line_end: str) -> Header
         comments=tuple(found.comments),
         delays=Delays(found.kind, found.codes, cable_s, ref_s, found.cal_id),
         ionosphere=layout.ionosphere,
-        checksum_ok=found.checksum_ok,
+        checksum_ok=bool(found.checksum_ok),
         line_end=line_end,
         unread=tuple(found.unread),
         **texts,
