@@ -14,6 +14,7 @@ import click
 
 from timeball.cli.numbers import MJD, FiniteRange
 from timeball.cli.output import CommandError, format_table, print_json
+from timeball.cli.plotting import PLOT
 
 if TYPE_CHECKING:
     from timeball.formats import Defect
@@ -35,7 +36,7 @@ GRID = FiniteRange(min=1e-6, max=10_000)
 @click.option("--since", metavar="MJD", type=MJD, help="Only from this date of TAI on.")
 @click.option("--until", metavar="MJD", type=MJD, help="Only before this date of TAI.")
 @click.option("--threshold", metavar="SIGMAS", type=float, help="Tell steps beyond so many sigma (default 5).")
-@click.option("--plot", type=click.Path(dir_okay=False, path_type=Path), help="Draw it: .png, .svg or .pdf.")
+@click.option("--plot", type=PLOT, help="Draw it: .png, .svg or .pdf.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(
     files: tuple[Path, ...],

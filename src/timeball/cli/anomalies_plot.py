@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 
 from timeball.cli.anomalies import headline
-from timeball.cli.output import CommandError
-from timeball.cli.scale_plot import COLOURS, GRID, INK, MUTED, PAPER
+from timeball.cli.plotting import COLOURS, GRID, INK, MUTED, new_plot
 from timeball.cli.scale_report import detrend
 from timeball.integrity.anomalies import Anomaly, Record
 
@@ -23,14 +22,8 @@ MARKS = {"phase step": "-", "rate step": "--", "drift": ":", "variance": "-."}
 
 def draw_anomalies(record: Record, found: Sequence[Anomaly], path: Path) -> None:
     """Write the figure; the suffix chooses the format. Raises ``CommandError`` when it cannot be drawn."""
-    try:
-        from matplotlib import rc_context
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise CommandError("--plot needs matplotlib: pip install 'timeball[reports]'") from error
     count = len(record.clocks)
-    with rc_context({"font.family": "DejaVu Sans", "font.size": 10, "svg.hashsalt": "timeball", "text.color": INK}):
-        figure = Figure(figsize=(12, 1.6 + 1.15 * count), facecolor=PAPER)
+    with new_plot(path, 12, 1.6 + 1.15 * count) as figure:
         rows = np.atleast_1d(figure.subplots(count, 1, sharex=True))
         dates = [datetime.fromtimestamp(epoch / 1e9, UTC).replace(tzinfo=None) for epoch in record.epochs.tolist()]
         for row, (axes, name) in enumerate(zip(rows, record.clocks, strict=True)):
@@ -40,10 +33,6 @@ def draw_anomalies(record: Record, found: Sequence[Anomaly], path: Path) -> None
             left=0.1, right=0.98, top=1 - 0.6 / (1.6 + 1.15 * count), bottom=0.9 / (1.6 + 1.15 * count)
         )
         figure.text(0.1, 0.12 / (1.6 + 1.15 * count), f"{headline(record, found)} {_key()}", fontsize=9.5, color=INK)
-        try:
-            figure.savefig(path, dpi=140, metadata={"Date": None} if path.suffix == ".svg" else {})
-        except (ValueError, OSError) as error:
-            raise CommandError(f"cannot draw {path}: {error}") from error
 
 
 def _key() -> str:

@@ -10,6 +10,7 @@ import click
 
 from timeball.cli.inputs import load_file, report_defects
 from timeball.cli.output import CommandError, print_json
+from timeball.cli.plotting import PLOT
 
 if TYPE_CHECKING:
     from timeball.cli.circular_t_report import LabReport
@@ -37,7 +38,7 @@ class _Bulletins:
 @click.option("--beside", type=click.Path(path_type=Path), help="Our own readings against UTC(LAB), shown beside.")
 @click.option("--confidence", type=float, default=0.95, show_default=True, help="Probability of the band.")
 @click.option("--drift", is_flag=True, help="Let the prediction allow for a constant drift.")
-@click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="Draw to a file (.png, .svg, .pdf).")
+@click.option("--plot", type=PLOT, help="Draw to a file (.png, .svg, .pdf).")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(
     files: tuple[Path, ...],
@@ -61,10 +62,6 @@ def command(
         raise click.UsageError("--beside and --plot are about one laboratory: name it with --lab")
     if not 0.0 < confidence < 1.0:
         raise click.BadParameter("lies between 0 and 1", param_hint="--confidence")
-    if plot is not None:
-        from timeball.cli.deviation_report import need_matplotlib
-
-        need_matplotlib()
     found = _read(files, lab)
     report_defects(found.defects)
     if lab is None:

@@ -13,6 +13,7 @@ import click
 
 from timeball.cli.numbers import FiniteRange
 from timeball.cli.output import format_seconds, format_table, print_json
+from timeball.cli.plotting import PLOT
 from timeball.cli.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ Intervals = dict[tuple[str, str], tuple[float, float]]
 @click.option(
     "--confidence", type=FiniteRange(50, 99.9), default=95.0, show_default=True, help="Of the intervals, in %."
 )
-@click.option("--plot", type=click.Path(dir_okay=False, path_type=Path), help="Draw it: .png, .svg or .pdf.")
+@click.option("--plot", type=PLOT, help="Draw it: .png, .svg or .pdf.")
 @click.option("--toml", "as_toml", is_flag=True, help="Print the [[clock]] tables of a station's configuration.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(

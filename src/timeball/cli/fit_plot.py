@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from timeball.cli.output import CommandError
-from timeball.cli.scale_plot import COLOURS, GRID, INK, MUTED, PAPER
+from timeball.cli.plotting import COLOURS, GRID, INK, MUTED, new_plot, plain_frame
 
 if TYPE_CHECKING:
     from timeball.ensemble.fitting import NoiseFit
@@ -20,28 +19,17 @@ if TYPE_CHECKING:
 
 def draw_fit(fit: NoiseFit, path: Path) -> None:
     """Write the figure; the suffix chooses the format. Raises ``CommandError`` when it cannot be drawn."""
-    try:
-        from matplotlib import rc_context
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise CommandError("--plot needs matplotlib: pip install 'timeball[reports]'") from error
     from timeball.ensemble.fitting.curves import curves
 
     found = curves(fit)
     ranked = sorted(found, key=lambda clock: float(found[clock].fitted[0]))
-    with rc_context({"font.family": "DejaVu Sans", "font.size": 10, "svg.hashsalt": "timeball", "text.color": INK}):
-        figure = Figure(figsize=(10.5, 6.6), facecolor=PAPER)
+    with new_plot(path, 10.5, 6.6) as figure:
         axes = figure.subplots()
         for row, clock in enumerate(ranked):
             _draw_clock(axes, clock, found[clock], COLOURS[row % len(COLOURS)], row < len(COLOURS))
         _dress(axes)
         figure.subplots_adjust(left=0.085, right=0.84, top=0.92, bottom=0.17)
         figure.text(0.085, 0.03, _sentence(fit, ranked, found), fontsize=11, color=INK)
-        metadata = {"Date": None} if path.suffix == ".svg" else None
-        try:
-            figure.savefig(path, dpi=150, metadata=metadata)
-        except (ValueError, OSError) as error:
-            raise CommandError(f"cannot draw {path}: {error}") from error
 
 
 def _draw_clock(axes: Any, clock: str, curve: Curve, colour: str, named: bool) -> None:
@@ -56,11 +44,7 @@ def _draw_clock(axes: Any, clock: str, curve: Curve, colour: str, named: bool) -
 
 
 def _dress(axes: Any) -> None:
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    for side in ("left", "bottom"):
-        axes.spines[side].set_color(MUTED)
-    axes.tick_params(colors=MUTED, which="both", length=3)
+    plain_frame(axes)
     axes.grid(which="major", color=GRID, lw=0.8)
     axes.set_xlabel("averaging time τ (s)", color=MUTED)
     axes.set_ylabel("Hadamard deviation σ(τ)", color=MUTED)

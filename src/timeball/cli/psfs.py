@@ -10,6 +10,7 @@ import click
 from timeball.cli.inputs import report_defects
 from timeball.cli.numbers import MJD, FiniteRange
 from timeball.cli.output import CommandError, print_json
+from timeball.cli.plotting import PLOT
 
 if TYPE_CHECKING:
     from timeball.ensemble.standards import Correction
@@ -35,7 +36,7 @@ NOISE = FiniteRange(max=1)
 @click.option("--wfm", type=NOISE, metavar="Y", help="White FM of the free scale: ADEV at 1 s (default: EAL's).")
 @click.option("--ffm", type=NOISE, metavar="Y", help="Its flicker FM, ADEV.")
 @click.option("--rwfm", type=NOISE, metavar="Y", help="Its random-walk FM, ADEV at 1 s.")
-@click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="Draw to a file (.png, .svg, .pdf).")
+@click.option("--plot", type=PLOT, help="Draw to a file (.png, .svg, .pdf).")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(
     files: tuple[Path, ...],
@@ -64,10 +65,6 @@ def command(
 
     if interval is not None and every_days is not None:
         raise click.UsageError("--interval asks for one rate, --every for many: give one of them")
-    if plot is not None:
-        from timeball.cli.deviation_report import need_matplotlib
-
-        need_matplotlib()
     reports, published, corrections, rejected = _read(files)
     reports = _chosen(reports, standards, with_unused)
     given = {"wfm": wfm, "ffm": ffm, "rwfm": rwfm}

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from timeball.cli.output import CommandError, format_table
+from timeball.cli.output import format_table
+from timeball.cli.plotting import new_plot
 
 if TYPE_CHECKING:
     from timeball.ensemble.noise import ClockNoise
@@ -164,35 +165,30 @@ def _judgement(report: RateReport) -> str:
 
 def write_plot(report: RateReport, path: Path) -> None:
     """Draw reports over their days with u and uSrep as bars, and the estimates with their band."""
-    from timeball.cli.deviation_report import need_matplotlib
+    with new_plot(path, 9, 5.5, layout="constrained") as figure:
+        axes = figure.subplots()
+        for k, name in enumerate(sorted({each.standard for each in report.reports})):
+            _draw_standard(axes, report, name, f"C{k % 10}")
+        for each in report.estimates:
+            days, low, high = [each.start_mjd, each.end_mjd], (each.d - each.u) / UNIT, (each.d + each.u) / UNIT
+            axes.fill_between(days, low, high, color="0.6", alpha=0.5, linewidth=0, zorder=0)
+            axes.plot(days, [each.d / UNIT] * 2, color="black", linewidth=1.5)
+        axes.set(xlabel="MJD", ylabel="d / 1e-15", title="Scale interval against frequency standards")
+        axes.grid(alpha=0.25)
+        axes.legend(fontsize=8, ncols=2, title="bars: k = 1, uSrep included; grey: estimate ± u", title_fontsize=8)
+        figure.supxlabel(_headline(report).splitlines()[0], fontsize=8)
 
-    pyplot = need_matplotlib()
-    figure, axes = pyplot.subplots(figsize=(9, 5.5), layout="constrained")
-    names = sorted({each.standard for each in report.reports})
-    for k, name in enumerate(names):
-        own = [each for each in report.reports if each.standard == name]
-        axes.errorbar(
-            [(each.start_mjd + each.end_mjd) / 2 for each in own],
-            [each.d / UNIT for each in own],
-            xerr=[(each.end_mjd - each.start_mjd) / 2 for each in own],
-            yerr=[math.hypot(each.u, each.u_srep) / UNIT for each in own],
-            fmt="o",
-            markersize=4,
-            linewidth=1,
-            color=f"C{k % 10}",
-            label=name,
-        )
-    for each in report.estimates:
-        days, low, high = [each.start_mjd, each.end_mjd], (each.d - each.u) / UNIT, (each.d + each.u) / UNIT
-        axes.fill_between(days, low, high, color="0.6", alpha=0.5, linewidth=0, zorder=0)
-        axes.plot(days, [each.d / UNIT] * 2, color="black", linewidth=1.5)
-    axes.set(xlabel="MJD", ylabel="d / 1e-15", title="Scale interval against frequency standards")
-    axes.grid(alpha=0.25)
-    axes.legend(fontsize=8, ncols=2, title="bars: k = 1, uSrep included; grey: estimate ± u", title_fontsize=8)
-    figure.supxlabel(_headline(report).splitlines()[0], fontsize=8)
-    try:
-        figure.savefig(path)
-    except (OSError, ValueError) as error:
-        raise CommandError(f"{path}: cannot write the plot: {error}") from error
-    finally:
-        pyplot.close(figure)
+
+def _draw_standard(axes: Any, report: RateReport, name: str, colour: str) -> None:
+    own = [each for each in report.reports if each.standard == name]
+    axes.errorbar(
+        [(each.start_mjd + each.end_mjd) / 2 for each in own],
+        [each.d / UNIT for each in own],
+        xerr=[(each.end_mjd - each.start_mjd) / 2 for each in own],
+        yerr=[math.hypot(each.u, each.u_srep) / UNIT for each in own],
+        fmt="o",
+        markersize=4,
+        linewidth=1,
+        color=colour,
+        label=name,
+    )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from timeball.cli.output import CommandError, format_table, format_tau, print_json
+from timeball.cli.plotting import PLOT
 from timeball.cli.progress import progress_bar
 
 ALGORITHMS = ("at1", "algos", "kalman", "all")
@@ -32,7 +33,7 @@ REJECTIONS_SHOWN = 12
 @click.option("--clocks", metavar="A,B,…", help="Only these clocks (default: every clock in the files).")
 @click.option("--reference", metavar="R", help="Clock the readings are put against; the scale does not depend on it.")
 @click.option("--algorithm", type=click.Choice(ALGORITHMS), default="at1", show_default=True)
-@click.option("--plot", type=click.Path(dir_okay=False, path_type=Path), help="Draw it: .png, .svg or .pdf.")
+@click.option("--plot", type=PLOT, help="Draw it: .png, .svg or .pdf.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(
     files: tuple[Path, ...], clocks: str | None, reference: str | None, algorithm: str, plot: Path | None, as_json: bool

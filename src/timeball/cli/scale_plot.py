@@ -11,45 +11,19 @@ from typing import Any
 
 import numpy as np
 
-from timeball.cli.output import CommandError
+from timeball.cli.plotting import COLOURS, GRID, INK, MUTED, new_plot, plain_frame, plot_title
 from timeball.cli.scale_report import ClockReport, ScaleReport, detrend
 
-INK, MUTED, GRID, PAPER = "#1f2933", "#66727f", "#e3e8ed", "#ffffff"
-# distinct for colour-blind eyes, the heaviest clocks get the strongest
-COLOURS = (
-    "#0b5fa5",
-    "#d1495b",
-    "#2f9e6e",
-    "#e0a100",
-    "#7b4fb3",
-    "#1aa6b7",
-    "#a0522d",
-    "#5b8c2a",
-    "#c2559d",
-    "#4c6ef5",
-    "#868e96",
-    "#b08968",
-)
 MOST_NAMED = len(COLOURS)
 
 
 def draw_scale(report: ScaleReport, path: Path) -> None:
     """Write the figure; the suffix chooses the format. Raises ``CommandError`` when it cannot be drawn."""
-    try:
-        from matplotlib import rc_context
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise CommandError("--plot needs matplotlib: pip install 'timeball[reports]'") from error
-    with rc_context({"font.family": "DejaVu Sans", "font.size": 10, "svg.hashsalt": "timeball", "text.color": INK}):
-        figure = Figure(figsize=(13, 6.4), facecolor=PAPER)
+    with new_plot(path, 13, 6.4) as figure:
         left, right = figure.subplots(1, 2, gridspec_kw={"width_ratios": [1.12, 1.0]})
         _draw_phases(left, report)
         _draw_deviations(right, report)
         _dress(figure, report)
-        try:
-            figure.savefig(path, dpi=150, metadata=_without_date(path))
-        except (ValueError, OSError) as error:
-            raise CommandError(f"cannot draw {path}: {error}") from error
 
 
 def _draw_phases(axes: Any, report: ScaleReport) -> None:
@@ -75,7 +49,7 @@ def _draw_phases(axes: Any, report: ScaleReport) -> None:
     _scale_bar(axes, step, phase_unit)
     start = datetime.fromtimestamp(int(report.epochs[0]) // 10**9, UTC)
     axes.set_xlabel(f"{unit} since {start:%Y-%m-%d %H:%M:%S} TAI")
-    _title(axes, "Clock minus scale", "phase without mean offset and rate")
+    plot_title(axes, "Clock minus scale", "phase without mean offset and rate")
 
 
 def _draw_deviations(axes: Any, report: ScaleReport) -> None:
@@ -99,24 +73,18 @@ def _draw_deviations(axes: Any, report: ScaleReport) -> None:
         legend = axes.legend(
             title="clock  weight", loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False, labelspacing=0.55
         )
-        legend.get_title().set_color(MUTED)
+        legend.getplot_title().set_color(MUTED)
         legend.set_alignment("left")
     axes.grid(which="major", color=GRID, lw=0.8)
     axes.set_xlabel("averaging time τ (s)")
     axes.set_ylabel("overlapping Allan deviation σ(τ)")
-    _title(axes, "Stability", "each clock against the scale computed without it")
+    plot_title(axes, "Stability", "each clock against the scale computed without it")
 
 
 def _dress(figure: Any, report: ScaleReport) -> None:
     """Plain frames, and one sentence in words under both pictures."""
     for axes in figure.axes:
-        for side in ("top", "right"):
-            axes.spines[side].set_visible(False)
-        for side in ("left", "bottom"):
-            axes.spines[side].set_color(MUTED)
-        axes.tick_params(colors=MUTED, which="both", length=3)
-        axes.xaxis.label.set_color(MUTED)
-        axes.yaxis.label.set_color(MUTED)
+        plain_frame(axes)
     for label, colour in zip(figure.axes[0].get_yticklabels(), COLOURS, strict=False):
         label.set_color(colour)
     figure.axes[0].tick_params(axis="y", length=0)
@@ -139,11 +107,6 @@ def sentence(report: ScaleReport) -> str:
 def _scientific(value: float) -> str:
     mantissa, exponent = f"{value:.1e}".split("e")
     return f"{mantissa}·10" + str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-
-
-def _title(axes: Any, what: str, how: str) -> None:
-    axes.text(0, 1.075, what, transform=axes.transAxes, fontsize=14, fontweight="bold", color=INK)
-    axes.text(0, 1.022, how, transform=axes.transAxes, fontsize=10.5, color=MUTED)
 
 
 def _scale_bar(axes: Any, step: float, unit: str) -> None:
@@ -186,8 +149,3 @@ def _phase_unit(phases: list[np.ndarray[Any, Any]]) -> tuple[float, str]:
 
 def _width(clock: ClockReport) -> float:
     return 1.0 + 1.6 * min(1.0, clock.weight / 0.3)
-
-
-def _without_date(path: Path) -> dict[str, None] | None:
-    """The same report gives the same file: no date in it, in the formats that would put one."""
-    return {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix.lower())

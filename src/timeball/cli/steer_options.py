@@ -14,6 +14,7 @@ import click
 
 from timeball.cli.numbers import FiniteRange
 from timeball.cli.output import CommandError
+from timeball.cli.plotting import PLOT
 
 if TYPE_CHECKING:
     from timeball.ensemble.noise import ClockNoise
@@ -59,7 +60,7 @@ _OPTIONS = (
         help="Of the band.",
     ),
     click.option("--lab", metavar="K", help="Laboratory, where the files do not say or hold many."),
-    click.option("--plot", type=click.Path(dir_okay=False, path_type=Path), help="Draw it: .png, .svg or .pdf."),
+    click.option("--plot", type=PLOT, help="Draw it: .png, .svg or .pdf."),
     click.option("--json", "as_json", is_flag=True, help="Print one JSON document."),
 )
 

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from timeball.cli.output import CommandError
-from timeball.cli.scale_plot import COLOURS, GRID, INK, MUTED, PAPER, _title, _without_date
+from timeball.cli.plotting import COLOURS, GRID, INK, MUTED, new_plot, plot_title
 from timeball.steering.bulletins import CIRCULAR_T, mjd_at
 
 if TYPE_CHECKING:
@@ -39,7 +38,9 @@ def draw_study(study: Study, path: Path, sentence: str) -> None:
             middle, low, high = 0 * half, -half, half
         _fan(axes, np.array(study.target_mjds), middle, low, high)
         single = study.x.shape[1] == 1
-        _title(axes, "The next Circular T", "band of UTC(k) − UTC" if single else "half width of the band, typical run")
+        plot_title(
+            axes, "The next Circular T", "band of UTC(k) − UTC" if single else "half width of the band, typical run"
+        )
 
     _draw(path, sentence, past, ahead)
 
@@ -56,7 +57,7 @@ def draw_next(following: Next, path: Path) -> None:
             axes.plot(days, [point.x_s * NS for point in points], ls="none", color=colour, label=source, **marker)
         axes.legend(frameon=False)
         _frame(axes)
-        _title(axes, "UTC(k) − UTC so far", "as published")
+        plot_title(axes, "UTC(k) − UTC so far", "as published")
 
     def ahead(axes: Any) -> None:
         band, without = following.band, following.without
@@ -65,7 +66,7 @@ def draw_next(following: Next, path: Path) -> None:
             _fan(axes, mjds, band.x_s * NS, band.low_s * NS, band.high_s * NS)
             axes.plot(mjds, without.x_s * NS, color=MUTED, ls="--", lw=1.2, label="without this steer")
             axes.legend(frameon=False)
-        _title(axes, "The next Circular T", "with the proposed steer and no other")
+        plot_title(axes, "The next Circular T", "with the proposed steer and no other")
 
     _draw(path, following.why[0].upper() + following.why[1:] + ".", past, ahead)
 
@@ -83,7 +84,7 @@ def _past_runs(axes: Any, study: Study) -> None:
         axes.plot(mjds, x[:, run], color=BLUE, lw=0.5, alpha=0.35)
     axes.legend(frameon=False)
     _frame(axes)
-    _title(axes, "UTC(k) − UTC in closed loop", "decided when the bulletins come out")
+    plot_title(axes, "UTC(k) − UTC in closed loop", "decided when the bulletins come out")
 
 
 def _fan(axes: Any, mjds: Any, middle: Any, low: Any, high: Any) -> None:
@@ -102,13 +103,7 @@ def _frame(axes: Any) -> None:
 
 
 def _draw(path: Path, sentence: str, past: Callable[[Any], None], ahead: Callable[[Any], None]) -> None:
-    try:
-        from matplotlib import rc_context
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise CommandError("--plot needs matplotlib: pip install 'timeball[reports]'") from error
-    with rc_context({"font.family": "DejaVu Sans", "font.size": 10, "svg.hashsalt": "timeball", "text.color": INK}):
-        figure = Figure(figsize=(13, 6), facecolor=PAPER)
+    with new_plot(path, 13, 6) as figure:
         left, right = figure.subplots(1, 2, gridspec_kw={"width_ratios": [1.5, 1.0]})
         past(left)
         ahead(right)
@@ -117,7 +112,3 @@ def _draw(path: Path, sentence: str, past: Callable[[Any], None], ahead: Callabl
                 axes.spines[side].set_visible(False)
         figure.subplots_adjust(left=0.065, right=0.975, top=0.86, bottom=0.2, wspace=0.2)
         figure.text(0.065, 0.03, textwrap.fill(sentence, 150), fontsize=10.5, color=INK)
-        try:
-            figure.savefig(path, dpi=150, metadata=_without_date(path))
-        except (ValueError, OSError) as error:
-            raise CommandError(f"cannot draw {path}: {error}") from error
