@@ -23,7 +23,9 @@ from timeball.ledger import canonical
 from timeball.ledger.cosignature import make_cosigner
 from timeball.station import paths
 from timeball.station.configuration.settings import Config, Output, Steering
-from timeball.station.fold.memory import Memory, Published, Rate, Witnessed
+from timeball.station.fold.approvals import APPROVAL, OPERATOR, Accept, TakeBack
+from timeball.station.fold.doubts import accept
+from timeball.station.fold.memory import Doubted, Memory, Published, Rate, Undo, Witnessed
 from timeball.station.fold.rules import Rules
 from timeball.station.fold.running import states_payload, take_over
 from timeball.station.fold.timekeeping import STREAM
@@ -39,7 +41,7 @@ Recorded = dict[tuple[str, str], list[Payload]]
 # Half a day is enough for a steer towards UTC (24 readings of it) and a snapshot, when both come more often than usual.
 SMALL: dict[str, dict[str, object]] = {
     "history": {"days": 0.6},
-    "ensemble": {"interval_s": 20.0, "snapshot_every": 6, "rules_version": 3, "beside": ["algos"]},
+    "ensemble": {"interval_s": 20.0, "snapshot_every": 6, "rules_version": 4, "beside": ["algos"]},
     "simulation": {"utc_every_s": 1800.0},
     "ntp": {"listen": ["127.0.0.1:1"]},
     # a witness that is not there, so that the quorum is missing
@@ -136,6 +138,8 @@ def recorded(state: Path, tmp_path_factory: pytest.TempPathFactory) -> Recorded:
         store.append_many([NewEntry("lease", 1, "lease", 1, b"{}")], 1)
         _, payload = store.read(erase_entries(store, [0], "asked for", 2))
         found["erasure", "erasure"].append(canonical.decode(payload or b""))
+    for asked in (TakeBack("1", "it was wrong", "timeball 0"), Accept(7, "a step indeed", "timeball 0")):
+        found[OPERATOR, APPROVAL].append(msgspec.to_builtins(asked))
     for kind, payload in of_later_days().items():
         found[STREAM, kind].append(payload)
     return found
@@ -149,6 +153,9 @@ def of_later_days() -> dict[str, Payload]:
         carrier="kalman",
         published=[Published(1, 1e-9, 1e-9, 2, "UTCr")],
         rates=[Rate(1, 0.0)],
+        doubted=[Doubted(1, 1e-6, 1e-9, 2, "UTCr", 7)],
+        undo=Undo(1, 0.0, 0.0),
+        take_back=8,
     )
     remembered, names = memory.to_payload(), ("A",)
     state = AT1State.of_clocks(names)
@@ -165,7 +172,8 @@ def of_later_days() -> dict[str, Payload]:
         },
         "scale": {"takeover": over},
         "anomaly": anomaly,
-        "steer": {"proposed": {"epoch": "1", "rate": "0.0"}},
+        "steer": {"proposed": {"epoch": "1", "rate": "0.0"}, "taken_back": {"epoch": "1", "approval": 8}},
+        "doubt": accept(memory, 7, 3, 9)[0],
     }
 
 

@@ -42,5 +42,5 @@ def test_rules_that_cannot_be_counted_with_are_none(section: str, name: str, val
     rules_from_payload(payload)
     inside = payload["rules"][section] if section else payload["rules"]
     inside[name] = value
-    with pytest.raises(RulesUnknown, match="no rules of version 3"):
+    with pytest.raises(RulesUnknown, match="no rules of version 4"):
         rules_from_payload(payload)

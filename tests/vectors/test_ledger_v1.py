@@ -152,8 +152,8 @@ def test_settings_that_old_rules_do_not_know_are_told(items: Sequence[Item]) -> 
 
 
 def test_rules_of_tomorrow_keep_the_station_from_starting(items: Sequence[Item]) -> None:
-    newer = canonical.encode({**items[0].payload, "rules": {"version": 4}})
-    with pytest.raises(RulesUnknown, match="rules of version 4, this software knows 1, 2 and 3"):
+    newer = canonical.encode({**items[0].payload, "rules": {"version": 5}})
+    with pytest.raises(RulesUnknown, match="rules of version 5, this software knows 1, 2, 3 and 4"):
         config_records(configured(items), newer)
     assert [one.type for one in config_records(configured(items, rules_version=2), newer)] == ["upgrade", "config"]
 

@@ -1,4 +1,7 @@
-"""`timeball steer`: steering UTC(k) to UTC, one module `steer_<name>.py` per subcommand. Both are dry runs."""
+"""`timeball steer`: steering UTC(k) to UTC, one module `steer_<name>.py` per subcommand.
+
+`simulate` and `propose` move nothing; `take-back` and `approve` record what a person decided.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,8 @@ from timeball.cli.root import LazyGroup, Table
 SUBCOMMANDS: Table = {
     "simulate": "Steer in closed loop; say where UTC(k) will be, with a band.",
     "propose": "Propose the next steer from published values; move nothing.",
+    "take-back": "Take the last steer of a running station back.",
+    "approve": "Let doubted values of a bulletin count.",
 }
 
 
@@ -21,4 +26,4 @@ class SteerGroup(LazyGroup):
 
 @click.group("steer", cls=SteerGroup)
 def command() -> None:
-    """Simulate the steering of UTC(k) to UTC, and propose the next steer."""
+    """Simulate the steering of UTC(k) to UTC, propose the next steer, take the last one back."""

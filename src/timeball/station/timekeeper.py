@@ -17,7 +17,7 @@ from timeball.integrity.host_counter import CounterUnknown
 from timeball.station import paths
 from timeball.station.fold.follow import Follower
 from timeball.station.fold.rules import RulesUnknown
-from timeball.station.fold.timekeeping import CONFIG, STREAM, Decision
+from timeball.station.fold.timekeeping import CONFIG, DOUBT, STREAM, Decision
 from timeball.station.fold.upgrades import config_records, unheeded
 from timeball.station.hosttime import hostclocks
 from timeball.station.hosttime.realtime import station_leaps
@@ -98,6 +98,8 @@ class Timekeeper:
         for decision in self.follower.take(MOST_AT_ONCE):
             if decision.seq > self.recorded:
                 self.pending.append(decision)
+                if decision.type == DOUBT:
+                    self.process.log.warning("bulletin in entry %(bulletin)d: %(why)s", decision.payload)
         for complaint in self.follower.take_complaints():
             self.process.log.warning("not believed: %s", complaint)
         if self.pending:

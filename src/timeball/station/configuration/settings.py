@@ -36,7 +36,7 @@ PATTERNS = {
     ALGORITHM_PATTERN: "at1, algos or kalman",
     LAW_PATTERN: "pole-placement, lqg, utcr or circular-t",
 }
-RulesVersion = Annotated[int, Meta(ge=1, le=3)]
+RulesVersion = Annotated[int, Meta(ge=1, le=4)]
 Algorithm = Annotated[str, Meta(pattern=ALGORITHM_PATTERN)]
 LawName = Annotated[str, Meta(pattern=LAW_PATTERN)]
 Coefficient = Annotated[float, Meta(ge=0)] | None
@@ -129,6 +129,9 @@ class Steering(Section, frozen=True, kw_only=True):
     resolution: Annotated[NotNegative, Meta(description="rates towards UTC are rounded to multiples of this")] = 0.0
     dry_run: Annotated[bool, Meta(description="steers towards UTC are recorded as proposals and not done")] = False
     laboratory: Annotated[str, Meta(description="acronym in UTCr and Circular T; empty = station.name")] = ""
+    bulletin_sigmas: Annotated[
+        NotNegative, Meta(description="a bulletin's value further off is doubted first; 0 = none is")
+    ] = 6.0
     tracking_interval_s: Annotated[float, Meta(ge=1, description="time between corrections of the output signal")] = (
         3600.0
     )

@@ -16,7 +16,7 @@ from timeball.station.fold.rules import without_floats
 from timeball.steering.offset import fit_offset
 from timeball.steering.paper import PaperOffset
 
-LATER = {"witness": 2, "upgrade": 2, "carrier": 3, "published": 3, "rates": 3}
+LATER = {"witness": 2, "upgrade": 2, "carrier": 3, "published": 3, "rates": 3, "doubted": 4, "undo": 4, "take_back": 4}
 """Members of the memory that stand in a snapshot of this version, and only when there is something to say."""
 COSIGNED = "cosigned"
 WITNESS_STATES = (COSIGNED, "missing")
@@ -52,6 +52,25 @@ class Published(msgspec.Struct, frozen=True, array_like=True, order=True):
     source: str
 
 
+class Doubted(msgspec.Struct, frozen=True, array_like=True, order=True):
+    """A published value that lies where it cannot, and the bulletin's entry; no law uses it."""
+
+    epoch: int
+    x_s: float
+    u_s: float
+    published: int
+    source: str
+    entry: int
+
+
+class Undo(msgspec.Struct, frozen=True):
+    """What the last steer of UTC(k), decided at `epoch` (TAI ns), replaced: the rate, and what commissioned it."""
+
+    epoch: int
+    rate: float
+    commissioned: float | None = None
+
+
 class Rate(msgspec.Struct, frozen=True, array_like=True):
     """The rate of UTC(k) against TA(k) from an epoch (TAI ns) on."""
 
@@ -76,6 +95,8 @@ class Memory(msgspec.Struct):
     upgrade: version of the rules that an `upgrade` entry has announced and no `config` entry has brought yet.
     carrier: key of the algorithm that carries TA(k), None for AT1.
     published: what bulletins gave of UTC(k) − UTC; rates: those of UTC(k), for the laws that look back on both.
+    doubted: what bulletins gave and cannot be. undo: what taking the last steer back brings back, None when there is
+    none. take_back: the entry that asks for it, None when nobody does.
     """
 
     emitted: int = 0
@@ -94,6 +115,9 @@ class Memory(msgspec.Struct):
     carrier: str | None = None
     published: list[Published] | None = None
     rates: list[Rate] | None = None
+    doubted: list[Doubted] | None = None
+    undo: Undo | None = None
+    take_back: int | None = None
 
     @property
     def version(self) -> int:
@@ -131,6 +155,13 @@ class Memory(msgspec.Struct):
         if self.published is not None:
             rows = [msgspec.structs.astuple(point) for point in self.published]
             payload["published"] = [[str(e), repr(x_s), repr(u_s), str(at), source] for e, x_s, u_s, at, source in rows]
+        if self.doubted is not None:
+            payload["doubted"] = [
+                [str(one.epoch), repr(one.x_s), repr(one.u_s), str(one.published), one.source, one.entry]
+                for one in self.doubted
+            ]
+        if self.undo is not None:
+            payload["undo"] = big_epochs(payload["undo"], "epoch")
         if self.rates is not None:
             payload["rates"] = [[str(one.epoch), repr(one.rate)] for one in self.rates]
         # a snapshot of an older version has none of them

@@ -58,13 +58,13 @@ def parse_bulletin(batch: dict[str, Any]) -> Bulletin:
         raise BatchError(f"malformed bulletin: {error}") from error
 
 
-def take_bulletin(memory: Memory, bulletin: Bulletin, laboratory: str, known_ns: int) -> None:
-    """Remember the points of a bulletin that the station had from `known_ns` (TAI) on; of other laboratories none.
+def new_points(memory: Memory, bulletin: Bulletin, laboratory: str, known_ns: int) -> list[Published]:
+    """The points of a bulletin that the station had from `known_ns` (TAI) on; of other laboratories none.
 
     What is known already is not new because it is said again. Raises `BatchError` for a value of the future.
     """
     if bulletin.laboratory != laboratory:
-        return
+        return []
     if int(max(bulletin.epochs, key=int)) > known_ns:
         raise BatchError(f"bulletin {bulletin.label}: a value of an epoch that had not come yet when it was recorded")
     u_s = UNKNOWN_U_S if bulletin.u_fs is None else int(bulletin.u_fs) / FEMTOSECOND
@@ -74,10 +74,14 @@ def take_bulletin(memory: Memory, bulletin: Bulletin, laboratory: str, known_ns:
         for epoch, value in zip(bulletin.epochs, bulletin.utc_minus_utck_fs, strict=True)
     ]
     said = {(point.epoch, point.x_s, point.source) for point in memory.published or ()}
-    points = [
-        *(memory.published or ()),
-        *(point for point in new if (point.epoch, point.x_s, point.source) not in said),
-    ]
+    return [point for point in new if (point.epoch, point.x_s, point.source) not in said]
+
+
+def keep(memory: Memory, new: list[Published]) -> None:
+    """Remember these points, and forget those that no law looks back on any more."""
+    points = [*(memory.published or ()), *new]
+    if not points:
+        return
     oldest = max(point.epoch for point in points) - KEPT_NS
     memory.published = sorted(point for point in points if point.epoch >= oldest)
 

@@ -11,12 +11,12 @@ import math
 from typing import Any
 
 from timeball.ensemble.steps import Steps
-from timeball.station.fold.laws import Answer, answer, due
-from timeball.station.fold.memory import COSIGNED, Command, Memory
+from timeball.station.fold.laws import NS_PER_DAY, Answer, answer, due
+from timeball.station.fold.memory import COSIGNED, Command, Memory, Undo
 from timeball.station.fold.published import remember_rate
 from timeball.station.fold.rules import Rules
 from timeball.station.fold.signals import last_at
-from timeball.station.fold.versions import SINCE
+from timeball.station.fold.versions import APPROVALS, SINCE
 from timeball.steering.offset import OffsetUnknown
 
 Payload = dict[str, Any]
@@ -42,7 +42,12 @@ def steer(rules: Rules, memory: Memory, index: int, steps: Steps, time_ns: int |
 
 
 def _towards_utc(rules: Rules, memory: Memory, payload: Payload, now: int, change: int) -> list[str]:
-    """Steer UTC(k) on paper when its law has something to say; `payload` gets the change. Gives the reasons."""
+    """Steer UTC(k) on paper when its law has something to say; `payload` gets the change. Gives the reasons.
+
+    What a person has taken back comes first, in a dry run too: that is about what the law proposes.
+    """
+    if memory.take_back is not None and memory.undo is not None:
+        return [_take_back(memory, payload, now, change)]
     try:
         found = answer(rules.steering, memory, now)
     except OffsetUnknown as unknown:
@@ -57,18 +62,39 @@ def _towards_utc(rules: Rules, memory: Memory, payload: Payload, now: int, chang
         payload["proposed"] = line
         return [f"dry run, nothing is changed: {proposal.why}"]
     payload["paper"] = line
-    _enter(rules, memory, found, change)
+    _enter(rules, memory, found, now, change)
     return [proposal.why]
 
 
-def _enter(rules: Rules, memory: Memory, found: Answer, change: int) -> None:
+def _enter(rules: Rules, memory: Memory, found: Answer, now: int, change: int) -> None:
     """UTC(k) has another rate from `change` on."""
     assert memory.paper is not None
     if rules.version >= SINCE["steering.law"]:
         remember_rate(memory, change, found.proposal.rate)
+    if rules.version >= APPROVALS:
+        memory.undo, memory.take_back = Undo(now, memory.paper.rate_at(change), memory.commissioned), None
     if found.commissioned is not None:
         memory.commissioned = found.commissioned
     memory.paper = memory.paper.steered(change, found.proposal.rate)
+
+
+def _take_back(memory: Memory, payload: Payload, now: int, change: int) -> str:
+    """The rate before the last steer holds again from `change` on; the phase that it moved stays, as no steer steps."""
+    undo, paper = memory.undo, memory.paper
+    assert undo is not None
+    assert paper is not None
+    wrong = paper.rate_at(change)
+    payload["paper"] = {"epoch": str(change), "rate": repr(undo.rate)}
+    payload["taken_back"] = {"epoch": str(undo.epoch), "approval": memory.take_back}
+    words = (
+        f"the steer of epoch {undo.epoch} is taken back, as entry {memory.take_back} asks: the rate of UTC(k) "
+        f"against TA(k) goes from {wrong * NS_PER_DAY:+.4f} back to {undo.rate * NS_PER_DAY:+.4f} ns/day; "
+        "the phase it has moved stays"
+    )
+    remember_rate(memory, change, undo.rate)
+    memory.paper, memory.commissioned, memory.steered = paper.steered(change, undo.rate), undo.commissioned, now
+    memory.undo = memory.take_back = None
+    return words
 
 
 def _unwitnessed(rules: Rules, memory: Memory, time_ns: int | None) -> str:

@@ -21,17 +21,19 @@ from timeball.ledger.batch import read_signed, verify_batch
 from timeball.ledger.errors import BatchError, NoteError
 from timeball.ledger.note import Verifier, parse_vkey
 from timeball.readings import PhaseTable
+from timeball.station.fold.approvals import APPROVAL, OPERATOR, TakeBack, mark_take_back, parse_approval
 from timeball.station.fold.batches import COMPARISON, Batch, kind_of, read_plain
+from timeball.station.fold.doubts import Seen, accept, judge
 from timeball.station.fold.memory import WITNESS_STATES, Memory, MemoryUnknown, Witnessed
 from timeball.station.fold.parameters import AT1, KALMAN
-from timeball.station.fold.published import parse_bulletin, take_bulletin
+from timeball.station.fold.published import keep, new_points, parse_bulletin
 from timeball.station.fold.rules import Rules, RulesUnknown, rules_from_payload
 from timeball.station.fold.running import States, advance_all, begin_anew, states_of, states_payload, take_over
 from timeball.station.fold.scales import beside_payload, scale_payload
 from timeball.station.fold.signals import later_than, only
 from timeball.station.fold.steers import steer
 from timeball.station.fold.tables import table_of
-from timeball.station.fold.versions import SINCE
+from timeball.station.fold.versions import APPROVALS, SINCE
 from timeball.station.fold.watching import watch
 
 STREAM = "timekeeping"
@@ -39,20 +41,22 @@ COLLECTOR = "collector"
 CONFIG = "config"
 WITNESS = "witness"
 INPUTS = {
-    ("config", CONFIG): (1, 2, 3),
+    ("config", CONFIG): (1, 2, 3, 4),
     ("upgrade", CONFIG): (1,),
     ("key", COLLECTOR): (1,),
     ("readings", COLLECTOR): (1,),
     ("bulletin", COLLECTOR): (1,),
     ("witnessing", WITNESS): (1,),
+    (APPROVAL, OPERATOR): (1,),
 }
 """What the fold takes: type and stream, and the versions of the entry that this software knows."""
-DECISIONS = {"scale": (1,), "beside": (1,), "anomaly": (1,), "steer": (1,), "snapshot": (1, 2, 3)}
+DECISIONS = {"scale": (1,), "beside": (1,), "anomaly": (1,), "steer": (1,), "snapshot": (1, 2, 3, 4), "doubt": (1,)}
 """What it decides, and the versions known; a snapshot has the version that first had all its members."""
 VERSION = 1
 SNAPSHOT_OF_MANY = 3
 """Version of a snapshot that holds the state of another algorithm than AT1, or that of the detectors."""
 DETECTORS = "anomalies"
+DOUBT = "doubt"
 FARTHEST_NS = 2**62
 Payload = dict[str, Any]
 
@@ -125,7 +129,9 @@ class Timekeeping:
         elif kind == "witnessing" and by == WITNESS:
             self._take_witnessing(index, payload, time_ns)
         elif kind == "bulletin" and by == COLLECTOR:
-            self._take_bulletin(payload, time_ns)
+            return self._take_bulletin(index, payload, time_ns)
+        elif kind == APPROVAL and by == OPERATOR:
+            return self._take_approval(index, payload, time_ns)
         elif kind == "readings" and by == COLLECTOR:
             return self.take_readings(index, self.verified(payload), time_ns)
         return []
@@ -223,6 +229,8 @@ class Timekeeping:
         if after.version < SINCE["steering.law"]:
             # nothing that a snapshot for older software could not hold
             self.memory.published = self.memory.rates = None
+        if after.version < APPROVALS:
+            self.memory.doubted = self.memory.undo = self.memory.take_back = None
 
     def _take_upgrade(self, payload: Payload) -> None:
         """Rules of another version are announced; they hold from the `config` entry on that brings them."""
@@ -237,14 +245,30 @@ class Timekeeping:
             raise BatchError(f"witnessing: the state is {state!r}, not {' or '.join(WITNESS_STATES)}")
         self.memory.witness = Witnessed(str(state), index, time_ns)
 
-    def _take_bulletin(self, payload: Payload, time_ns: int | None) -> None:
-        """Rules that have no law for bulletins pass them over."""
+    def _take_bulletin(self, index: int, payload: Payload, time_ns: int | None) -> list[Decision]:
+        """Rules that have no law for bulletins pass them over; before version 4 nobody doubts them."""
         if self.rules is None or self.rules.version < SINCE["steering.law"]:
-            return
+            return []
         bulletin = parse_bulletin(self.verified(payload))
         known_ns = time_ns if time_ns is not None else self.epoch
-        if known_ns is not None:
-            take_bulletin(self.memory, bulletin, self.rules.steering.laboratory, known_ns)
+        if known_ns is None:
+            return []
+        law = self.rules.steering
+        points = new_points(self.memory, bulletin, law.laboratory, known_ns)
+        if self.rules.version < APPROVALS or law.bulletin_sigmas == 0.0:
+            keep(self.memory, points)
+            return []
+        return [self._decision(DOUBT, told) for told in judge(self.memory, law, Seen(points, index, known_ns))]
+
+    def _take_approval(self, index: int, payload: Payload, time_ns: int | None) -> list[Decision]:
+        if self.rules is None or self.rules.version < APPROVALS:
+            return []
+        asked = parse_approval(payload)
+        if isinstance(asked, TakeBack):
+            mark_take_back(self.memory, index, asked)
+            return []
+        known_ns = time_ns if time_ns is not None else self.epoch or 0
+        return [self._decision(DOUBT, told) for told in accept(self.memory, asked.entry, known_ns, index)]
 
     def _take_key(self, payload: Payload) -> None:
         """The collector's stream names the key it signs with; a payload that names none changes nothing."""
@@ -266,7 +290,9 @@ class Timekeeping:
         if self.detectors is not None:
             payload[DETECTORS] = self.detectors.to_payload()
         return msgspec.structs.replace(
-            decision, payload=payload, version=self.memory.version if plain else SNAPSHOT_OF_MANY
+            decision,
+            payload=payload,
+            version=self.memory.version if plain else max(SNAPSHOT_OF_MANY, self.memory.version),
         )
 
 

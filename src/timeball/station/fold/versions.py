@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-NEWEST = 3
-KNOWN = (1, 2, 3)
+NEWEST = 4
+KNOWN = (1, 2, 3, 4)
+APPROVALS = 4
+"""Version from which on a person may take a steer back, and values of bulletins are judged."""
 SINCE = {
     "witnessed_within_s": 2,
     "ahead_s": 2,
@@ -26,6 +28,7 @@ SINCE = {
     "steering.resolution": 3,
     "steering.dry_run": 3,
     "steering.laboratory": 3,
+    "steering.bulletin_sigmas": 4,
 }
 """Members that rules have from a version on; `a.b` is member b of the object a."""
 Payload = dict[str, Any]

@@ -25,7 +25,9 @@ STREAM = "erasure"
 VERSION = 1
 LONGEST_REASON = 500
 # what a replay computes from, or compares with
-DECIDING = frozenset({"config", "readings", "scale", "steer", "snapshot", "actuation", "witnessing"})
+DECIDING = frozenset(
+    {"config", "readings", "bulletin", "approval", "scale", "doubt", "steer", "snapshot", "actuation", "witnessing"}
+)
 # without these the ledger itself does not verify any more: whose signatures count, and what was erased
 KEPT = frozenset({KEY, ERASURE})
 

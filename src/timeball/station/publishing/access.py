@@ -20,6 +20,8 @@ PUBLIC = frozenset(
     {
         "readings",
         "bulletin",
+        "approval",
+        "doubt",
         "scale",
         "beside",
         "anomaly",
