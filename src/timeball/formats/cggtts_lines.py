@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from timeball.formats.cggtts_layout import MINUS_ZERO, MISSING, TEXT, Column, Layout, checksum
-from timeball.formats.cggtts_records import SYSTEM_TIMES, IntArray
+from timeball.formats.cggtts_records import SYSTEMS, IntArray
 
-_SATELLITE = re.compile(rf"([{''.join(SYSTEM_TIMES)}])([ 0-9][0-9])|([0-9]{{1,3}})", re.ASCII)
+_SATELLITE = re.compile(rf"([{SYSTEMS}])([ 0-9][0-9])|([0-9]{{1,3}})", re.ASCII)
 _FIGURE = re.compile(r"([+-]?)([0-9]{1,18})", re.ASCII)
 _TEXTS = {"CL": re.compile(r"[!-~]{1,2}"), "FRC": re.compile(r"[!-~]{0,3}")}
 _WORD = re.compile(rb"[^ \t]+")

@@ -18,17 +18,13 @@ import numpy as np
 import numpy.typing as npt
 
 from timeball.formats.defects import Defect
-from timeball.instants import NS_PER_SECOND
-from timeball.readings import Readings
 
 VERSIONS = ("1", "01", "2", "02", "2E")
 NOT_KNOWN = -1  # of `ioe`
-FULL_TRACK_S = 780
 DelayKind = Literal["INT", "SYS", "TOT"]
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
-# Satellite system by the letter of its satellites: the name of its time.
-SYSTEM_TIMES = {"G": "GPST", "R": "GLONASST", "E": "GST", "C": "BDT", "J": "QZSST", "I": "IRNWT", "S": "SBAST"}
+SYSTEMS = "GRECJIS"  # letters of satellites: GPS, GLONASS, Galileo, BeiDou, QZSS, NavIC, SBAS
 
 
 class CodeDelay(NamedTuple):
@@ -41,7 +37,7 @@ class CodeDelay(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Delays:
     """Calibration of the receiver. ``kind`` says what ``codes`` hold: INT, antenna and receiver alone; SYS, these and
-    the antenna cable (``cable_s`` is NaN then); TOT, all up to the reference (``ref_s`` is NaN too).
+    the antenna cable; TOT, all from the antenna to the reference. NaN: the file does not give it.
     """
 
     kind: DelayKind = "INT"
@@ -116,11 +112,6 @@ class Tracks:
         return int(self.epoch.size)
 
     @property
-    def middle(self) -> IntArray:
-        """Epochs of the middles, ns of TAI: REFSV and REFSYS belong to these."""
-        return self.epoch + self.track_s * (NS_PER_SECOND // 2)
-
-    @property
     def system(self) -> tuple[str, ...]:
         """The letter of each track's satellite system."""
         return tuple(name[:1] for name in self.satellite)
@@ -142,34 +133,3 @@ class Cggtts:
     header: Header
     tracks: Tracks
     defects: list[Defect] = field(default_factory=list)
-
-    @property
-    def reference(self) -> str:
-        """The name of the clock that was measured: REF, or REF(LAB) where that is empty or the name of a system."""
-        name = "_".join(self.header.ref.split())
-        lab = "_".join(self.header.lab.split())
-        return name if name and name not in SYSTEM_TIMES.values() else f"REF({lab})" if lab else "REF"
-
-    def readings(self) -> Readings:
-        """Give x_ref − x_system: the plain mean of REFSYS over all tracks of one start, of one code a system, at the
-        middle of a full track.
-
-        The code is the one that most tracks of the system have. No weights, no rejection, no uncertainty: what a look
-        at a file needs; links are made by the room ``transfer``.
-        """
-        rows: list[tuple[int, str, str, float, float]] = []
-        tracks, reference = self.tracks, self.reference
-        systems = np.array(tracks.system)
-        codes = np.array(tracks.frc)
-        for system in sorted(set(tracks.system)):
-            names, counts = np.unique(codes[systems == system], return_counts=True)
-            chosen = (systems == system) & (codes == names[np.argmax(counts)]) & np.isfinite(tracks.refsys_s)
-            starts, place, size = np.unique(tracks.epoch[chosen], return_inverse=True, return_counts=True)
-            means = np.bincount(place, weights=tracks.refsys_s[chosen], minlength=len(starts)) / size
-            time = SYSTEM_TIMES[system]
-            epochs = starts + FULL_TRACK_S * (NS_PER_SECOND // 2)
-            rows += [
-                (epoch, reference, time, mean, float("nan"))
-                for epoch, mean in zip(epochs.tolist(), means.tolist(), strict=True)
-            ]
-        return Readings.from_rows(rows)
