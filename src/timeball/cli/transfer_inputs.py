@@ -1,0 +1,167 @@
+"""The files of the two ends of a link: one file, a folder, a pattern, or several joined by commas."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from timeball.cli.inputs import report_defects
+from timeball.cli.output import CommandError
+from timeball.cli.progress import progress_bar
+
+if TYPE_CHECKING:
+    from timeball.formats import Defect
+    from timeball.formats.cggtts import Header
+    from timeball.transfer import Calibration, Rejected, Side, StationTracks
+
+
+@dataclass(frozen=True, slots=True)
+class Station:
+    """The tracks of one end, what was left out before they were compared, and what is known of its calibration."""
+
+    tracks: StationTracks
+    rejected: list[Rejected]
+    defects: list[Defect]
+    u_s: float
+    notes: list[str]
+
+
+def files_of(text: str) -> list[Path]:
+    """Give the files that an argument names, in order of name. Raises ``CommandError`` when there is none."""
+    found: list[Path] = []
+    for part in text.split(","):
+        path = Path(part.strip())
+        if path.is_dir():
+            found += sorted(each for each in path.iterdir() if each.is_file())
+        elif path.exists():
+            found.append(path)
+        else:
+            pattern = [each for each in path.parent.glob(path.name) if each.is_file()] if path.name else []
+            if not pattern:
+                raise CommandError(f"{part}: no such file, folder or pattern")
+            found += sorted(pattern)
+    if not found:
+        raise CommandError(f"{text}: no file in it")
+    return found
+
+
+def read_calibration(path: Path | None) -> list[Calibration]:
+    """Read the table of `--calibration`; none is an empty one."""
+    from timeball.transfer import read_calibrations
+
+    if path is None:
+        return []
+    try:
+        return read_calibrations(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandError(f"{path}: cannot be read: {error}") from error
+
+
+def load_stations(
+    arguments: tuple[str, str], names: tuple[str | None, str | None], table: list[Calibration]
+) -> tuple[Station, Station]:
+    """Read both ends. Raises ``CommandError`` for what cannot be read or used."""
+    with progress_bar("reading CGGTTS files") as tell:
+        ends = [_read_end(argument, table, tell) for argument in arguments]
+    (first, headers_a), (second, headers_b) = ends
+    name_a, name_b = _names(names, headers_a[0], headers_b[0])
+    for station in (first, second):
+        report_defects(station.defects)
+    return _renamed(first, name_a), _renamed(second, name_b)
+
+
+def _read_end(
+    argument: str, table: list[Calibration], tell: Callable[[int, int], None] | None
+) -> tuple[Station, list[Header]]:
+    from timeball import formats
+    from timeball.formats.cggtts import read_cggtts
+    from timeball.station.hosttime.leaps import load_leap_table
+    from timeball.transfer import join_tracks, station_tracks
+    from timeball.transfer.calibrating import calibrated
+
+    leaps = load_leap_table()
+    parts, rejected, defects, headers, used = [], [], [], [], {}
+    u_s = math.nan
+    paths = files_of(argument)
+    for number, path in enumerate(paths):
+        try:
+            cggtts = read_cggtts(_bytes(path), str(path), leaps)
+        except formats.FormatError as error:
+            raise CommandError(str(error)) from error
+        ready = calibrated(station_tracks(cggtts, str(path)), cggtts, table)
+        parts.append(ready.tracks)
+        rejected += ready.rejected
+        defects += cggtts.defects
+        headers.append(cggtts.header)
+        u_s = ready.u_s if math.isnan(u_s) else max(u_s, ready.u_s)
+        used.update(dict.fromkeys(ready.used or _header_words(cggtts.header)))
+        if tell is not None:
+            tell(number + 1, len(paths))
+    return Station(join_tracks(parts), rejected, defects, u_s, list(used)), headers
+
+
+def _header_words(header: Header) -> tuple[str, ...]:
+    """Say what the header says of its calibration."""
+    lab = header.lab or "a station"
+    known = header.delays.cal_id.strip()
+    if known and known.lower() not in ("none", "na"):
+        return (f"{lab}: delays of the header, CAL_ID {known}, uncertainty not known",)
+    return (f"{lab}: delays of the header, no calibration named",)
+
+
+def _names(names: tuple[str | None, str | None], a: Header, b: Header) -> tuple[str, str]:
+    """Choose the clocks' names: as asked for, else REF, else LAB where the REF of both is one, else with a letter."""
+    for told in ((a.ref or a.lab, b.ref or b.lab), (a.lab, b.lab)):
+        found = tuple(_word(given or each) for given, each in zip(names, told, strict=True))
+        if found[0] != found[1]:
+            return found[0], found[1]
+    return f"{found[0]}.a", f"{found[1]}.b"
+
+
+def _word(text: str) -> str:
+    kept = "_".join(text.replace(",", " ").replace(";", " ").split())
+    return kept or "station"
+
+
+def _renamed(station: Station, name: str) -> Station:
+    from timeball.transfer import join_tracks
+
+    return Station(join_tracks([station.tracks], name), station.rejected, station.defects, station.u_s, station.notes)
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise CommandError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def load_sessions(argument: str, name: str | None) -> tuple[Side, list[Defect]]:
+    """Read the two-way files of one end. Raises ``CommandError``."""
+    from timeball import formats
+    from timeball.formats.itu_tw import read_itu_tw
+    from timeball.station.hosttime.leaps import load_leap_table
+    from timeball.transfer.two_way import join_sessions
+
+    leaps = load_leap_table()
+    found = []
+    for path in files_of(argument):
+        try:
+            found.append((str(path), read_itu_tw(_bytes(path), str(path), leaps)))
+        except formats.FormatError as error:
+            raise CommandError(str(error)) from error
+    defects = [defect for _, tw in found for defect in tw.defects]
+    report_defects(defects)
+    return join_sessions(found, name), defects
+
+
+def epochs_of(path: Path) -> np.ndarray:
+    """Give the epochs of a file of readings."""
+    from timeball.cli.inputs import load_file
+
+    return np.unique(load_file(path, tell=False).readings.epoch)

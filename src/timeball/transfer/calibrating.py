@@ -1,0 +1,70 @@
+"""A table of calibrations applied to the tracks of a file, each track by its own day and code."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from timeball.formats.cggtts_records import Cggtts
+from timeball.transfer.calibration import Calibration, calibration_at, correction_s
+from timeball.transfer.errors import CalibrationError
+from timeball.transfer.rejected import Rejected
+from timeball.transfer.tracks import StationTracks
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Calibrated:
+    """Tracks with the delays of a table: what was left out for want of a delay, u (s, the largest of the calibrations
+    with their age; NaN without one), and which were used, in words.
+    """
+
+    tracks: StationTracks
+    rejected: list[Rejected]
+    u_s: float
+    used: tuple[str, ...]
+
+
+def calibrated(tracks: StationTracks, cggtts: Cggtts, table: Sequence[Calibration]) -> Calibrated:
+    """Put the delays of a table in place of those of the header; ``tracks`` are those of ``cggtts``, in its order.
+
+    A laboratory without an entry keeps its header's delays, with an unknown uncertainty. Tracks of a code that
+    table or header has no delay of are left out. Raises ``CalibrationError`` when that is all of them.
+    """
+    lab, mjd = cggtts.header.lab, cggtts.tracks.mjd
+    change = np.zeros(len(tracks))
+    out = np.zeros(len(tracks), dtype=bool)
+    u_s = math.nan
+    used: dict[str, None] = {}
+    reasons: dict[str, str] = {}
+    for day in sorted(set(mjd.tolist())):
+        calibration = calibration_at(table, lab, day)
+        if calibration is None:
+            continue
+        u_s = max(calibration.u_at(day), 0.0 if math.isnan(u_s) else u_s)
+        used[_words(calibration, day)] = None
+        for frc in sorted(set(tracks.frc[mjd == day].tolist())):
+            rows = (mjd == day) & (tracks.frc == frc)
+            try:
+                change[rows] = correction_s(calibration, cggtts.header.delays, frc)
+            except CalibrationError as error:
+                out |= rows
+                reasons[frc] = str(error)
+    if reasons and out.all():
+        raise CalibrationError(f"{tracks.files[0]}: {next(iter(reasons.values()))}")
+    rejected = [
+        tracks.rejected(row, "without a calibration of its code", str(tracks.frc[row]))
+        for row in np.flatnonzero(out).tolist()
+    ]
+    moved = tracks.replaced(refsys_s=tracks.refsys_s + change, refsv_s=tracks.refsv_s + change)
+    return Calibrated(moved.take(~out), rejected, u_s, tuple(used))
+
+
+def _words(calibration: Calibration, day: int) -> str:
+    named = f" {calibration.id}" if calibration.id else ""
+    return (
+        f"{calibration.lab}: calibration{named} of MJD {calibration.from_mjd}, {day - calibration.from_mjd} days old, "
+        f"u {calibration.u_at(day) * 1e9:.2f} ns"
+    )

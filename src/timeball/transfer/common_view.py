@@ -1,0 +1,158 @@
+"""Common view: two stations observe one satellite at one time, and its clock drops out of the difference.
+
+Sign: x = REFSYS_a − REFSYS_b (or of REFSV), which is clock a minus clock b (s). Allan and Weiss, 1980; Defraigne and
+Petit, Metrologia 52 (2015) G1.
+
+Both stations see the same satellite clock, and nearly the same orbit error; the nearer they stand, the better. With
+REFSYS both must have used the same ephemeris, which ``same_ephemeris`` asks for; REFSV does not contain the clock that
+was broadcast. What it does not do: correct orbits, or weigh one satellite against the others beyond its weight.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from timeball.readings import FloatArray
+from timeball.transfer.errors import NoLinkError, TransferError
+from timeball.transfer.link import Link, Shown, summary_of
+from timeball.transfer.rejected import Rejected, by_reason
+from timeball.transfer.robust import WINDOW_S, outliers
+from timeball.transfer.sieve import Limits, choose_codes, one_code, sieve
+from timeball.transfer.tracks import IntArray, MaskArray, StationTracks
+from timeball.transfer.weights import epoch_means, variances
+
+VALUES = {"refsys": "refsys_s", "refsv": "refsv_s"}
+IONOSPHERES = ("filed", "measured")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How tracks are compared. value: refsys or refsv. weights: elevation, dsg or equal. sigmas: an outlier is further
+    than that from the running median over window_s (0: none is). ionosphere: as filed, or measured (MSIO) in place of
+    modelled (MDIO). u_b_s: of the calibrations, NaN when not known. same_ephemeris: common view only.
+    """
+
+    limits: Limits = field(default_factory=Limits)
+    value: str = "refsys"
+    weights: str = "elevation"
+    sigmas: float = 5.0
+    window_s: float = WINDOW_S
+    ionosphere: str = "filed"
+    same_ephemeris: bool = False
+    u_b_s: float = math.nan
+
+
+def common_view(a: StationTracks, b: StationTracks, options: Options | None = None) -> Link:
+    """Compare two stations by the tracks that both have: same satellite, start and code.
+
+    Raises ``NoLinkError`` when none is left, with the reasons; ``TransferError`` for options that make no sense.
+    """
+    chosen = options or Options()
+    codes = choose_codes((a, b), shared=True)
+    side_a, out_a = prepared(a, chosen, codes)
+    side_b, out_b = prepared(b, chosen, codes)
+    rejected = out_a + out_b
+    rows_a, rows_b = _common(side_a, side_b)
+    rejected += _alone(side_a, rows_a, b.name) + _alone(side_b, rows_b, a.name)
+    both_a, both_b = side_a.take(rows_a), side_b.take(rows_b)
+    if chosen.same_ephemeris:
+        differs = both_a.ioe != both_b.ioe
+        rejected += _pairs(both_a, both_b, differs, "with another ephemeris than the other station", _issues)
+        both_a, both_b = both_a.take(~differs), both_b.take(~differs)
+    if not len(both_a):
+        raise NoLinkError(f"{a.name} and {b.name} have no track in common", by_reason(rejected))
+    column = VALUES[chosen.value]
+    x = getattr(both_a, column) - getattr(both_b, column)
+    out = np.zeros(x.shape, dtype=bool)
+    if chosen.sigmas > 0:
+        out, residual = outliers(both_a.epoch, x, chosen.sigmas, chosen.window_s)
+        rejected += _pairs(both_a, both_b, out, outlier_reason(chosen), lambda _a, _b, row: ns_text(residual[row]))
+    return _link(both_a.take(~out), both_b.take(~out), x[~out], chosen, rejected, codes)
+
+
+def prepared(tracks: StationTracks, options: Options, codes: dict[str, str]) -> tuple[StationTracks, list[Rejected]]:
+    """Apply limits, one code a system, and the ionosphere that is asked for."""
+    if options.value not in VALUES or options.ionosphere not in IONOSPHERES:
+        raise TransferError(f"no such value or ionosphere: {options.value!r}, {options.ionosphere!r}")
+    column = VALUES[options.value]
+    if options.ionosphere == "measured":  # the file took MDIO out; with MSIO it would have taken out MSIO
+        change = tracks.mdio_s - tracks.msio_s
+        tracks = tracks.replaced(refsys_s=tracks.refsys_s + change, refsv_s=tracks.refsv_s + change)
+    kept, rejected = sieve(tracks, options.limits, column)
+    kept, others = one_code(kept, codes)
+    return kept, rejected + others
+
+
+def half_track_ns(tracks: StationTracks) -> int:
+    """Give half the usual length of a track: values belong to the middle (CGGTTS V2E, section 3.2)."""
+    return int(np.median(tracks.middle - tracks.epoch))
+
+
+def outlier_reason(options: Options) -> str:
+    """The words for an outlier."""
+    return f"more than {options.sigmas:g} σ from the others"
+
+
+def ns_text(value_s: float) -> str:
+    """Write a signed time in ns."""
+    return f"{value_s * 1e9:+.1f} ns"
+
+
+def _issues(a: StationTracks, b: StationTracks, row: int) -> str:
+    return f"IOE {a.ioe[row]} and {b.ioe[row]}"
+
+
+def _pairs(
+    a: StationTracks,
+    b: StationTracks,
+    out: MaskArray,
+    reason: str,
+    value: Callable[[StationTracks, StationTracks, int], str],
+) -> list[Rejected]:
+    """Reject both tracks of the pairs that are out."""
+    rows = np.flatnonzero(out).tolist()
+    return [side.rejected(row, reason, value(a, b, row)) for side in (a, b) for row in rows]
+
+
+def _common(a: StationTracks, b: StationTracks) -> tuple[IntArray, IntArray]:
+    """Give the places of the pairs: same start and satellite, and same code unless one side does not say its own."""
+    places: dict[tuple[int, str], int] = {}
+    for row, key in enumerate(zip(b.epoch.tolist(), b.satellite.tolist(), strict=True)):
+        places.setdefault(key, row)
+    rows = [
+        (row, places[key])
+        for row, key in enumerate(zip(a.epoch.tolist(), a.satellite.tolist(), strict=True))
+        if key in places
+    ]
+    first, second = zip(*rows, strict=True) if rows else ((), ())
+    return np.array(first, dtype=np.int64), np.array(second, dtype=np.int64)
+
+
+def _alone(tracks: StationTracks, paired: IntArray, other: str) -> list[Rejected]:
+    alone = np.ones(len(tracks), dtype=bool)
+    alone[paired] = False
+    return [tracks.rejected(row, f"not observed by {other}") for row in np.flatnonzero(alone).tolist()]
+
+
+def _link(
+    a: StationTracks,
+    b: StationTracks,
+    x: FloatArray,
+    options: Options,
+    rejected: list[Rejected],
+    codes: dict[str, str],
+) -> Link:
+    weight = 1.0 / (variances(a, options.weights) + variances(b, options.weights))
+    middle = a.epoch + half_track_ns(a)  # a short track has the epoch of the others that began with it
+    means = epoch_means(middle, x, weight)
+    mean, spread, _ = summary_of(middle, x, weight)
+    shown = Shown(middle, a.satellite, x, x - means.x_s[means.row], a.elevation_deg, a.azimuth_deg)
+    u_a = summary_of(means.epoch, means.x_s, means.weight)[2]
+    return Link(
+        a.name, b.name, "common-view", means.epoch, means.x_s, np.sqrt(means.variance_s2), means.count,
+        mean, spread, int(x.size), u_a, options.u_b_s, tuple(rejected), shown, codes,
+    )  # fmt: skip
