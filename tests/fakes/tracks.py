@@ -48,7 +48,7 @@ def header(version: str, ionosphere: bool = False, first: str = "") -> str:
     value = sum((head.replace("\n", "") + "CKSUM = ").encode()) % 256
     names = ("SAT " if version == "2E" else "PRN ") + NAMES.format("SYS" if version == "2E" else "GPS")
     names += " MSIO SMSI ISG" * ionosphere + " FR HC FRC" * (version != "01") + " CK"
-    return f"{head}CKSUM = {value:02X}\n\n{names}\n{UNITS}{'.1ps/s.1ns  ' * ionosphere}\n"
+    return f"{head}CKSUM = {value:02X}\n\n{names}\n{UNITS}{'.1ns.1ps/s.1ns  ' * ionosphere}\n"
 
 
 def a_file(version: str, *lines: str, ionosphere: bool = False) -> bytes:

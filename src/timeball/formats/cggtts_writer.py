@@ -104,8 +104,6 @@ def _column(column: Column, tracks: Tracks, family: str) -> list[str]:
         fields = [text.rjust(column.width) for text in values]
     elif column.name == "STTIME":
         fields = [f"{s // 3600:02d}{s // 60 % 60:02d}{s % 60:02d}" for s in values.tolist()]
-    elif column.name == "IOE":
-        fields = ["999" if issue == NOT_KNOWN else f"{issue:03d}" for issue in values.tolist()]
     else:
         fields = _figures(column, values)
     for field in fields:
@@ -116,13 +114,15 @@ def _column(column: Column, tracks: Tracks, family: str) -> list[str]:
 
 def _figures(column: Column, values: npt.NDArray[np.float64] | npt.NDArray[np.int64]) -> list[str]:
     """Write figures at the right of their field; NaN as nines."""
-    scaled = np.rint(values * max(column.per_unit, 1)) if column.per_unit else values.astype(np.float64)
+    scaled = np.rint(values * float(max(column.per_unit, 1)))
+    if column.name == "IOE":
+        scaled[scaled == NOT_KNOWN] = np.nan
     known = scaled[~np.isnan(scaled)]
     low, high = min(known, default=0), max(known, default=0)
     if not (column.low <= low and high <= column.high) or set(column.fillers) & set(known.tolist()):
         raise WriteError(f"{column.name}: a figure that is not possible, or stands for 'not known'")
     sign, nines = ("+", "+" + "9" * (column.width - 1)) if column.signed else ("", "9" * column.width)
-    form = f"{sign}{column.width}.0f"
+    form = f"{sign}{'0' if column.name == 'IOE' else ''}{column.width}.0f"
     return [nines if math.isnan(value) else format(value, form) for value in scaled.tolist()]
 
 
