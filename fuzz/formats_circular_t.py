@@ -23,6 +23,12 @@ INPL (Jerusalem)            -261.5       -     0.2    NC     -  (1)
      New correction               61039 - 61069           6.498x10**-13     (2025 DEC 30 - 2026 JAN 29)
 3 - Duration of the TAI scale interval d.
 PTB-CSF2     61009 61039   -0.10   0.10  0.17   0.01   0.10  0.22  PFS/NA   T370  0.17    Y
+4 - Relations of UTC and TAI with predictions of UTC(k) disseminated by GNSS and their System Times.
+2025    0h UTC    MJD    C0/ns   N0   C0'/ns   N0'
+       NOV  30   61009     3.3   89     -0.7   88
+       DEC   1   61010       -    -     -0.4   89
+5 - Time links used for the computation of TAI, calibrations information and corresponding uncertainties.
+AOS /PTB        TWSTFT      0.3      1.1    0.0     0268-2014 (1)
 """
 
 
@@ -46,4 +52,7 @@ def target(data: bytes) -> None:
         assert len(circular.epochs) == len(circular.mjd)
         assert all(row.values_s.shape == circular.epochs.shape for row in circular.labs.values())
         assert len(circular.readings()) == sum(lab_points([circular], lab).epochs.size for lab in circular.labs)
+        if circular.gnss is not None:
+            assert all(values.shape == circular.gnss.epochs.shape for values in circular.gnss.columns.values())
+        assert not any(link.u_stb_s < 0 or link.u_cal_s < 0 for link in circular.links)
         assert all(interval.start_mjd < interval.end_mjd for interval in circular.steering)

@@ -30,6 +30,26 @@ Notes:
 Period of estimation         d               u
    61009-61019      -0.38x10**-15   0.10x10**-15   (2025 NOV 30 - 2025 DEC 10)
 """
+SECTION_4 = """4 - Relations of UTC and TAI with predictions of UTC(k) disseminated by GNSS and their System Times.
+
+    [UTC-GPS time]=-18 s + C0, [TAI-GPS time]=19 s + C0, global uncertainty is of order 10 ns.
+    [UTC-UTC(USNO)_GPS]= C0', [UTC-GLONASS time]= C1, [UTC-UTC(SU)_GLONASS]= C1'.
+
+2025    0h UTC    MJD    C0/ns   N0   C0'/ns   N0'   C1/ns   N1   C1'/ns   N1'
+
+       NOV  30   61009     3.3   89     -0.7   88    -12.5   81     -7.0   81
+       DEC   1   61010     3.9   90     -0.4   89        -    -        -    -
+       DEC   2   61011    -4.1   88      0.6   88    -13.0   79     -6.1   79
+"""
+SECTION_5 = """5 - Time links used for the computation of TAI, calibrations information and corresponding uncertainties.
+
+    Link        Type     uStb/ns  uCal/ns  Al/ns    Calibration
+
+AOS /PTB        TWSTFT      0.3      1.1    0.0     0268-2014  1012-2016  (1)
+APL /PTB        GPSPPP      0.2       NC
+OP  /PTB        TWGPPP      0.2      1.0            1001-2020
+UA  /PTB        GPS MC      3.0      7.0            GPS EC/GPS EC
+"""
 
 
 def day_of(mjd: int) -> date:

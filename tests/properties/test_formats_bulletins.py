@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from bulletins import SECTION_3, Row, circular_t, utcr
+from bulletins import SECTION_3, SECTION_4, SECTION_5, Row, circular_t, utcr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,7 +15,10 @@ from timeball.instants import LeapTable, day_number
 LEAPS = LeapTable.from_offsets([(day_number(1972, 1, 1), 10), (day_number(1972, 7, 1), 11)], None, "made up")
 COLUMNS = "# unit = 1e-16\nstandard start end y u_a u_b u_srep\nA-CsF1 61000 61030 -1.5 1 2 0\nB 61000 61020 3 1 2 4\n"
 SERIES = "# UTCr-UTC(AUS)\n57048 -451.0\n57049 -453.4 0.2 1.1\n57050 -\n"
-SEEDS = [text.encode() for text in (circular_t(rest="\n" + SECTION_3), utcr(), COLUMNS, SERIES)]
+SEEDS = [
+    text.encode()
+    for text in (circular_t(rest="\n".join(("", SECTION_3, SECTION_4, SECTION_5))), utcr(), COLUMNS, SERIES)
+]
 PIECES = st.one_of(
     st.binary(max_size=5),
     st.sampled_from([b"", b" ", b"\n", b"-", b".", b"(", b")", b"9", b"99999999", b"nan", b"1e999", b"MJD", b"NC"]),

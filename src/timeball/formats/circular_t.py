@@ -4,9 +4,9 @@ of TAI, and the reports of primary and secondary frequency standards.
 Sign: values are UTC − UTC(k) in s; a step is that of UTC(k) itself, so UTC − UTC(k) changes by minus it; a steering
 correction is f(EAL) − f(TAI), dimensionless.
 
-Read are section 1 (values, notes) and, by the words of their headings, those on steering and on frequency standards
-(see :mod:`timeball.formats.psfs`). What it does not do: read the sections on TA(k), on GNSS times and on time links,
-or the HTML edition.
+Read are section 1 (values, notes) and, by the words of their headings, those on steering, on frequency standards (see
+:mod:`timeball.formats.psfs`), on the times of satellite systems and on time links. What it does not do: read the
+section on TA(k), or the HTML edition.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from timeball.formats.bulletin import IntArray, LabValues, epochs_of, readings_of
 from timeball.formats.bulletin_table import read_table
 from timeball.formats.bulletin_text import Line, bulletin_lines, section_about, sections
+from timeball.formats.circular_t_gnss import RELATIONS, GNSSTable, read_gnss_relations
+from timeball.formats.circular_t_links import LINKS, TimeLink, read_links
 from timeball.formats.circular_t_notes import Note, Steering, Step, read_notes, read_steering, steps_of
 from timeball.formats.defects import Defect, FormatError, shown, whole_file_error
 from timeball.formats.psfs import STANDARDS, read_psfs_lines
@@ -42,7 +44,8 @@ class CircularT:
 
     number; published: its date line; published_ns: that moment (ns of TAI). mjd: the dates, 0 h UTC; epochs:
     int64[n], the same in ns of TAI; labs: the rows by acronym. steps: those that the notes name; steering: intervals
-    of f(EAL) − f(TAI). psfs: section 3, None when it is not in the text. defects: what could not be read.
+    of f(EAL) − f(TAI). psfs: section 3, and gnss: section 4, None when they are not in the text. links: section 5.
+    defects: what could not be read.
     """
 
     number: int
@@ -56,6 +59,8 @@ class CircularT:
     steering: tuple[Steering, ...]
     psfs: PSFSTable | None
     defects: tuple[Defect, ...]
+    gnss: GNSSTable | None = None
+    links: tuple[TimeLink, ...] = ()
 
     def readings(self, labs: Sequence[str] | None = None) -> Readings:
         """Give the values as readings UTC(k) − UTC (minus what is printed), with the combined uncertainty."""
@@ -86,6 +91,8 @@ def read_circular_t(data: bytes | str, name: str = "Circular T", leaps: LeapTabl
     steps, bad_steps = steps_of(notes, own, name)
     standards = section_about(parts, STANDARDS)
     psfs = None if standards is None else read_psfs_lines(standards, name)
+    gnss, bad_gnss = read_gnss_relations(section_about(parts, RELATIONS) or [], own, name)
+    links, bad_links = read_links(section_about(parts, LINKS) or [], name)
     return CircularT(
         number=number,
         published=published[1].split("UTC")[0].strip() + " UTC",
@@ -97,7 +104,11 @@ def read_circular_t(data: bytes | str, name: str = "Circular T", leaps: LeapTabl
         steps=steps,
         steering=steering,
         psfs=psfs,
-        defects=tuple(defects + faults + bad_steering + bad_steps + list(psfs.defects if psfs else ())),
+        defects=tuple(
+            defects + faults + bad_steering + bad_steps + list(psfs.defects if psfs else ()) + bad_gnss + bad_links
+        ),
+        gnss=gnss,
+        links=links,
     )
 
 
