@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from timeball.cli.output import CommandError
+from timeball.cli.reading import read_parsed
 
 if TYPE_CHECKING:
     from timeball.formats import ColumnOptions, Defect
@@ -31,27 +31,28 @@ class Input:
     @property
     def rejected_lines(self) -> int:
         """Number of lines left out."""
-        return len(self.defects)
+        return sum(defect.lines for defect in self.defects)
 
 
 def load_file(
-    path: Path, *, clocks: Iterable[str] | None = None, columns: ColumnOptions | None = None, tell: bool = True
+    path: Path,
+    *,
+    clocks: Iterable[str] | None = None,
+    columns: ColumnOptions | None = None,
+    tell: bool = True,
+    kind: str | None = None,
 ) -> Input:
     """Read and parse one file. CommandError (exit 1) when it cannot be read or used.
 
     clocks: of RINEX clock files read these only. columns: how to read plain columns. tell: defects go to stderr.
+    kind: what the file is, when that is not to be told from its content. A long file is read piece by
+    piece, with a progress bar.
     """
-    from timeball import formats
+    from timeball.formats import ReadOptions
     from timeball.station.hosttime.leaps import load_leap_table
 
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise CommandError(f"{path}: cannot be read: {error.strerror}") from error
-    try:
-        parsed = formats.parse(data, str(path), leaps=load_leap_table(), clocks=clocks, columns=columns)
-    except formats.FormatError as error:
-        raise CommandError(str(error)) from error
+    wanted = None if clocks is None else tuple(clocks)
+    parsed = read_parsed(path, ReadOptions(load_leap_table(), wanted, columns), kind)
     if tell:
         report_defects(parsed.defects)
     return Input(path, parsed.readings, parsed.kind, parsed.header, parsed.defects)

@@ -35,6 +35,13 @@ def plain_bytes(data: bytes, file: str, limit: int = MAX_PLAIN_BYTES) -> tuple[b
     return b"".join(parts), []
 
 
+def plain_head(data: bytes, size: int) -> bytes:
+    """Give the first ``size`` bytes of what begins like this, unpacked when it is gzip; b"" when nothing inflates."""
+    if data[:2] != GZIP_MAGIC:
+        return data[:size]
+    return _inflate_member(data, size)[0][:size]
+
+
 def _inflate_member(data: bytes, room: int) -> tuple[bytes, bytes, str]:
     """Inflate one member to at most room + 1 bytes: (plain bytes, what follows the member, fault or '')."""
     stream = zlib.decompressobj(_GZIP_WINDOW)
