@@ -17,9 +17,11 @@ from timeball.cli.output import ExitCode
 from timeball.cli.root import SUBCOMMANDS
 from timeball.cli.root import root as timeball
 from timeball.cli.steer import SUBCOMMANDS as OF_STEER
+from timeball.cli.transfer import SUBCOMMANDS as OF_TRANSFER
 
 HELP = {"-h", "--help"}
-NAMES = [*SUBCOMMANDS, *(f"ledger {name}" for name in OF_LEDGER), *(f"steer {name}" for name in OF_STEER)]
+GROUPS = {"ledger": OF_LEDGER, "steer": OF_STEER, "transfer": OF_TRANSFER}
+NAMES = [*SUBCOMMANDS, *(f"{group} {name}" for group, names in GROUPS.items() for name in names)]
 
 
 def sections(text: str) -> dict[str, str]:
@@ -123,7 +125,7 @@ def test_every_command_line_in_the_pages_could_be_typed(root: Path) -> None:
     seen = 0
     for path in [root / "README.md", *sorted((root / "docs").rglob("*.md"))]:
         for words in shown_commands(path.read_text(encoding="utf-8")):
-            names = " ".join(words[1:3]) if words[1] in ("ledger", "steer") else words[1]
+            names = " ".join(words[1:3]) if words[1] in GROUPS else words[1]
             name, rest = names, words[1 + len(names.split()) :]
             assert name in NAMES, f"{path.name}: {' '.join(words)}"
             used = {word.strip("[]").split("=")[0] for word in rest if word.startswith(("-", "[-"))}

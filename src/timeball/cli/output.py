@@ -62,6 +62,7 @@ _CODES_BY_NAME = {
     "ConfigError": ExitCode.USAGE,
     "FormatError": ExitCode.USAGE,
     "StabilityError": ExitCode.USAGE,
+    "TransferError": ExitCode.USAGE,
     "EnsembleError": ExitCode.USAGE,
     "PredictionError": ExitCode.USAGE,
     "AnomalyError": ExitCode.USAGE,
