@@ -94,9 +94,12 @@ def _mean_ratio(record: Record, threads: int) -> float:
     steps = _ratio_steps(record.x.size)
     allan = compute(OADEV, record, 1.0, 9 + 3 * steps, keep_empty=True, threads=threads).sigma
     theo = compute(THEO1, record, 1.0, 12 + 4 * steps, keep_empty=True, threads=threads).sigma
-    known = (theo > 0) & ~np.isnan(allan)
+    known = ~np.isnan(theo) & ~np.isnan(allan)
     if not known.any():
         return float("nan")
+    known &= theo > 0
+    if not known.any():  # a record that is one straight line: nothing stays nothing
+        return 1.0
     return float(np.mean((allan[known] / theo[known]) ** 2))
 
 
