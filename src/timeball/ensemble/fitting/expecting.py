@@ -44,6 +44,6 @@ def expected(free: FloatArray, covariance: FloatArray) -> FloatArray:
 def _truncated(mean: FloatArray, variance: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Mean and variance of normal numbers given that they are not negative."""
     s = np.sqrt(variance)
-    t = np.clip(mean / s, -FARTHEST, FARTHEST)
+    t = np.maximum(mean / s, -FARTHEST)  # far above zero nothing is cut off, and the ratio vanishes by itself
     ratio = np.exp(-0.5 * t * t) / math.sqrt(2.0 * math.pi) / (0.5 * ERFC(-t / math.sqrt(2.0)))
     return s * (t + ratio), variance * np.maximum(1.0 - ratio * (ratio + t), 1e-6)
