@@ -16,12 +16,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from timeball.readings import EpochArray, FloatArray
-from timeball.transfer.common_view import VALUES, Options, half_track_ns, ns_text, outlier_reason, prepared
+from timeball.transfer.common_view import VALUES, Options, half_track_ns, ns_text, outlier_reason, within_limits
 from timeball.transfer.errors import NoLinkError, TransferError
 from timeball.transfer.link import Link, Shown, summary_of
 from timeball.transfer.rejected import Rejected, by_reason
 from timeball.transfer.robust import RESOLUTION_S, outliers
-from timeball.transfer.sieve import SYSTEMS, choose_codes
+from timeball.transfer.sieve import SYSTEMS, choose_codes, one_code
 from timeball.transfer.tracks import IntArray, StationTracks
 from timeball.transfer.weights import EpochMeans, epoch_means, variances
 
@@ -47,10 +47,9 @@ def all_in_view(a: StationTracks, b: StationTracks, options: Options | None = No
     chosen = options or Options()
     if chosen.value != "refsys":
         raise TransferError("all in view averages over satellites: their clocks must be out, so it takes REFSYS")
-    codes = [choose_codes((each,), shared=False) for each in (a, b)]
-    side_a, rejected = prepared(a, chosen, codes[0])
-    side_b, rejected_b = prepared(b, chosen, codes[1])
-    rejected += rejected_b
+    rejected: list[Rejected] = []
+    codes: dict[str, str] = {}
+    side_a, side_b = (_of_one_code(each, chosen, codes, rejected) for each in (a, b))
     sides_a = _sides(side_a, chosen, rejected, across)
     sides_b = _sides(side_b, chosen, rejected, across)
     if chosen.limits.systems == () and not across:
@@ -60,8 +59,21 @@ def all_in_view(a: StationTracks, b: StationTracks, options: Options | None = No
     parts = {key: part for key, part in parts.items() if part.epoch.size}
     if not parts:
         raise NoLinkError(f"{a.name} and {b.name} see no satellite system at one time", by_reason(rejected))
-    told = dict(sorted(codes[0].items() | codes[1].items()))
-    return _link(a.name, b.name, parts, told, chosen, rejected)
+    return _link(a.name, b.name, parts, codes, chosen, rejected)
+
+
+def _of_one_code(
+    tracks: StationTracks, options: Options, codes: dict[str, str], rejected: list[Rejected]
+) -> StationTracks:
+    """Apply the limits and choose a code a system for one station alone; where the two differ both are told."""
+    good, out = within_limits(tracks, options)
+    own = choose_codes((good,), shared=False)
+    kept, others = one_code(good, own)
+    rejected += out + others
+    for system, code in own.items():
+        told = codes.setdefault(system, code)
+        codes[system] = told if told == code else f"{told} and {code}"
+    return kept
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,7 +119,7 @@ def _subtract(a: _Side, b: _Side, name_a: str, name_b: str, rejected: list[Rejec
     epoch, at_a, at_b = np.intersect1d(a.means.epoch, b.means.epoch, return_indices=True)
     for side, other in ((a, name_b), (b, name_a)):
         alone = np.flatnonzero(~np.isin(side.tracks.epoch, epoch)).tolist()
-        rejected += [side.tracks.rejected(row, f"at a time at which {other} has no track") for row in alone]
+        rejected += [side.tracks.rejected(row, f"at a time at which {other} has none of its system") for row in alone]
     count = a.means.count[at_a] + b.means.count[at_b]
     x = a.means.x_s[at_a] - b.means.x_s[at_b]
     half_ns = half_track_ns(a.tracks)

@@ -52,10 +52,12 @@ def common_view(a: StationTracks, b: StationTracks, options: Options | None = No
     Raises ``NoLinkError`` when none is left, with the reasons; ``TransferError`` for options that make no sense.
     """
     chosen = options or Options()
-    codes = choose_codes((a, b), shared=True)
-    side_a, out_a = prepared(a, chosen, codes)
-    side_b, out_b = prepared(b, chosen, codes)
-    rejected = out_a + out_b
+    good_a, rejected = within_limits(a, chosen)
+    good_b, out_b = within_limits(b, chosen)
+    codes = choose_codes((good_a, good_b), shared=True)
+    side_a, others_a = one_code(good_a, codes)
+    side_b, others_b = one_code(good_b, codes)
+    rejected += out_b + others_a + others_b
     rows_a, rows_b = _common(side_a, side_b)
     rejected += _alone(side_a, rows_a, b.name) + _alone(side_b, rows_b, a.name)
     both_a, both_b = side_a.take(rows_a), side_b.take(rows_b)
@@ -74,17 +76,15 @@ def common_view(a: StationTracks, b: StationTracks, options: Options | None = No
     return _link(both_a.take(~out), both_b.take(~out), x[~out], chosen, rejected, codes)
 
 
-def prepared(tracks: StationTracks, options: Options, codes: dict[str, str]) -> tuple[StationTracks, list[Rejected]]:
-    """Apply limits, one code a system, and the ionosphere that is asked for."""
+def within_limits(tracks: StationTracks, options: Options) -> tuple[StationTracks, list[Rejected]]:
+    """Apply the ionosphere that is asked for, and the limits."""
     if options.value not in VALUES or options.ionosphere not in IONOSPHERES:
         raise TransferError(f"no such value or ionosphere: {options.value!r}, {options.ionosphere!r}")
     column = VALUES[options.value]
     if options.ionosphere == "measured":  # the file took MDIO out; with MSIO it would have taken out MSIO
         change = tracks.mdio_s - tracks.msio_s
         tracks = tracks.replaced(refsys_s=tracks.refsys_s + change, refsv_s=tracks.refsv_s + change)
-    kept, rejected = sieve(tracks, options.limits, column)
-    kept, others = one_code(kept, codes)
-    return kept, rejected + others
+    return sieve(tracks, options.limits, column)
 
 
 def half_track_ns(tracks: StationTracks) -> int:
