@@ -11,6 +11,7 @@ import subprocess
 import time
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
 from stations import PROCESSES, QUICK, Station, alive, kill, running, wait_for
@@ -167,13 +168,84 @@ def test_a_stepper_moved_behind_the_timekeepers_back_ends_the_observers_lease(tm
         assert unsynchronised(station)
 
 
-def test_ctrl_c_stops_everything_and_a_new_run_continues(tmp_path: Path) -> None:
-    with running(tmp_path) as station:
+# Two midnights lie in the past, so that UTCr has something to say of it.
+BY_BULLETINS = """
+[ensemble]
+interval_s = 10.0
+anomalies = false
+[history]
+days = 2.1
+[steering]
+law = "utcr"
+interval_s = 600.0
+tracking_interval_s = 3600.0
+[actuator]
+hard_limit_s_per_day = 1e-5
+[lease]
+scale_max_age_s = 60.0
+[observer]
+interval_s = 1.0
+"""
+
+
+def of_fold(station: Station, kind: str) -> list[dict[str, Any]]:
+    entries = LedgerReader(station.state).entries()
+    return [json.loads(entry.payload or b"") for entry in entries if entry.envelope.type == kind]
+
+
+def steered(station: Station, field: str) -> dict[str, Any] | None:
+    """The newest `steer` that has something to say in a field; looks back no farther than the last few."""
+    reader = LedgerReader(station.state)
+    entry = reader.last("steer")
+    for _ in range(10):
+        if entry is None or (payload := json.loads(entry.payload or b"")).get(field):
+            return payload if entry is not None else None
+        entry = reader.last("steer", before=entry.index)
+    return None
+
+
+def days_of_utcr(station: Station) -> str:
+    """A series as the BIPM would give it: UTC − UTC(k) at 0 h UTC in ns, as the simulated link saw it at that hour."""
+    rows = {}
+    for utc in (scale["utc"] for scale in of_fold(station, "scale")):
+        for epoch, x_fs in zip(utc["epochs"], utc["utck_minus_utc_fs"], strict=True):
+            mjd, second = divmod(int(epoch) // 10**9 - 37, 86400)
+            if second >= 82800:
+                rows[mjd + 1 + 40587] = -int(x_fs) / 1e6
+    return "".join(f"{mjd} {value:.1f}\n" for mjd, value in sorted(rows.items()))
+
+
+def test_ctrl_c_stops_everything_and_a_new_run_answers_a_bulletin(tmp_path: Path) -> None:
+    """The second run is steered by a file dropped into its folder, and the steer taken back; all of it replays."""
+    folder = tmp_path / "bipm"
+    folder.mkdir()
+    told = f'[bulletins]\nfolder = "{folder}"\nevery_s = 1.0\n'
+    with running(tmp_path, BY_BULLETINS + told) as station:
         pids = list(station.processes().values())
         assert station.stop() == 0
         assert not any(alive(pid) for pid in pids)
         size = json.loads(station.timeball("verify", str(station.state), "--json").stdout)["size"]
+        brisk = station.config.read_text().replace("tracking_interval_s = 3600.0", "tracking_interval_s = 5.0")
+        station.config.write_text(brisk)
         station.start()
         station.wait_in_sync()
         assert station.status()["ledger"]["size"] > size
+        assert not [steer for steer in of_fold(station, "steer") if steer["paper"]]
+        (folder / "letter").write_text("Dear sirs,\n")
+        (folder / "series").write_text(days_of_utcr(station))
+        steer = wait_for(lambda: steered(station, "estimate"), "no steer by the bulletin")
+        assert steer["why"].startswith("commissioned: ")
+        [bulletin], [refusal] = of_fold(station, "bulletin"), of_fold(station, "refusal")
+        assert len(bulletin["batch"]["epochs"]) >= 2
+        assert "letter" in refusal["batch"]["why"]
+        done = station.timeball("steer", "take-back", "--state", str(station.state), "--why", "the test", "--json")
+        assert done.returncode == 0, done.stderr
+        back = wait_for(lambda: steered(station, "taken_back"), "not taken back")
+        assert back["taken_back"] == {"epoch": steer["epoch"], "approval": json.loads(done.stdout)["entry"]}
+        assert float(back["paper"]["rate"]) == 0.0
+        again = station.timeball("steer", "take-back", "--state", str(station.state), "--why", "once more")
+        assert again.returncode == 1
+        assert "no steer to take back" in again.stderr
+        nothing = station.timeball("steer", "approve", "3", "--state", str(station.state), "--why", "a test")
+        assert (nothing.returncode, "nothing of entry 3 is doubted" in nothing.stderr) == (1, True)
         assert station.replay().returncode == 0
