@@ -54,7 +54,7 @@ def test_a_report_is_utc_k_minus_clock() -> None:
 def test_a_report_is_written_five_clocks_a_line() -> None:
     clocks = read_bipm_clocks(CLOCKS.encode(), "clk")
     assert write_bipm_clocks(clocks).decode() == CLOCKS.partition("\n")[2]
-    many = BIPMClocks("10023", {(61009, f"14017{n:02d}"): n * 1e-9 for n in range(7)}, ())
+    many = BIPMClocks("10023", {(61009, f"14017{n:02d}"): float(f"{n}e-9") for n in range(7)}, ())
     text = write_bipm_clocks(many).decode()
     assert [len(line.split()) for line in text.splitlines()] == [12, 6]
     assert read_bipm_clocks(text.encode(), "clk").values_s == many.values_s
