@@ -101,13 +101,14 @@ def two_way(a: Side, b: Side, options: TwoWayOptions | None = None) -> Link:
         for place in np.flatnonzero(out).tolist():
             reason, value = f"more than {chosen.sigmas:g} σ from the others", ns_text(residual[place])
             rejected += [a.rejected(int(rows_a[place]), reason, value), b.rejected(int(rows_b[place]), reason, value)]
-    u_b = _u_b(a.sessions, rows_a) if calibrated else math.nan
-    return _link(a, b, rows_a[keep], rows_b[keep], x[keep], u_b, rejected)
+    return _link(a, b, rows_a[keep], rows_b[keep], x[keep], calibrated, rejected)
 
 
 def _good(side: Side, options: TwoWayOptions, rejected: list[Rejected]) -> IntArray:
     tw = side.sessions
+    own = np.array([local == remote for local, remote in zip(tw.local, tw.remote, strict=True)], dtype=bool)
     rules = (
+        (own, "of the station with itself", ""),
         (~np.isfinite(tw.tw_s), "without TW", ""),
         (tw.drms_s > options.drms_s, f"with DRMS above {options.drms_s * 1e9:g} ns", "drms_s"),
         ((tw.samples >= 0) & (tw.samples < options.samples), f"of fewer than {options.samples} samples", "samples"),
@@ -161,9 +162,11 @@ def _calibrated(
 
 
 def _half(tw: TwoWay, rows: IntArray, calibrated: bool) -> FloatArray:
-    """One station's half of the equation; an ESDVAR that was not measured is none."""
-    half = 0.5 * (tw.tw_s[rows] + np.nan_to_num(tw.esdvar_s[rows], nan=0.0)) + tw.refdelay_s[rows]
-    return half + 0.5 * tw.calr_s[rows] if calibrated else half
+    """One station's half of the equation. Without a calibration ESDVAR has nothing it could vary from (S = 9)."""
+    half: FloatArray = 0.5 * tw.tw_s[rows] + tw.refdelay_s[rows]
+    if not calibrated:
+        return half
+    return half + 0.5 * np.nan_to_num(tw.esdvar_s[rows], nan=0.0) + 0.5 * tw.calr_s[rows]
 
 
 def _u_b(tw: TwoWay, rows: IntArray) -> float:
@@ -173,19 +176,34 @@ def _u_b(tw: TwoWay, rows: IntArray) -> float:
     return max(stated, default=math.nan)
 
 
+def _notes(side: Side, rows: IntArray, calibrated: bool) -> tuple[str, ...]:
+    """Say which calibrations are used, and how old they were at the last session."""
+    if not calibrated:
+        return ("not calibrated: no session has S = 1 and a CALR at both ends",)
+    tw, day = side.sessions, int(side.sessions.mjd[rows].max())
+    used = {tw.calibration[row] for row in rows.tolist()}
+    found = {each.code: each for each in tw.header.calibrations if each.code in used}
+    said = []
+    for code in sorted(used):
+        age = "" if code not in found or found[code].mjd is None else f", {day - (found[code].mjd or 0)} days old"
+        u = "not stated" if code not in found or math.isnan(found[code].u_s) else f"{found[code].u_s * 1e9:.2f} ns"
+        said.append(f"calibration {code}{age}, u {u}")
+    return tuple(said)
+
+
 def _link(
-    a: Side, b: Side, rows_a: IntArray, rows_b: IntArray, x: FloatArray, u_b_s: float, rejected: list[Rejected]
+    a: Side, b: Side, rows_a: IntArray, rows_b: IntArray, x: FloatArray, calibrated: bool, rejected: list[Rejected]
 ) -> Link:
+    u_b_s = _u_b(a.sessions, rows_a) if calibrated else math.nan
     epoch = a.sessions.midpoint[rows_a]
     u = 0.5 * QUADRATIC * np.sqrt(_noise(a.sessions, rows_a) + _noise(b.sessions, rows_b))
     mean, spread, u_a = summary_of(epoch, x, np.ones(x.shape))
     unknown = np.full(x.shape, np.nan)
     empty = np.full(x.shape, "", dtype="U3")
-    notes = ("not calibrated: no line says S = 1 with a CALR",) if math.isnan(u_b_s) else ()
     shown = Shown(epoch, empty, x, x - mean, unknown, unknown)
     return Link(
         a.name, b.name, "two-way", epoch, x, u, np.ones(x.shape, dtype=np.int64), mean, spread, int(x.size), u_a,
-        u_b_s, tuple(rejected), shown, notes=notes,
+        u_b_s, tuple(rejected), shown, notes=_notes(a, rows_a, calibrated),
     )  # fmt: skip
 
 
