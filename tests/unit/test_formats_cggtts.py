@@ -246,12 +246,12 @@ def test_of_files_joined_end_to_end_the_first_is_read() -> None:
 
 
 def test_pieces_of_a_long_file_are_one_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    lines = [track(f"{number:3d}") for number in range(1, 33)]
+    lines = [track(f"{number:3d}") for number in range(1, 11)]
     lines[7] = lines[7].replace("FF", "FE")
     data = a_file("01", *lines, "", "x" * 900)
     whole = read_cggtts(data, "file", LEAPS)
-    assert [defect.line for defect in whole.defects] == [27, 53]
-    for size in (1, 104, 105, 500):
+    assert [defect.line for defect in whole.defects] == [27, 31]
+    for size in (1, 104, 500):
         monkeypatch.setattr(reading, "_CHUNK", size)
         assert repr(read_cggtts(data, "file", LEAPS)) == repr(whole)
 

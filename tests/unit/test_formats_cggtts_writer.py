@@ -135,11 +135,8 @@ def test_of_several_codes_version_1_keeps_the_one_asked_for() -> None:
     ],
 )
 def test_conversions_that_are_none(data: bytes, version: str, frc: str, reason: str) -> None:
-    found = read(data)
-    if "SYS" in reason:  # the change above spoils the checksum of its line
-        found = Cggtts(found.header, found.tracks.take(np.array([name[0] == "G" for name in found.tracks.satellite])))
     with pytest.raises(WriteError, match=reason):
-        convert_cggtts(found, version, frc)
+        convert_cggtts(read(data), version, frc)
 
 
 def test_the_schedule_of_its_first_days() -> None:

@@ -33,7 +33,8 @@ def decode_arrays(
     places = np.flatnonzero(lengths >= layout.checksum_at + 2)
     characters = _characters(text, starts[places], lengths[places], layout.checksum_at + 3)
     good = _in_place(characters, layout)
-    places, characters = places[good], np.ascontiguousarray(characters[:, good])
+    if not good.all():
+        places, characters = places[good], characters[:, good]
     good = np.ones(len(places), dtype=np.bool_)
     figures: dict[str, IntArray] = {}
     texts: dict[str, list[str]] = {"FRC": [""] * len(places)}
@@ -54,7 +55,7 @@ def _characters(text: ByteArray, starts: IntArray, lengths: IntArray, width: int
     rows = np.lib.stride_tricks.sliding_window_view(text, width)[starts]
     short = np.flatnonzero(lengths < width)
     rows[short] = np.where(np.arange(width) < lengths[short, None], rows[short], _SPACE)
-    return np.ascontiguousarray(rows.T)
+    return rows.T.copy()
 
 
 def _in_place(characters: ByteArray, layout: Layout) -> MaskArray:

@@ -37,7 +37,7 @@ def read_tracks(
     parts: list[Figures] = []
     defects: list[Defect] = []
     for chunk, number in _chunks(plain, *body):
-        another = _ANOTHER.search(chunk)
+        another = _ANOTHER.search(chunk) if b"GGTTS" in chunk else None
         part, bad = _decode(chunk[: another.start()] if another else chunk, number, layout, name, arrays)
         kept, outside = _within_limits(part, layout, name, first_day)
         parts.append(kept)
@@ -47,7 +47,9 @@ def read_tracks(
             text = shown(another[0].strip())
             defects.append(Defect(name, line, "line", text, "another file begins here; nothing below is read"))
             break
-    return _tracks(Figures.joined(parts, layout), leaps), defects
+    figures = Figures.joined(parts, layout)
+    parts.clear()  # a file of years is long: no column is held twice
+    return _tracks(figures, leaps), defects
 
 
 def _chunks(plain: bytes, start: int, number: int) -> Iterator[tuple[bytes, int]]:
@@ -106,12 +108,12 @@ def _within_limits(figures: Figures, layout: Layout, name: str, first_day: int) 
 
 
 def _tracks(figures: Figures, leaps: LeapTable) -> Tracks:
-    """Turn figures of the file into columns in our units."""
-    given = dict(figures.by_name)
+    """Turn figures of the file into columns in our units; the figures are used up."""
+    given = figures.by_name
     count = len(figures.line)
     columns: dict[str, npt.NDArray[np.int64] | npt.NDArray[np.float64]] = {}
     for column in FIGURES:
-        values = given.get(column.name, np.full(count, MISSING))
+        values = given.pop(column.name) if column.name in given else np.full(count, MISSING)
         columns[column.attribute] = _floats(column, values) if column.per_unit else _whole(column, values)
     clock = np.asarray(columns["start_s"], dtype=np.int64)
     columns["start_s"] = clock // 10_000 * 3_600 + clock // 100 % 100 * 60 + clock % 100

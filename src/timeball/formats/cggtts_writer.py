@@ -63,15 +63,15 @@ def _refuse_what_has_no_column(tracks: Tracks, layout: Layout) -> None:
 
 
 def _header_lines(header: Header) -> list[str]:
-    """Give the lines above CKSUM; what is not known has none."""
+    """Give the lines above CKSUM; what is not known has none, and lines that were not understood are comments."""
     first = _FIRST_LINES.get(_family(header), _FIRST_LINE_2E)
     lines = [f"{first} VERSION = {header.version}", f"REV DATE = {header.rev_date}", f"RCVR = {header.receiver}"]
     lines += [f"CH = {header.channels}"] if header.channels else []
     lines += [f"IMS = {header.ims}", f"LAB = {header.lab}"]
     axes = zip("XYZ", header.position_m, strict=True)
     lines += [f"{axis} = {place:+.3f} m" for axis, place in axes if math.isfinite(place)]
-    lines += [f"FRAME = {header.frame}", *(f"COMMENTS = {comment}" for comment in header.comments)]
-    lines += [*_delay_lines(header.delays, _family(header)), f"REF = {header.ref}", *header.unread]
+    lines += [f"FRAME = {header.frame}", *(f"COMMENTS = {text}" for text in (*header.comments, *header.unread))]
+    lines += [*_delay_lines(header.delays, _family(header)), f"REF = {header.ref}"]
     for line in lines:
         if not line.isprintable() or line.rstrip(" ") != line.rstrip():
             raise WriteError(f"a line of the header with characters that are none: {line!r}")
