@@ -79,7 +79,7 @@ def printed_keys(section: str) -> set[str]:
     return set(re.findall(r"`(\w+)`", sentence[1]))
 
 
-@pytest.mark.parametrize("name", ["scale", "stability", "simulate", "verify", "replay", "check"])
+@pytest.mark.parametrize("name", ["scale", "stability", "mask", "hat", "simulate", "verify", "replay", "check"])
 def test_keys_of_the_json(page: Callable[[str], str], state: Path, tmp_path: Path, name: str) -> None:
     clocks = ["--clock", "A=5071A", "--clock", "B=5071A", "--clock", "C=5071A", "--days", "0.1"]
     file = tmp_path / "three.clk"
@@ -87,6 +87,8 @@ def test_keys_of_the_json(page: Callable[[str], str], state: Path, tmp_path: Pat
     arguments = {
         "scale": [str(file), "--clocks", "A,B,C"],
         "stability": [str(file), "--clock", "A"],
+        "mask": [str(file), "--clock", "A", "--mask", "g811"],
+        "hat": [str(file), "--clock", "A", "--clock", "B", "--clock", "C"],
         "simulate": ["--model", "ocxo", "--days", "0.1"],
         "verify": [str(state)],
         "replay": [str(state)],

@@ -146,7 +146,7 @@ def test_several_files_give_a_list(run: Run, nbs14: Path, tmp_path: Path) -> Non
         (["--tau", "0"], "not a multiple of the interval"),
         (["--tau", "nan"], "not a multiple of the interval"),
         (["--tau", "64"], "needs 129 phase points"),
-        (["--type", "hdev"], "hdev"),
+        (["--type", "oadev,sdev"], "no deviation 'sdev'"),
         (["--clock", "ZZZ"], "no clock 'ZZZ'"),
         (["--tau0", "-1"], "tau0"),
         (["--nominal", "0"], "must be above 0"),

@@ -1,74 +1,97 @@
-"""How a deviation is told to people and machines: JSON, table, one sentence, and a plot with slopes of the noises."""
+"""How a deviation is told to people and machines: JSON, a table, and one sentence."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from timeball.cli.output import CommandError, format_seconds, format_table, format_tau
+from timeball.cli.measured import Measured
+from timeball.cli.output import format_seconds, format_table, format_tau
 
 if TYPE_CHECKING:
-    from timeball.stability import Deviations
+    from timeball.stability import Deviation, Deviations
+    from timeball.stability.intervals import Intervals
 
-# What each power of τ is the mark of (NIST SP 1065, figure 5 and table 2), by kind of deviation.
-ALLAN_SLOPES = {-1.0: "white and flicker PM", -0.5: "white FM", 0.0: "flicker FM", 0.5: "random walk FM", 1.0: "drift"}
-MODIFIED_SLOPES = {-1.5: "white PM", -1.0: "flicker PM", -0.5: "white FM", 0.0: "flicker FM", 0.5: "random walk FM"}
-TIME_SLOPES = {slope + 1: noise for slope, noise in MODIFIED_SLOPES.items()}
-SLOPES = {"adev": ALLAN_SLOPES, "oadev": ALLAN_SLOPES, "mdev": MODIFIED_SLOPES, "tdev": TIME_SLOPES}
+# Of these the estimate is biased by a known ratio, which is removed unless asked to be left.
+BIASED = ("totdev", "mtotdev", "ttotdev", "htotdev", "theo1")
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A deviation of one clock of one file, and what was left out of it."""
+    """A deviation of one record, its limits where they were asked for, and what was left out of it."""
 
-    file: str
-    clock: str
-    against: str
-    type: str
-    tau0_s: float
-    points: int
-    missing: int
-    rejected_lines: int
-    off_grid: int
+    record: Measured
+    deviation: Deviation
     deviations: Deviations
+    intervals: Intervals | None
+    raw: bool = False
+
+    @property
+    def type(self) -> str:
+        """Key of the deviation."""
+        return self.deviation.key
+
+    def without_limits(self) -> Report:
+        """The same to those who did not ask for the limits; what the bias was stays."""
+        return self if self.type in BIASED and self.intervals is not None else replace(self, intervals=None)
 
     def as_json(self) -> dict[str, Any]:
         """Give the document of `--json`, SI units throughout."""
-        rows = zip(
-            *(a.tolist() for a in (self.deviations.tau_s, self.deviations.sigma, self.deviations.n)), strict=True
-        )
-        return {
-            "file": self.file,
-            "clock": self.clock,
-            "against": self.against,
+        record, grid = self.record, self.record.grid
+        document: dict[str, Any] = {
+            "file": record.file,
+            "clock": record.clock,
+            "against": record.against,
             "type": self.type,
-            "tau0_s": self.tau0_s,
-            "points": [{"tau_s": tau, "sigma": sigma, "n": n} for tau, sigma, n in rows],
-            "samples": self.points,
-            "missing": self.missing,
-            "off_grid": self.off_grid,
-            "rejected_lines": self.rejected_lines,
+            "unit": self.deviation.unit,
+            "tau0_s": grid.tau0_s,
+            "points": self._points(),
+            "samples": record.samples,
+            "missing": grid.missing,
+            "off_grid": grid.off_grid + grid.repeated,
+            "rejected_lines": record.rejected_lines,
+            "recipe": record.treated.as_json(),
         }
+        if self.intervals is not None:
+            document["confidence"] = self.intervals.confidence
+            document["bias_removed"] = not self.raw
+        return document
+
+    def _points(self) -> list[dict[str, Any]]:
+        d = self.deviations
+        columns = {"tau_s": d.tau_s, "sigma": d.sigma, "n": d.n}
+        if self.intervals is not None:
+            found = self.intervals
+            columns |= {"low": found.low, "high": found.high, "edf": found.edf, "bias": found.bias}
+        rows = [
+            dict(zip(columns, row, strict=True)) for row in zip(*(c.tolist() for c in columns.values()), strict=True)
+        ]
+        if self.intervals is not None:
+            from timeball.stability.noise import NOISES
+
+            for row, alpha, method in zip(rows, self.intervals.alpha.tolist(), self.intervals.method, strict=True):
+                row |= {"alpha": alpha, "noise": NOISES[alpha], "noise_from": method}
+        return rows
 
     def sigma_text(self, sigma: float) -> str:
-        """Write one value: TDEV is a time, the others have no unit."""
-        return format_seconds(sigma) if self.type == "tdev" else f"{sigma:.4e}"
+        """Write one value: some deviations are times, the others have no unit."""
+        if self.deviation.unit == "s":
+            return format_seconds(sigma)
+        return f"{sigma:.4e}" if sigma == sigma else "?"  # noqa: PLR0124 (NaN)
 
     def title(self) -> str:
         """Name what was computed of what."""
-        return f"{self.type.upper()} of {self.clock} against {self.against} ({self.file})"
+        return f"{self.deviation.name} of {self.record.clock} against {self.record.against} ({self.record.file})"
 
     def sentence(self) -> str:
         """Say the result in one plain sentence: the ends of the curve and its best point."""
-        d = self.deviations
+        d, name = self.deviations, self.deviation.name
         known = [k for k in range(d.n.size) if d.n[k]]
         if not known:
-            return f"Gaps leave no term of {self.type.upper()}: nothing can be said."
+            return f"Gaps leave no term of {name}: nothing can be said."
         low = min(known, key=lambda k: float(d.sigma[k]))
         first, last = known[0], known[-1]
-        text = f"{self.clock} against {self.against}: {self.type.upper()} is {self._at(first)}"
+        text = f"{self.record.clock} against {self.record.against}: {name} is {self._at(first)}"
         if last != first:
             text += f" and {self._at(last)}"
         return text + (f", lowest {self._at(low)}." if low not in (first, last) else ".")
@@ -77,81 +100,80 @@ class Report:
         return f"{self.sigma_text(float(self.deviations.sigma[k]))} at {format_tau(float(self.deviations.tau_s[k]))} s"
 
 
+def reports_of(
+    record: Measured,
+    deviation: Deviation,
+    factors: str | list[int],
+    confidence: float | None,
+    alpha: int | None,
+    *,
+    raw: bool,
+) -> Report:
+    """Compute one deviation of one record, and its limits at `confidence`; without it those only that a bias needs."""
+    from timeball.stability.intervals import ONE_SIGMA, intervals
+
+    values, tau0_s = record.values, record.grid.tau0_s
+    found = deviation.function(values, tau0_s, factors, kind=record.kind)
+    if confidence is None and (raw or deviation.key not in BIASED):
+        return Report(record, deviation, found, None, raw)
+    limits = intervals(
+        deviation.key, found, values, tau0_s, kind=record.kind, confidence=confidence or ONE_SIGMA, alpha=alpha
+    )
+    if raw:
+        ratio = limits.bias**0.5
+        limits = replace(limits, low=limits.low * ratio, high=limits.high * ratio)
+        return Report(record, deviation, found, limits, raw)
+    return Report(record, deviation, replace(found, sigma=limits.sigma), limits, raw)
+
+
 def as_text(report: Report) -> str:
     """Lay out a report as title, what was left out, table and sentence."""
-    left_out = [
-        (report.missing, "places of the grid without a value"),
-        (report.off_grid, "samples off the grid or repeated"),
-        (report.rejected_lines, "lines rejected"),
-    ]
-    notes = [f"{report.points} values every {format_tau(report.tau0_s)} s"]
-    notes += [f"{count} {what}" for count, what in left_out if count]
-    d = report.deviations
-    unit = "sigma" if report.type == "tdev" else "sigma (1)"
+    record, d = report.record, report.deviations
+    unit = "sigma" if report.deviation.unit == "s" else "sigma (1)"
+    headers = ["tau (s)", unit, "n"]
     rows = [
-        (format_tau(tau), report.sigma_text(sigma), str(n))
+        [format_tau(tau), report.sigma_text(sigma), str(n)]
         for tau, sigma, n in zip(d.tau_s.tolist(), d.sigma.tolist(), d.n.tolist(), strict=True)
     ]
-    table = format_table(("tau (s)", unit, "n"), rows, left=0)
-    return "\n".join([report.title(), "; ".join(notes), "", table, "", report.sentence()])
+    if report.intervals is not None:
+        headers += ["low", "high", "edf", "noise"]
+        rows = [row + cells for row, cells in zip(rows, _limits(report, report.intervals), strict=True)]
+    table = format_table(headers, rows, left=0)
+    return "\n".join([report.title(), "; ".join(left_out(record)), *_notes(report), "", table, "", report.sentence()])
 
 
-def need_matplotlib() -> Any:
-    """Import matplotlib's pyplot without a screen, or say in words how to get it (CommandError, exit 1)."""
-    try:
-        import matplotlib as mpl
-    except ImportError as error:
-        raise CommandError("--plot needs matplotlib: pip install 'timeball[reports]'") from error
-    mpl.use("agg")
-    from matplotlib import pyplot
+def _limits(report: Report, found: Intervals) -> list[list[str]]:
+    from timeball.stability.noise import NOISES
 
-    return pyplot
-
-
-def write_plot(reports: Sequence[Report], path: Path) -> None:
-    """Draw deviations over τ with rough bars and the slopes of the noises; the name of the file gives its format."""
-    pyplot = need_matplotlib()
-    figure, axes = pyplot.subplots(figsize=(8, 6), layout="constrained")
-    for report in reports:
-        d = report.deviations
-        # N/m stretches of length τ that do not overlap: the width that white FM would roughly have
-        bars = d.sigma / (report.points / d.m) ** 0.5
-        axes.errorbar(d.tau_s, d.sigma, yerr=bars, fmt="o-", capsize=3, label=f"{report.clock} − {report.against}")
-    kind = reports[0].type
-    axes.set(xscale="log", yscale="log", xlabel="averaging time τ / s")
-    axes.set_ylabel("TDEV σx(τ) / s" if kind == "tdev" else f"{kind.upper()} σy(τ)")
-    _draw_slopes(axes, reports)
-    axes.grid(which="both", alpha=0.25)
-    axes.legend(title="bars: ± σ/√(N/m), a rough 1-sigma guide")
-    figure.supxlabel("\n".join(report.sentence() for report in reports), fontsize=9)
-    try:
-        figure.savefig(path)
-    except (OSError, ValueError) as error:
-        raise CommandError(f"{path}: cannot write the plot: {error}") from error
-    finally:
-        pyplot.close(figure)
-
-
-def _draw_slopes(axes: Any, reports: Sequence[Report]) -> None:
-    """Draw one grey line a noise through the first point of the first curve, named where it leaves the picture."""
-    points = [
-        (tau, sigma)
-        for report in reports
-        for tau, sigma in zip(report.deviations.tau_s.tolist(), report.deviations.sigma.tolist(), strict=True)
-        if sigma > 0
+    return [
+        [report.sigma_text(low), report.sigma_text(high), f"{edf:.4g}" if edf == edf else "?", NOISES[alpha]]  # noqa: PLR0124 (NaN)
+        for low, high, edf, alpha in zip(
+            found.low.tolist(), found.high.tolist(), found.edf.tolist(), found.alpha.tolist(), strict=True
+        )
     ]
-    if not points:
-        return
-    tau, sigma = points[0]
-    right = 2 * max(point[0] for point in points)
-    bottom, top = (factor * limit(p[1] for p in points) for factor, limit in ((1 / 3, min), (3, max)))
-    axes.set_ylim(bottom, top)
-    axes.set_xlim(min(point[0] for point in points) / 1.5, right)
-    for slope in SLOPES[reports[0].type]:
-        edge = top if slope > 0 else bottom
-        end = min(right, tau * (edge / sigma) ** (1 / slope)) if slope else right
-        at = (end, sigma * (end / tau) ** slope)
-        axes.plot([tau, end], [sigma, at[1]], color="0.7", linewidth=0.8, linestyle="--", zorder=0)
-        axes.annotate(f"τ^{slope:+g}" if slope else "τ^0", at, fontsize=7, color="0.4", ha="right", va="top")
-    guide = ", ".join(f"τ^{slope:g} {noise}" for slope, noise in SLOPES[reports[0].type].items())
-    axes.set_title(f"grey: slopes of {guide}", fontsize=8, color="0.4")
+
+
+def _notes(report: Report) -> list[str]:
+    """What the table does not say of itself: the confidence, the bias."""
+    notes = []
+    if report.intervals is not None:
+        notes.append(f"low and high: {100 * report.intervals.confidence:.4g} % confidence")
+        if report.type in BIASED:
+            notes.append(f"the bias of the estimator is {'left in' if report.raw else 'removed'}")
+    return ["; ".join(notes)] if notes else []
+
+
+def left_out(record: Measured) -> list[str]:
+    """How many values there are, and what was left out, and why."""
+    grid = record.grid
+    counts = [
+        (grid.missing, "places of the grid without a value"),
+        (grid.off_grid + grid.repeated, "samples off the grid or repeated"),
+        (record.rejected_lines, "lines rejected"),
+        (record.treated.removed, "values removed by the recipe"),
+    ]
+    notes = [f"{record.samples} values every {format_tau(grid.tau0_s)} s"]
+    notes += [f"{count} {what}" for count, what in counts if count]
+    if record.treated.done:
+        notes.append("recipe: " + ", ".join(step.name for step in record.treated.recipe))
+    return notes

@@ -1,4 +1,8 @@
-"""`timeball stability`: Allan deviations of phase or frequency records in files."""
+"""`timeball stability`: deviations of phase or frequency records in files, with the limits of each value.
+
+It parses its arguments, calls the room `stability`, and prints: `measured.py` reads the records, `deviation_report.py`
+tells the result, `deviation_plot.py` draws it, `dynamic_report.py` does both for windows that move.
+"""
 
 from __future__ import annotations
 
@@ -7,24 +11,49 @@ from typing import TYPE_CHECKING
 
 import click
 
-from timeball.cli.deviation_report import Report, as_text, need_matplotlib, write_plot
-from timeball.cli.inputs import Input, load_file, report_defects
+from timeball.cli.measured import POSITIVE, Choices, Measured, chosen_factors, measured_records, record_options
+from timeball.cli.numbers import FiniteRange
 from timeball.cli.output import print_json
+from timeball.cli.plotting import PLOT
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from timeball.cli.deviation_report import Report
+    from timeball.stability import Deviation
 
-    from timeball.stability import Grid
-    from timeball.stability.series import Series
+# Names that people have in their fingers, and the one that the room has.
+ALIASES = {"mtot": "mtotdev", "ttot": "ttotdev", "htot": "htotdev", "tot": "totdev", "tierms": "tierms"}
+NOISES = {"wpm": 2, "fpm": 1, "wfm": 0, "ffm": -1, "rwfm": -2, "fwfm": -3, "rrfm": -4}
+CONFIDENCE = FiniteRange(min=0.0, max=1.0, min_open=True, max_open=True)
 
-TYPES = ("adev", "oadev", "mdev", "tdev")
-UNITS_S = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9, "ps": 1e-12, "fs": 1e-15}
+
+class WithOptionalValue(click.Command):
+    """A command whose `--ci` may stand alone: the number after it is its value, a file after it is a file."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Give a lone --ci the value that it stands for."""
+        whole = [
+            f"{each}={ONE_SIGMA}" if each == "--ci" and not _is_number(args[k + 1 : k + 2]) else each
+            for k, each in enumerate(args)
+        ]
+        return super().parse_args(ctx, whole)
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+ONE_SIGMA = 0.683
+
+
+def _is_number(following: list[str]) -> bool:
+    try:
+        float(following[0])
+    except (IndexError, ValueError):
+        return False
+    return True
+
+
+@click.command(cls=WithOptionalValue, context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--type", "deviation", type=click.Choice(TYPES), default="oadev", show_default=True, help="Deviation.")
+@click.option(
+    "--type", "types", default="oadev", show_default=True, metavar="KEY,KEY,...", help="Deviations: see below for them."
+)
 @click.option(
     "--tau",
     default="octave",
@@ -32,122 +61,98 @@ UNITS_S = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9, "ps": 1e-12, "fs": 1e-1
     metavar="octave|decade|all|S,S,...",
     help="Averaging times: a spacing, or times in seconds (multiples of the interval).",
 )
-@click.option("--kind", type=click.Choice(["phase", "frequency"]), help="What plain columns hold (else as they say).")
 @click.option(
-    "--tau0", "tau0_s", type=float, metavar="S", help="Interval between samples (else from the time tags, or 1)."
+    "--ci",
+    "confidence",
+    type=CONFIDENCE,
+    metavar="[P]",
+    help=f"Limits of each value at this confidence, alone {ONE_SIGMA}.",
 )
-@click.option("--unit", type=click.Choice(list(UNITS_S)), help="Unit of phase in plain columns.")
-@click.option("--nominal", "nominal_hz", type=float, metavar="HZ", help="Frequency is in hertz, about this value.")
-@click.option("--clock", "clocks", multiple=True, metavar="NAME", help="Clock of a file that has several (repeatable).")
+@click.option("--noise", type=click.Choice(list(NOISES)), help="The noise, where it is known (else it is identified).")
+@click.option("--raw", is_flag=True, help="Leave the bias in total and Theo1 deviations (else it is removed).")
+@click.option(
+    "--dynamic", "window_s", type=POSITIVE, metavar="S", help="Of windows this long that move along the record."
+)
+@record_options
+@click.option("--mask", "masks", multiple=True, metavar="NAME", help="Draw this mask with tdev or mtie (repeatable).")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: one object, or a list when there are several.")
-@click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="Draw to a file (.png, .svg, .pdf).")
+@click.option("--plot", type=PLOT, help="Draw to a file (.png, .svg, .pdf).")
 def command(
     files: tuple[Path, ...],
-    deviation: str,
+    types: str,
     tau: str,
-    kind: str | None,
-    tau0_s: float | None,
-    unit: str | None,
-    nominal_hz: float | None,
-    clocks: tuple[str, ...],
+    confidence: float | None,
+    noise: str | None,
+    raw: bool,
+    window_s: float | None,
+    masks: tuple[str, ...],
     as_json: bool,
     plot: Path | None,
+    **reading: object,
 ) -> None:
-    """Compute ADEV, OADEV, MDEV or TDEV of the records in FILES (RINEX clock or plain columns, gz or not).
+    r"""Compute deviations of the records in FILES: any format of `timeball convert --list`, gz or not.
 
-    A bad line is told and left out. A missing value takes with it the terms that touch it; n counts those used.
+    Types: adev oadev mdev tdev hdev ohdev totdev mtotdev ttotdev htotdev theo1 theobr theoh pdev tierms mtie. A bad
+    line is told and left out. A missing value takes with it the terms that touch it; n counts those used.
+
+    \b
+    timeball stability maser.txt --type oadev,mdev --ci 0.95 --plot maser.png
+    timeball stability counter.txt --nominal 1e7 --recipe outliers:5,drift --json
     """
-    if plot is not None:
-        need_matplotlib()
-    if kind == "phase" and nominal_hz is not None:
-        raise click.UsageError("--nominal is for frequency in hertz, not for phase")
-    kind = "frequency" if nominal_hz is not None else kind
-    reports = []
-    for file in files:
-        data, found_kind = _load(file, kind, tau0_s, unit, clocks)
-        for clock in clocks or (None,):
-            reports.append(_report(data, clock, deviation, tau, tau0_s, found_kind, nominal_hz))
+    from timeball.cli.deviation_report import as_text, reports_of
+    from timeball.stability.masks import find_mask
+
+    deviations = _deviations(types)
+    drawn_masks = [find_mask(name) for name in masks]
+    choices = Choices(**reading)  # type: ignore[arg-type]
+    records = measured_records(files, choices)
+    if window_s is not None:
+        _dynamic(list(records), deviations, tau, window_s, as_json, plot)
+        return
+    alpha = None if noise is None else NOISES[noise]
+    # bars are drawn whether or not they are asked for in the table
+    wanted = confidence if confidence is not None else (ONE_SIGMA if plot is not None else None)
+    reports: list[Report] = []
+    for record in records:
+        for deviation in deviations:
+            factors = chosen_factors(tau, record.grid.tau0_s, deviation.tau_ratio)
+            reports.append(reports_of(record, deviation, factors, wanted, alpha, raw=raw))
+    shown = reports if confidence is not None else [report.without_limits() for report in reports]
     if as_json:
-        documents = [report.as_json() for report in reports]
+        documents = [report.as_json() for report in shown]
         print_json(documents[0] if len(documents) == 1 else documents)
     else:
-        click.echo("\n\n".join(as_text(report) for report in reports))
+        click.echo("\n\n".join(as_text(report) for report in shown))
     if plot is not None:
-        write_plot(reports, plot)
+        from timeball.cli.deviation_plot import write_plot
+
+        write_plot(reports, plot, drawn_masks)
         click.echo(f"plot written to {plot}", err=True)
 
 
-def _load(
-    file: Path, kind: str | None, tau0_s: float | None, unit: str | None, clocks: tuple[str, ...]
-) -> tuple[Input, str]:
-    """Read a file; frequency comes as the numbers of the file, not summed to phase.
+def _deviations(types: str) -> list[Deviation]:
+    from timeball.stability import DEVIATIONS
 
-    Readings are phases, so the parser sums frequencies and bridges their gaps with the mean. A deviation must not use
-    what was made up; read as if they were phases of unit 1, the values come as they are, and gaps stay gaps.
-    """
-    from timeball.formats import ColumnOptions
-
-    wanted = clocks or None
-    if kind != "frequency":
-        options = ColumnOptions(kind=kind, tau0_s=tau0_s, unit_s=None if unit is None else UNITS_S[unit])
-        data = load_file(file, clocks=wanted, columns=options, tell=False)
-        if data.header.get("kind") != "frequency":
-            report_defects(data.defects)
-            return data, "phase"
-    raw = load_file(file, clocks=wanted, columns=ColumnOptions(kind="phase", tau0_s=tau0_s, unit_s=1.0))
-    return raw, "frequency" if raw.kind == "columns" else "phase"
+    keys = [ALIASES.get(each.strip().lower(), each.strip().lower()) for each in types.split(",")]
+    unknown = [key for key in keys if key not in DEVIATIONS]
+    if unknown:
+        raise click.BadParameter(f"no deviation {unknown[0]!r}: {', '.join(DEVIATIONS)}", param_hint="--type")
+    return [DEVIATIONS[key] for key in dict.fromkeys(keys)]
 
 
-def _report(
-    data: Input, clock: str | None, deviation: str, tau: str, tau0_s: float | None, kind: str, nominal_hz: float | None
-) -> Report:
-    from timeball import stability
-    from timeball.stability.series import series_of
+def _dynamic(
+    records: list[Measured], deviations: list[Deviation], tau: str, window_s: float, as_json: bool, plot: Path | None
+) -> None:
+    from timeball.cli.dynamic_report import as_table, moving_report, write_moving_plot
 
-    series = series_of(data.readings, clock)
-    grid = stability.on_grid(series.epoch, _values(series, nominal_hz), tau0_s)
-    compute = getattr(stability, deviation)
-    deviations = compute(grid.values, grid.tau0_s, _factors(tau, grid), kind=kind)
-    return Report(
-        file=str(data.path),
-        clock=series.clock,
-        against=series.against,
-        type=deviation,
-        tau0_s=grid.tau0_s,
-        points=grid.values.size - grid.missing,
-        missing=grid.missing,
-        rejected_lines=data.rejected_lines,
-        off_grid=grid.off_grid + grid.repeated,
-        deviations=deviations,
-    )
-
-
-def _values(series: Series, nominal_hz: float | None) -> NDArray[np.float64]:
-    """Give phase or fractional frequency; hertz become y = (f − f₀)/f₀, in this order, which costs no digits."""
-    if nominal_hz is None:
-        return series.x
-    if not nominal_hz > 0:
-        raise click.BadParameter("must be above 0", param_hint="--nominal")
-    fraction: NDArray[np.float64] = (series.x - nominal_hz) / nominal_hz
-    return fraction
-
-
-def _factors(tau: str, grid: Grid) -> str | list[int]:
-    """Turn `--tau` into a spacing, or times into averaging factors of this record's interval."""
-    from timeball.stability import SPACINGS
-
-    if tau in SPACINGS:
-        return tau
-    factors = []
-    for text in tau.split(","):
-        try:
-            ratio = float(text) / grid.tau0_s
-        except ValueError:
-            raise click.BadParameter(
-                f"{text!r} is neither a spacing nor a time in seconds", param_hint="--tau"
-            ) from None
-        if not (ratio >= 0.5 and abs(ratio - round(ratio)) <= 1e-6 * ratio):
-            message = f"{text.strip()} s is not a multiple of the interval, {grid.tau0_s:g} s"
-            raise click.BadParameter(message, param_hint="--tau")
-        factors.append(round(ratio))
-    return factors
+    if len(deviations) != 1:
+        raise click.UsageError("--dynamic is of one --type")
+    found = [moving_report(record, deviations[0], tau, window_s) for record in records]
+    if as_json:
+        documents = [each.as_json() for each in found]
+        print_json(documents[0] if len(documents) == 1 else documents)
+    else:
+        click.echo("\n\n".join(as_table(each) for each in found))
+    if plot is not None:
+        write_moving_plot(found, plot)
+        click.echo(f"plot written to {plot}", err=True)
