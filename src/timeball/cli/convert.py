@@ -18,12 +18,14 @@ if TYPE_CHECKING:
 
 UNITS_S = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9, "ps": 1e-12, "fs": 1e-15}
 SUFFIXES = {".dat": "stable32", ".tau": "stable32-tau", ".txt": "columns", ".csv": "columns", ".tsv": "columns"}
+SUFFIXES |= {".tfex": "tfex"}
 WRITTEN = (
-    "rinex-clock", "cggtts", "itu-tw", "tempo2", "stable32-tau", "stable32", "columns"
+    "rinex-clock", "cggtts", "itu-tw", "tfex", "bipm-clocks", "tempo2", "stable32-tau", "stable32", "columns"
 )  # fmt: skip
 READ = (
-    "rinex-clock", "circular-t", "utcr", "tempo2", "chrony-measurements", "chrony-statistics", "chrony-tracking",
-    "chrony-refclocks", "ntpd-rawstats", "ntpd-peerstats", "ntpd-loopstats", "timelab", "stable32", "columns"
+    "rinex-clock", "circular-t", "utcr", "tfex", "bipm-clocks", "tempo2", "chrony-measurements", "chrony-statistics",
+    "chrony-tracking", "chrony-refclocks", "ntpd-rawstats", "ntpd-peerstats", "ntpd-loopstats", "timelab", "stable32",
+    "columns"
 )  # fmt: skip
 
 
@@ -79,7 +81,7 @@ def command(
         if chosen.rewrite is not None:
             report = _rewritten(source, target, found, chosen, options)
         else:
-            data = load_file(source, clocks=None if clock is None else [clock], columns=columns, kind=found.key)
+            data = load_file(source, columns=columns, kind=found.key)
             readings = _pair(data.readings, clock, against)
             assert chosen.write is not None
             pieces = chosen.write(readings, WriteOptions(load_leap_table(), tags))

@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from timeball.formats import chrony, ntpd, stable32, stable32_tau, timelab
+from timeball.formats.bipm_clocks import is_bipm_clocks, read_bipm_clocks, write_bipm_clocks
+from timeball.formats.bipm_tables import is_bipm_table
 from timeball.formats.cggtts import is_cggtts, read_cggtts
 from timeball.formats.cggtts_writer import write_cggtts
 from timeball.formats.circular_t import is_circular_t, read_circular_t
 from timeball.formats.columns import ColumnOptions, ColumnsReader, column_pieces, parse_columns
 from timeball.formats.columns_lines import looks_like_columns
-from timeball.formats.defects import Defect, Parsed, WriteError
+from timeball.formats.defects import Defect, Parsed, WriteError, whole_file_error
 from timeball.formats.itu_tw import is_itu_tw, read_itu_tw
 from timeball.formats.itu_tw_writer import write_itu_tw
 from timeball.formats.leap_seconds import is_leap_seconds
@@ -25,6 +27,8 @@ from timeball.formats.rinex_clock import is_rinex_clock, parse_rinex_clock
 from timeball.formats.rinex_clock_writer import write_rinex_clock
 from timeball.formats.tempo2 import is_tempo2_clock, parse_tempo2_clock
 from timeball.formats.tempo2_writer import write_tempo2_clock
+from timeball.formats.tfex import is_tfex, read_tfex
+from timeball.formats.tfex_writer import write_tfex_readings
 from timeball.formats.utcr import is_utcr, read_utcr
 from timeball.instants import LeapTable
 from timeball.readings import Readings
@@ -117,6 +121,23 @@ def _rewrite_itu_tw(data: bytes, name: str, options: ReadOptions) -> tuple[bytes
     return write_itu_tw(two_way), list(two_way.defects)
 
 
+def _tfex(data: bytes, name: str, options: ReadOptions) -> Parsed:
+    tfex = read_tfex(data, name, options.leaps)
+    return Parsed(tfex.readings(), list(tfex.defects), "tfex")
+
+
+def _bipm_clocks(data: bytes, name: str, options: ReadOptions) -> Parsed:
+    if options.leaps is None:
+        raise whole_file_error(name, "MJD", "dates in UTC need a leap second table")
+    clocks = read_bipm_clocks(data, name)
+    return Parsed(clocks.readings(options.leaps), list(clocks.defects), "bipm-clocks")
+
+
+def _rewrite_bipm_clocks(data: bytes, name: str, _: ReadOptions) -> tuple[bytes, list[Defect]]:
+    clocks = read_bipm_clocks(data, name)
+    return write_bipm_clocks(clocks), list(clocks.defects)
+
+
 def _rewrite_tau(data: bytes, name: str, _: ReadOptions) -> tuple[bytes, list[Defect]]:
     table = stable32_tau.read_stable32_tau(data, name)
     return stable32_tau.write_stable32_tau(table), list(table.defects)
@@ -165,6 +186,16 @@ _TABLE = (
         instead=LINK,
         rewrite=_rewrite_itu_tw,
     ),
+    Kind(
+        "tfex",
+        "TFEX",
+        is_tfex,
+        _tfex,
+        write=lambda readings, options: [write_tfex_readings(readings, options.leaps)],
+        loses="digits below a femtosecond",
+    ),
+    Kind("bipm-clocks", "clock files for the BIPM", is_bipm_clocks, _bipm_clocks, rewrite=_rewrite_bipm_clocks),
+    Kind("bipm-table", "the BIPM's tables of clocks", is_bipm_table, holds="a table of clocks in TAI"),
     Kind(
         "tempo2",
         "tempo2 clock files",
