@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from stations import PROCESSES, QUICK, Station, alive, kill, running, wait_for
 
+from timeball.cli.steer import command as steer_commands
 from timeball.instants import Instant, format_utc
 from timeball.station.hosttime.leaps import load_leap_table
 from timeball.station.recording.ledger_reader import LedgerReader
@@ -243,9 +245,9 @@ def test_ctrl_c_stops_everything_and_a_new_run_answers_a_bulletin(tmp_path: Path
         back = wait_for(lambda: steered(station, "taken_back"), "not taken back")
         assert back["taken_back"] == {"epoch": steer["epoch"], "approval": json.loads(done.stdout)["entry"]}
         assert float(back["paper"]["rate"]) == 0.0
-        again = station.timeball("steer", "take-back", "--state", str(station.state), "--why", "once more")
-        assert again.returncode == 1
-        assert "no steer to take back" in again.stderr
-        nothing = station.timeball("steer", "approve", "3", "--state", str(station.state), "--why", "a test")
-        assert (nothing.returncode, "nothing of entry 3 is doubted" in nothing.stderr) == (1, True)
+        options = ["--state", str(station.state), "--why", "a test"]
+        again = CliRunner().invoke(steer_commands, ["take-back", *options])
+        assert (again.exit_code, "no steer to take back" in again.output) == (1, True)
+        nothing = CliRunner().invoke(steer_commands, ["approve", "3", *options])
+        assert (nothing.exit_code, "nothing of entry 3 is doubted" in nothing.output) == (1, True)
         assert station.replay().returncode == 0

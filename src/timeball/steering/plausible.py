@@ -2,9 +2,10 @@
 
 x is UTC(k) − UTC without the own steers (s), the line of the free scale, which clocks bend slowly. A value is held
 against the median of the three nearest known ones, carried to its epoch by the slope of the ten nearest (median of
-pairwise slopes: Theil 1950, Sen 1968); what it may be off is so many times √(u² + u₀² + (wander · gap)²), gap being the
-time to the nearest one, u₀ that one's uncertainty. It finds gross errors and says nothing of small ones. + − × ÷ √ in a
-fixed order, so a recorded judgement replays.
+pairwise slopes: Theil 1950, Sen 1968); what it may be off is so many times √(u² + u₀² + (w · gap)²), gap being the time
+to the nearest one and u₀ that one's uncertainty. w² is `wander` squared plus the spread of the pairwise slopes squared,
+1.4826 times their median absolute deviation: how much the rate of this scale has been seen to change. It finds gross
+errors and says nothing of small ones. + − × ÷ √ in a fixed order, so a recorded judgement replays.
 """
 
 from __future__ import annotations
@@ -18,6 +19,10 @@ from timeball.steering.stepper import NS_PER_S
 
 LEVEL_OF, SLOPE_OF = 3, 10
 """Nearest values that the level and the slope are taken from; with fewer than the first nothing can be said."""
+
+
+# standard deviation of a normal distribution over its median absolute deviation
+MAD_TO_SIGMA = 1.4826
 
 
 class Value(NamedTuple):
@@ -43,39 +48,42 @@ class Off(NamedTuple):
 def deviation(value: Value, known: Sequence[Value], sigmas: float, wander: float) -> Off | None:
     """How far a value is from the known ones around it; None with fewer than three of them.
 
-    sigmas: so many of its uncertainty are allowed. wander: rate (standard deviation) by which the free scale may have
-    changed until the nearest known value.
+    sigmas: so many of its uncertainty are allowed. wander: change of rate (standard deviation) that is always allowed
+    for since the nearest known value.
     """
     near = sorted(known, key=lambda other: (abs(other.epoch - value.epoch), other))[:SLOPE_OF]
     if len(near) < LEVEL_OF:
         return None
-    slope = _slope(near)
+    slope, spread = _slope(near)
     level = median(other.x_s + slope * _seconds(other, value) for other in near[:LEVEL_OF])
-    return Off(value.x_s - level, _allowed(value, near[0], sigmas, wander))
+    return Off(value.x_s - level, _allowed(value, near[0], sigmas, wander, spread))
 
 
 def agree(one: Value, other: Value, known: Sequence[Value], sigmas: float, wander: float) -> bool:
     """Whether two values tell of the same line: the slope of the known ones carries the one to the other."""
     near = sorted(known, key=lambda each: (abs(each.epoch - one.epoch), each))[:SLOPE_OF]
-    slope = _slope(near) if len(near) >= LEVEL_OF else 0.0
+    slope, spread = _slope(near) if len(near) >= LEVEL_OF else (0.0, 0.0)
     off_s = one.x_s - (other.x_s + slope * _seconds(other, one))
-    return abs(off_s) <= _allowed(one, other, sigmas, wander)
+    return abs(off_s) <= _allowed(one, other, sigmas, wander, spread)
 
 
-def _allowed(value: Value, nearest: Value, sigmas: float, wander: float) -> float:
-    drifted_s = wander * abs(_seconds(nearest, value))
+def _allowed(value: Value, nearest: Value, sigmas: float, wander: float, spread: float) -> float:
+    drifted_s = math.sqrt(wander * wander + spread * spread) * abs(_seconds(nearest, value))
     return sigmas * math.sqrt(value.u_s * value.u_s + nearest.u_s * nearest.u_s + drifted_s * drifted_s)
 
 
-def _slope(values: Sequence[Value]) -> float:
-    """Median of the slopes between all pairs of different epochs; 0 where there is none."""
+def _slope(values: Sequence[Value]) -> tuple[float, float]:
+    """Median of the slopes between all pairs of different epochs, and their spread (1 σ); 0 where there is none."""
     slopes = [
         (two.x_s - one.x_s) / _seconds(one, two)
         for at, one in enumerate(values)
         for two in values[at + 1 :]
         if one.epoch != two.epoch
     ]
-    return median(slopes) if slopes else 0.0
+    if not slopes:
+        return 0.0, 0.0
+    middle = median(slopes)
+    return middle, MAD_TO_SIGMA * median(abs(slope - middle) for slope in slopes)
 
 
 def _seconds(since: Value, until: Value) -> float:
