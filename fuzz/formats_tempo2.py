@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from timeball.formats import FormatError, recognise
+from timeball.formats import FormatError, WriteError, recognise, write_tempo2_clock
 from timeball.formats.tempo2 import parse_tempo2_clock
 from timeball.instants import LeapTable, day_number
 
@@ -29,3 +29,8 @@ def target(data: bytes) -> None:
         assert len(parsed.readings) > 0
         assert np.all(np.isfinite(parsed.readings.x))
         assert parsed.header["from"] != parsed.header["to"]
+        try:
+            written = b"".join(write_tempo2_clock(parsed.readings, LEAPS))
+        except WriteError:
+            continue  # a heading may have given a name that has another form when it stands alone
+        assert parse_tempo2_clock(written, "written", LEAPS).readings.equals(parsed.readings)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from timeball.formats import FormatError, parse, recognise
+from timeball.formats import FormatError, WriteError, parse, recognise, write_tempo2_clock
 from timeball.formats.tempo2 import parse_tempo2_clock
 from timeball.instants import LeapTable, day_number, parse_utc
+from timeball.readings import Readings
 from timeball.station.hosttime.leaps import load_leap_table
 
 LEAPS = LeapTable.from_offsets([(day_number(1972, 1, 1), 36), (day_number(2017, 1, 1), 37)], None, "made up")
@@ -80,3 +81,37 @@ def test_real_files_of_observatories_and_laboratories(shared) -> None:
         parsed = parse(data, name, leaps=leaps)
         assert parsed.defects == [], name
         assert len(parsed.readings) == count, name
+
+
+def clock_pair(names: tuple[str, ...], epochs: list[int], x: list[float]) -> Readings:
+    return Readings.from_columns(names, epochs, [0] * len(x), [1] * len(x), x)
+
+
+def test_what_is_written_is_from_minus_to_and_reads_back() -> None:
+    epochs = [parse_utc(text, LEAPS).ns for text in ("2017-09-04T00:00:00Z", "2017-09-05T23:59:59.999999999Z")]
+    readings = clock_pair(("UTC(AO)", "UTC(GPS)"), epochs, [-1.5e-6, 2e-6])
+    data = b"".join(write_tempo2_clock(readings, LEAPS, badness="1"))
+    assert data.decode().split("\n")[:2] == ["# UTC(AO) UTC(GPS) 1", "58000.000000000000000 1.5e-06"]
+    again = parse(data, "back", leaps=LEAPS)
+    assert (again.kind, again.defects, again.header["badness"]) == ("tempo2", [], "1")
+    assert again.readings.equals(readings)
+
+
+@pytest.mark.parametrize(
+    ("names", "utc", "x", "reason"),
+    [
+        (("AMC2 maser", "UTC(GPS)"), "2017-09-04T00:00:00Z", 1.0, "names two time scales"),
+        (("UTC(AO)", "UTC(GPS)"), "2016-12-31T23:59:60.5Z", 1.0, "a leap second has no fraction of a day"),
+        (("UTC(AO)", "UTC(GPS)"), "2017-09-04T00:00:00Z", float("inf"), "finite"),
+        (("UTC(AO)", "UTC(GPS)"), "2060-01-01T00:00:00Z", 1.0, "would be read as a filler"),
+    ],
+)
+def test_what_the_format_cannot_hold_is_refused(names: tuple[str, str], utc: str, x: float, reason: str) -> None:
+    readings = clock_pair(names, [parse_utc(utc, LEAPS).ns], [x])
+    with pytest.raises(WriteError, match=reason):
+        write_tempo2_clock(readings, LEAPS)
+
+
+def test_before_1972_there_is_no_utc_to_write() -> None:
+    with pytest.raises(WriteError, match="no UTC before it"):
+        write_tempo2_clock(clock_pair(("UTC(AO)", "UTC(GPS)"), [0], [1.0]), LEAPS)
