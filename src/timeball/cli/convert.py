@@ -41,6 +41,8 @@ READ = (
 @click.option("--unit", type=click.Choice(list(UNITS_S)), help="Unit of phase in plain columns.")
 @click.option("--nominal", "nominal_hz", type=float, metavar="HZ", help="Frequency is in hertz, about this value.")
 @click.option("--tags", type=click.Choice(["mjd", "seconds"]), default="mjd", help="Tags of plain columns written.")
+@click.option("--cggtts", "version", type=click.Choice(["01", "02", "2E"]), help="Version of CGGTTS written.")
+@click.option("--code", metavar="FRC", help="Its code: of tracks that name none, or the one that version 01 keeps.")
 @click.option("--force", is_flag=True, help="Write over OUT if it exists.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(
@@ -55,6 +57,8 @@ def command(
     unit: str | None,
     nominal_hz: float | None,
     tags: str,
+    version: str | None,
+    code: str | None,
     force: bool,
     as_json: bool,
 ) -> None:
@@ -74,9 +78,11 @@ def command(
     columns = column_options(
         kind=kind, tau0_s=tau0_s, unit_s=None if unit is None else UNITS_S[unit], nominal_hz=nominal_hz
     )
-    options = _read_options(columns)
+    options = _read_options(columns, version, code)
     found = held_kind(source, options, origin)
     chosen = _target_kind(found, target, to)
+    if (version or code) and chosen.key != "cggtts":
+        raise CommandError("--cggtts and --code are for files of CGGTTS")
     try:
         if chosen.rewrite is not None:
             report = _rewritten(source, target, found, chosen, options)
@@ -95,11 +101,11 @@ def command(
         click.echo(_as_text(report))
 
 
-def _read_options(columns: Any) -> ReadOptions:
+def _read_options(columns: Any, version: str | None, code: str | None) -> ReadOptions:
     from timeball.formats import ReadOptions
     from timeball.station.hosttime.leaps import load_leap_table
 
-    return ReadOptions(load_leap_table(), None, columns)
+    return ReadOptions(load_leap_table(), None, columns, version or "", code or "")
 
 
 def _target_kind(found: Kind, target: Path, to: str | None) -> Kind:

@@ -14,6 +14,7 @@ from timeball.formats import chrony, ntpd, stable32, stable32_tau, timelab
 from timeball.formats.bipm_clocks import is_bipm_clocks, read_bipm_clocks, write_bipm_clocks
 from timeball.formats.bipm_tables import is_bipm_table
 from timeball.formats.cggtts import is_cggtts, read_cggtts
+from timeball.formats.cggtts_convert import convert_cggtts
 from timeball.formats.cggtts_writer import write_cggtts
 from timeball.formats.circular_t import is_circular_t, read_circular_t
 from timeball.formats.columns import ColumnOptions, ColumnsReader, column_pieces, parse_columns
@@ -39,11 +40,16 @@ LINK = ": a comparison of clocks takes both ends, see `timeball transfer`"
 
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
-    """leaps: for epochs in UTC. clocks: of RINEX clock files, these only. columns: how to read plain columns."""
+    """leaps: for epochs in UTC. clocks: of RINEX clock files, these only. columns: how to read plain columns.
+
+    version, code: what a CGGTTS file is rewritten as ("" as it is), and the code of its tracks, see `convert_cggtts`.
+    """
 
     leaps: LeapTable | None = None
     clocks: tuple[str, ...] | None = None
     columns: ColumnOptions | None = None
+    version: str = ""
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +117,8 @@ def _timelab(data: bytes, name: str, options: ReadOptions) -> Parsed:
 
 def _rewrite_cggtts(data: bytes, name: str, options: ReadOptions) -> tuple[bytes, list[Defect]]:
     cggtts = read_cggtts(data, name, options.leaps)
-    return write_cggtts(cggtts), list(cggtts.defects)
+    changed = convert_cggtts(cggtts, options.version, options.code) if options.version else cggtts
+    return write_cggtts(changed), list(cggtts.defects)
 
 
 def _rewrite_itu_tw(data: bytes, name: str, options: ReadOptions) -> tuple[bytes, list[Defect]]:
