@@ -1,46 +1,48 @@
-"""The same decisions and phases with the compiler, without it, and for a machine that is nothing in particular.
+"""The same bits with the compiler, without it, and for a machine that is nothing in particular.
 
-A real ledger of 300 epochs is replayed in processes of their own, and every decision is made again from its readings:
-the payloads are the recorded ones to the last byte, three times.
+Every algorithm, the detectors and the steering from their seeds; and a ledger whose TA(k) is carried by AT1, then by
+Kalman, then by ALGOS, made again from its readings: every payload is the recorded one to the last byte.
 """
 
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
-from ledgers import build_small
+from ledgers import Fold, write_ledger
+from numba import config
+from recorded_bits import PROGRAMS, recorded_bits
 
+from timeball.readings import Readings
+from timeball.station.configuration.settings import Config, Ensemble, Steering
 from timeball.station.fold.timekeeping import STREAM
 from timeball.station.recording.ledger_reader import LedgerReader
 
-SCRIPT = """
-import sys
-from pathlib import Path
-from numba import config
-from timeball.ledger import canonical
-from timeball.station.recording.ledger_reader import LedgerReader
-from timeball.station.fold.replay import INPUTS, replay
-from timeball.station.fold.timekeeping import Timekeeping
+STEP_S = 600.0
+WHEN = "TIMEBALL_EVERY_BIT"
+EVERYTHING = bool(os.environ.get(WHEN))
+# Compiling for another CPU costs a clone more than the rest of these tests together; `bench/bits.py` tries them all.
+GENERIC = (*PROGRAMS, "decisions") if EVERYTHING else ("at1", "steering")
+HOURS = (("at1", 8), ("kalman", 2), ("algos", 2))
 
-state = Path(sys.argv[1])
-print(replay(state))
-keeper = Timekeeping()
-for entry in LedgerReader(state).entries():
-    if (entry.envelope.type, entry.envelope.by) in INPUTS:
-        payload = canonical.decode(entry.payload)
-        for decision in keeper.take(entry.index, entry.envelope.by, entry.envelope.type, payload):
-            print(decision.seq, decision.type, canonical.encode(decision.payload).decode())
-print("compiler", "off" if config.DISABLE_JIT else "on", file=sys.stderr)
-"""
+
+def thinned(readings: Readings) -> Readings:
+    return readings.take(readings.epoch % int(STEP_S * 1e9) == 0)
 
 
 @pytest.fixture(scope="module")
 def ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_small(tmp_path_factory.mktemp("ledger"))
+    ensemble = Ensemble(interval_s=STEP_S, snapshot_every=2, algos_window_s=3600.0, beside=("at1", "algos", "kalman"))
+    steering = Steering(interval_s=3600.0, window_s=14400.0, time_constant_s=14400.0)
+    fold = Fold(Config(steering=steering, ensemble=ensemble))
+    print(f"seed {fold.seed}")
+    for carrier, hours in HOURS:
+        fold.reconfigure(msgspec.structs.replace(ensemble, algorithm=carrier))
+        fold.live(hours, thinned)
+    return write_ledger(tmp_path_factory.mktemp("ledger"), fold.entries)
 
 
 @pytest.fixture(scope="module")
@@ -52,22 +54,46 @@ def recorded(ledger: Path) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("how", ["compiled", "interpreted", "generic"])
-def test_every_decision_is_made_again_to_the_last_byte(
-    how: str, ledger: Path, recorded: list[str], tmp_path: Path
+@pytest.fixture(scope="module")
+def here() -> dict[str, Any]:
+    """What the programs give in this process, compiled for this machine, as the ledger was."""
+    assert not config.DISABLE_JIT
+    return {name: program() for name, program in PROGRAMS.items()}
+
+
+@pytest.fixture(scope="module")
+def interpreted(ledger: Path) -> dict[str, Any]:
+    return recorded_bits("interpreted", PROGRAMS, ledger)
+
+
+@pytest.fixture(scope="module")
+def generic(ledger: Path) -> dict[str, Any]:
+    return recorded_bits("generic", (name for name in GENERIC if name in PROGRAMS), ledger if EVERYTHING else None)
+
+
+def test_every_decision_is_made_again_to_the_last_byte(interpreted: dict[str, Any], recorded: list[str]) -> None:
+    assert interpreted["compiler"] is False
+    assert interpreted["decisions"] == recorded
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_without_the_compiler(program: str, interpreted: dict[str, Any], here: dict[str, Any]) -> None:
+    assert interpreted[program] == here[program]
+
+
+@pytest.mark.parametrize("made", GENERIC)
+def test_for_a_machine_that_is_nothing_in_particular(
+    made: str, generic: dict[str, Any], here: dict[str, Any], recorded: list[str]
 ) -> None:
-    settings = {
-        "compiled": {},
-        "interpreted": {"NUMBA_DISABLE_JIT": "1"},
-        "generic": {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": "", "NUMBA_CACHE_DIR": str(tmp_path)},
-    }[how]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("NUMBA_")} | settings
-    run = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(ledger)], env=environment, capture_output=True, text=True, check=False
-    )
-    assert run.returncode == 0, run.stderr
-    report, *decisions = run.stdout.splitlines()
-    assert decisions == recorded
-    assert "pending=0, unchecked=0, cannot_check=[]" in report
-    assert f"compiler {'off' if how == 'interpreted' else 'on'}" in run.stderr
-    assert sum('"algorithm":"AT1"' in line for line in decisions) == 5 + 2
+    assert generic["compiler"] is True
+    assert generic[made] == (recorded if made == "decisions" else here[made])
+
+
+def test_there_is_something_to_decide(here: dict[str, Any], recorded: list[str]) -> None:
+    assert min(here[name]["codes"] for name in ("at1", "algos", "kalman")) >= 8
+    assert {"phase step of a clock", "rate step of a link", "variance of a clock"} <= set(here["detectors"]["told"])
+    assert here["steering"]["proposed"] > 150
+    assert here["steering"]["limited"] > 50
+    scales = [line for line in recorded if line.split(" ")[1] == "scale"]
+    carried = [sum(f'"algorithm":"{name}"' in line for line in scales) for name in ("AT1", "Kalman", "ALGOS")]
+    assert min(carried) >= 1

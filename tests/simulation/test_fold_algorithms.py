@@ -10,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from ledgers import BRISK, HOUR, Fold, Item, of_type, write_ledger
 
@@ -41,13 +40,6 @@ def lived(hours: int, **settings: Any) -> Fold:
     print(f"seed {fold.seed}")
     fold.live(hours, thinned)
     return fold
-
-
-def reconfigured(fold: Fold, **settings: Any) -> None:
-    """Another configuration is recorded, under the rules that the ledger has."""
-    fold.config = msgspec.structs.replace(fold.config, ensemble=ensemble(**settings))
-    payload = config_payload(fold.config)
-    fold.give(CONFIG, "config", payload, payload["rules"]["version"])
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +116,7 @@ def test_from_any_snapshot_all_of_them_continue_bit_for_bit(beside: Fold) -> Non
 def taken_over() -> Fold:
     """Two days by AT1, then Kalman is named, which has not run before."""
     fold = lived(48)
-    reconfigured(fold, algorithm="kalman")
+    fold.reconfigure(ensemble(algorithm="kalman"))
     fold.live(30, thinned)
     return fold
 

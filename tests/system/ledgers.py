@@ -23,7 +23,7 @@ from timeball.readings import Readings
 from timeball.simulation.defaults import default_laboratory
 from timeball.station import paths
 from timeball.station.configuration.config import parse_config
-from timeball.station.configuration.settings import Config, Steering
+from timeball.station.configuration.settings import Config, Ensemble, Steering
 from timeball.station.fold.batches import comparison_batch
 from timeball.station.fold.orders import commands_of
 from timeball.station.fold.rules import config_payload
@@ -93,6 +93,12 @@ class Fold:
                     self.obey(command)
         self.decisions += decisions
         return decisions
+
+    def reconfigure(self, ensemble: Ensemble) -> None:
+        """Another configuration of the scale is recorded, under the rules that the ledger has."""
+        self.config = msgspec.structs.replace(self.config, ensemble=ensemble)
+        payload = config_payload(self.config)
+        self.give(CONFIG, "config", payload, payload["rules"]["version"])
 
     def obey(self, command: StepperCommand) -> None:
         """What the actuator does with an order, at the newest epoch of the scale."""
