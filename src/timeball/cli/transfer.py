@@ -10,6 +10,7 @@ SUBCOMMANDS: Table = {
     "common-view": "Compare two clocks by satellites that both stations saw.",
     "all-in-view": "Compare two clocks by the mean of all that each saw.",
     "two-way": "Compare two clocks by signals both ways through a satellite.",
+    "broadcast": "Compare UTC(k) and UTC with the UTC that is broadcast.",
     "closure": "Add up links around triangles, where they should give 0.",
 }
 

@@ -75,6 +75,12 @@ def load_stations(
     return _renamed(first, name_a), _renamed(second, name_b)
 
 
+def load_station(argument: str, table: list[Calibration]) -> Station:
+    """Read one end alone. Raises ``CommandError`` for what cannot be read or used."""
+    with progress_bar("reading CGGTTS files") as tell:
+        return _read_end(argument, table, tell)[0]
+
+
 def _read_end(
     argument: str, table: list[Calibration], tell: Callable[[int, int], None] | None
 ) -> tuple[Station, list[Header]]:
@@ -90,7 +96,7 @@ def _read_end(
     paths = files_of(argument)
     for number, path in enumerate(paths):
         try:
-            cggtts = read_cggtts(_bytes(path), str(path), leaps)
+            cggtts = read_cggtts(bytes_of(path), str(path), leaps)
         except formats.FormatError as error:
             raise CommandError(str(error)) from error
         ready = calibrated(station_tracks(cggtts, str(path)), cggtts, table)
@@ -134,7 +140,8 @@ def _renamed(station: Station, name: str) -> Station:
     return Station(join_tracks([station.tracks], name), station.rejected, station.defects, station.u_s, station.notes)
 
 
-def _bytes(path: Path) -> bytes:
+def bytes_of(path: Path) -> bytes:
+    """Read a file. Raises ``CommandError``."""
     try:
         return path.read_bytes()
     except OSError as error:
@@ -152,7 +159,7 @@ def load_sessions(argument: str, name: str | None) -> tuple[Side, list[Defect]]:
     found = []
     for path in files_of(argument):
         try:
-            found.append((str(path), read_itu_tw(_bytes(path), str(path), leaps)))
+            found.append((str(path), read_itu_tw(bytes_of(path), str(path), leaps)))
         except formats.FormatError as error:
             raise CommandError(str(error)) from error
     defects = [defect for _, tw in found for defect in tw.defects]

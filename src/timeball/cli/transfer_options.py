@@ -21,22 +21,24 @@ POSITIVE = FiniteRange(min=0, min_open=True)
 NOT_NEGATIVE = FiniteRange(min=0)
 FILE = click.Path(path_type=Path, dir_okay=False)
 
-_TRACKS = (
+_LIMITS = (
     click.option("--elevation", type=FiniteRange(0, 90), default=10.0, show_default=True, help="Lowest, in degrees."),
     click.option("--max-dsg", type=POSITIVE, default=20.0, show_default=True, help="Largest DSG of a track, in ns."),
     click.option("--min-track", type=NOT_NEGATIVE, default=750.0, show_default=True, help="Shortest track, in s."),
     click.option("--max-slope", type=POSITIVE, default=1000.0, show_default=True, help="Largest |SRSYS|, in ps/s."),
-    click.option("--systems", metavar="G,E,…", help="Only these satellite systems, by letter (default: all)."),
     click.option("--codes", metavar="L3P,L3E,…", help="Only these codes (default: one a system, L3… first)."),
-    click.option(
-        "--weights", type=click.Choice(["elevation", "dsg", "equal"]), default="elevation", show_default=True,
-        help="Of the tracks.",
-    ),
     click.option(
         "--ionosphere", type=click.Choice(["filed", "measured"]), default="filed", show_default=True,
         help="As filed, or MSIO in place of MDIO.",
     ),
     click.option("--calibration", type=FILE, help="TOML table of delays with dates and uncertainties."),
+)  # fmt: skip
+_TRACKS = (
+    click.option("--systems", metavar="G,E,…", help="Only these satellite systems, by letter (default: all)."),
+    click.option(
+        "--weights", type=click.Choice(["elevation", "dsg", "equal"]), default="elevation", show_default=True,
+        help="Of the tracks.",
+    ),
 )  # fmt: skip
 _SHARED = (
     click.option("--names", metavar="A,B", help="Names of the two clocks (default: REF of the headers)."),
@@ -60,9 +62,14 @@ _SHARED = (
 )
 
 
+def limit_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say which tracks count, and with which delays."""
+    return _with(_LIMITS, function)
+
+
 def track_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options for tracks."""
-    return _with(_TRACKS, function)
+    """Add these and the options that say how tracks are put together."""
+    return _with(_LIMITS, _with(_TRACKS, function))
 
 
 def link_options(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -39,6 +39,8 @@ _SINGLE = {
 }  # fmt: skip
 _KEYS = {"lab", "from_mjd", "id", "u_ns", "ageing_ns_per_year", "internal_ns", "cable_ns", "reference_ns"}
 NS = 1e-9
+LARGEST_NS = 1e9
+LAST_MJD = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ def read_calibrations(text: str) -> list[Calibration]:
     """Read a table, oldest first. Raises ``CalibrationError`` that names the entry and the key."""
     try:
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also of numbers too long, and of brackets too deep
         raise CalibrationError(f"not TOML: {error}") from error
     entries = document.get("calibration")
     if not isinstance(entries, list) or not entries or set(document) != {"calibration"}:
@@ -98,7 +100,7 @@ def _entry(each: object, number: int) -> Calibration:
     if unknown:
         raise CalibrationError(f"{where}: no such key: {', '.join(unknown)}")
     lab, mjd = each.get("lab"), each.get("from_mjd")
-    if not isinstance(lab, str) or not lab or isinstance(mjd, bool) or not isinstance(mjd, int):
+    if not isinstance(lab, str) or not lab or isinstance(mjd, bool) or not _is_day(mjd):
         raise CalibrationError(f"{where}: lab is a name and from_mjd a whole day")
     internal = each.get("internal_ns", {})
     if not isinstance(internal, dict):
@@ -115,12 +117,16 @@ def _entry(each: object, number: int) -> Calibration:
     )  # fmt: skip
 
 
+def _is_day(mjd: object) -> bool:
+    return isinstance(mjd, int) and 0 <= mjd <= LAST_MJD
+
+
 def _seconds(table: Mapping[str, Any], key: str, where: str, default: float | None) -> float | None:
     if key not in table:
         return default
     value = table[key]
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise CalibrationError(f"{where}: {key} is a number of ns, not {value!r}")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= LARGEST_NS:
+        raise CalibrationError(f"{where}: {key} is a number of ns, not {str(value)[:40]}")
     return float(value) * NS
 
 
