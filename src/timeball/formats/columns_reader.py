@@ -12,6 +12,7 @@ import numpy.typing as npt
 from timeball.formats.columns_lines import LineReader, Sample, read_head, read_single_column
 from timeball.formats.columns_options import ColumnOptions, check, settle
 from timeball.formats.columns_sums import Samples, readings_of_samples
+from timeball.formats.columns_tagged import read_tagged
 from timeball.formats.columns_time import TagReader, untagged_epochs
 from timeball.formats.defects import Defect, FormatError, Parsed, whole_file_error
 from timeball.instants import LeapTable
@@ -113,6 +114,8 @@ class ColumnsReader:
             epochs = untagged_epochs(places, options.tau0_s or 1.0, options.start_ns or 0, self._name)
             self._keep(epochs, values, None)
             return
+        if self._arrays and not untagged and self._tagged(text, options):
+            return
         tags = TagReader(options.time or "none", options.time_scale, options.start_ns or 0, self._leaps, self._name)
         reader = LineReader(tags, options.value_column or 0, options.u_column, self._name)
         found = list(reader.read(text, self._line))
@@ -129,6 +132,19 @@ class ColumnsReader:
         self._place += len(found)
         u = None if options.u_column is None else np.array([sample.u for sample in samples], dtype=np.float64)
         self._keep(epochs, np.array([sample.value for sample in samples], dtype=np.float64), u)
+
+    def _tagged(self, text: str, options: ColumnOptions) -> bool:
+        """Read lines with tags all at once; False when that cannot be done, or would pass over a tag that goes back."""
+        columns = read_tagged(text.encode("latin-1"), options, self._leaps, self._name)
+        if columns is None:
+            return False
+        if options.kind == "frequency":
+            epochs = columns[0] if self._last_ns is None else np.append(self._last_ns, columns[0])
+            if np.any(np.diff(epochs) <= 0):
+                return False
+            self._last_ns = int(epochs[-1])
+        self._keep(*columns)
+        return True
 
     def _keep(self, epoch: IntArray, value: FloatArray, u: FloatArray | None) -> None:
         self._count += len(value)
