@@ -35,6 +35,15 @@ def test_a_file_is_written_anew_without_its_bad_line(old: Path, tmp_path: Path) 
     assert out.read_bytes() == a_file("01", track(" 12"))
 
 
+def test_a_header_with_a_wrong_checksum_is_no_line_left_out(old: Path, tmp_path: Path) -> None:
+    old.write_bytes(OLD.replace(b"CKSUM = ", b"CKSUM = 0"))
+    done = run(old, tmp_path / "new", "--json")
+    assert json.loads(done.stdout)["rejected"] == 0
+    assert "note: " in done.stderr
+    assert "left out" not in done.stderr
+    assert (tmp_path / "new").read_bytes() == OLD
+
+
 def test_from_version_1_to_2e_and_back(old: Path, tmp_path: Path) -> None:
     new, back = tmp_path / "new", tmp_path / "back"
     done = run(old, new, "--cggtts", "2E", "--code", "L1C")

@@ -124,7 +124,7 @@ def test_a_bad_line_is_a_defect_and_the_others_survive(line: str, field: str, re
     found = read(GOOD, line, GOOD)
     assert found.tracks.line.tolist() == [20, 22]
     (defect,) = found.defects
-    assert (defect.file, defect.line, defect.field) == ("file", 21, field)
+    assert (defect.file, defect.line, defect.field, defect.lines) == ("file", 21, field, 1)
     assert reason in defect.reason
 
 
@@ -164,7 +164,8 @@ def test_a_wrong_checksum_of_the_header_is_told_and_the_header_is_used(change, w
     start = data.index("CKSUM = ") + 8
     found = read_cggtts((data[:start] + f"{value:02x}" + data[start + 2 :]).encode(), "file", LEAPS)
     assert (len(found.tracks), found.header.lab, found.header.checksum_ok) == (1, "TB", why is None)
-    assert [(defect.line, defect.field) for defect in found.defects] == [(16, "CKSUM")] * (why is not None)
+    told = [(defect.line, defect.field, defect.lines) for defect in found.defects]
+    assert told == [(16, "CKSUM", 0)] * (why is not None)  # no line is left out for it
     assert all(why in defect.reason and "used all the same" in defect.reason for defect in found.defects)
 
 
@@ -254,6 +255,17 @@ def test_pieces_of_a_long_file_are_one_file(monkeypatch: pytest.MonkeyPatch) -> 
     for size in (1, 104, 500):
         monkeypatch.setattr(reading, "_CHUNK", size)
         assert repr(read_cggtts(data, "file", LEAPS)) == repr(whole)
+
+
+def test_of_very_many_bad_lines_the_first_are_told_and_the_others_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "MOST_DEFECTS", 3)
+    data = a_file("01", GOOD, *["bad"] * 8, GOOD)
+    for size in (1 << 20, 200):
+        monkeypatch.setattr(reading, "_CHUNK", size)
+        found = read_cggtts(data, "file", LEAPS)
+        assert len(found.tracks) == 2
+        assert [(each.line, each.lines) for each in found.defects] == [(21, 1), (22, 1), (23, 1), (0, 5)]
+        assert found.defects[-1].reason == "5 more bad lines"
 
 
 def test_tracks_are_taken_by_mask_and_by_place() -> None:

@@ -72,6 +72,6 @@ def load_files(
 def report_defects(defects: Sequence[Defect]) -> None:
     """Say on stderr which lines were left out: the first few in full, the rest as a count."""
     for defect in defects[:DEFECTS_SHOWN]:
-        click.echo(f"left out: {defect}", err=True)
+        click.echo(f"{'left out' if defect.lines else 'note'}: {defect}", err=True)
     if len(defects) > DEFECTS_SHOWN:
         click.echo(f"left out: {len(defects) - DEFECTS_SHOWN} more lines of {defects[0].file}", err=True)

@@ -49,9 +49,13 @@ class _Found:
         match = pattern.fullmatch(text)
         value = _figure(match[1], "e-9" if pattern is _NS else "") if match else None
         if value is None:
-            self.defects.append(Defect(self.name, number, key, shown(text.strip()), "not a figure with its unit"))
+            self.tell(number, key, text.strip(), "not a figure with its unit")
             return float("nan")
         return value
+
+    def tell(self, number: int, key: str, text: str | bytes, reason: str) -> None:
+        """Add a defect of the header: no track is left out for it."""
+        self.defects.append(Defect(self.name, number, key, shown(text), reason, lines=0))
 
 
 def _figure(text: str, exponent: str) -> float | None:
@@ -79,7 +83,7 @@ def read_header(plain: bytes, name: str) -> tuple[Header, Layout, tuple[int, int
         layout = _heading(raw, name, number)
         if layout is not None:
             if found.checksum_ok is None:
-                found.defects.append(Defect(name, number, "CKSUM", "", "the header has no checksum; it is used"))
+                found.tell(number, "CKSUM", "", "the header has no checksum; it is used")
             body = _below_units(plain, end, number)
             line_end = "\r\n" if plain[:start].endswith(b"\r\n") else "\n"
             return _built(version, found, layout, line_end), layout, body, found.defects
@@ -127,7 +131,7 @@ def _take(found: _Found, number: int, line: str) -> None:
         found.figures[_DELAYS[key]] = found.figure(number, key, _NS, text)
     else:
         found.unread.append(line.strip())
-        found.defects.append(Defect(found.name, number, "header", shown(line.strip()), "a key that no version has"))
+        found.tell(number, "header", line.strip(), "a key that no version has")
 
 
 def _take_delays(found: _Found, number: int, key: str, text: str) -> None:
@@ -140,7 +144,7 @@ def _take_delays(found: _Found, number: int, key: str, text: str) -> None:
         if value is not None:
             codes.append(CodeDelay((match[2] or match[3] or "").strip(), value))
     if not codes:
-        found.defects.append(Defect(found.name, number, key, shown(text), "no delay in ns"))
+        found.tell(number, key, text, "no delay in ns")
     found.codes = tuple(codes)
 
 
@@ -160,7 +164,7 @@ def _check(found: _Found, number: int, raw: bytes, seen: bytes, before: bytes) -
     }
     why = f" ({made_otherwise[value]})" if value in made_otherwise else ""
     reason = f"the characters of the header give {checksum(summed):02X}{why}; the header is used all the same"
-    found.defects.append(Defect(found.name, number, "CKSUM", shown(given), reason))
+    found.tell(number, "CKSUM", given, reason)
 
 
 def _built(version: str, found: _Found, layout: Layout, line_end: str) -> Header:

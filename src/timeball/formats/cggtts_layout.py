@@ -7,6 +7,8 @@ SMSI, ISG) is there in any version or not, FR, HC and FRC from version 02 on.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
+from itertools import accumulate
 
 MISSING = -(1 << 62)  # in place of a figure that is blank or all nines
 MINUS_ZERO = MISSING + 1  # in place of -0, which receivers write for a slope that rounds to it
@@ -38,10 +40,7 @@ class Column:
     @property
     def fillers(self) -> tuple[int, ...]:
         """The figures that stand for "not known": nines over the width, with and without the place of a sign."""
-        if not self.optional:
-            return ()
-        whole = 10**self.width - 1
-        return (whole // 10, whole) if self.signed else (whole,)
+        return _fillers(self)
 
 
 TEXT = -1
@@ -89,22 +88,37 @@ class Layout:
     @property
     def columns(self) -> tuple[Column, ...]:
         """All columns but the checksum, in order."""
-        measured = _MEASURED if self.ionosphere else ()
-        return (_SAT, _CL, *_START, *measured, *((*_CHANNELS, _FRC) if self.codes else ()))
+        return _columns(self)
 
     @property
     def starts(self) -> tuple[int, ...]:
         """The first character of each column, from 0."""
-        places, place = [], 0
-        for column in self.columns:
-            places.append(place)
-            place += column.width + 1
-        return tuple(places)
+        return _starts(self)
 
     @property
     def checksum_at(self) -> int:
         """The first of the two characters of the checksum."""
-        return sum(column.width + 1 for column in self.columns)
+        return self.starts[-1] + self.columns[-1].width + 1
+
+
+@cache
+def _columns(layout: Layout) -> tuple[Column, ...]:
+    measured = _MEASURED if layout.ionosphere else ()
+    return (_SAT, _CL, *_START, *measured, *((*_CHANNELS, _FRC) if layout.codes else ()))
+
+
+@cache
+def _starts(layout: Layout) -> tuple[int, ...]:
+    places = accumulate((column.width + 1 for column in _columns(layout)), initial=0)
+    return tuple(places)[:-1]
+
+
+@cache
+def _fillers(column: Column) -> tuple[int, ...]:
+    if not column.optional:
+        return ()
+    whole = 10**column.width - 1
+    return (whole // 10, whole) if column.signed else (whole,)
 
 
 def layout_of(heading: str) -> Layout | None:

@@ -31,6 +31,17 @@ class LineError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class Line:
+    """One decoded line: its number, its figures in the order of the columns, its texts."""
+
+    number: int
+    figures: list[int]
+    satellite: str
+    cl: str
+    frc: str
+
+
+@dataclass(frozen=True, slots=True)
 class Figures:
     """Decoded lines, not yet in our units: numbers of the lines, the columns of figures by name, the texts."""
 
@@ -39,6 +50,19 @@ class Figures:
     satellite: list[str]
     cl: list[str]
     frc: list[str]
+
+    @classmethod
+    def of_lines(cls, lines: Sequence[Line], layout: Layout) -> Figures:
+        """Put lines decoded one by one into columns."""
+        names = [column.name for column in layout.columns if column.per_unit != TEXT]
+        table = np.array([line.figures for line in lines], dtype=np.int64).reshape(len(lines), len(names))
+        return cls(
+            np.array([line.number for line in lines], dtype=np.int64),
+            dict(zip(names, table.T, strict=True)),
+            [line.satellite for line in lines],
+            [line.cl for line in lines],
+            [line.frc for line in lines],
+        )
 
     @classmethod
     def joined(cls, parts: Sequence[Figures], layout: Layout) -> Figures:
@@ -67,20 +91,20 @@ class Figures:
                 yield column, self.by_name[column.name]
 
 
-def decode_line(line: bytes, layout: Layout, number: int) -> Figures:
+def decode_line(line: bytes, layout: Layout, number: int) -> Line:
     """Decode one line; ``LineError`` when its checksum or a field is wrong."""
     fields, given, before = _cut(line, layout)
     if not _CK.fullmatch(given):
         raise LineError("CK", given, "not a checksum of two hexadecimal digits")
     if int(given, 16) != checksum(before):
         raise LineError("CK", given, f"the characters of the line give {checksum(before):02X}; the line is rejected")
-    texts, figures = {"FRC": ""}, {}
+    texts, figures = {"FRC": ""}, []
     for column, text in zip(layout.columns, fields, strict=True):
         if column.per_unit == TEXT:
             texts[column.name] = read_text(column.name, text)
         else:
-            figures[column.name] = np.array([_figure(column, text)], dtype=np.int64)
-    return Figures(np.array([number], dtype=np.int64), figures, [texts["SAT"]], [texts["CL"]], [texts["FRC"]])
+            figures.append(_figure(column, text))
+    return Line(number, figures, texts["SAT"], texts["CL"], texts["FRC"])
 
 
 def _cut(line: bytes, layout: Layout) -> tuple[list[str], str, bytes]:

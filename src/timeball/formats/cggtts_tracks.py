@@ -21,6 +21,7 @@ from timeball.formats.defects import Defect, shown
 from timeball.instants import DAY_NS, MJD_OF_1970, NS_PER_SECOND, LeapTable, tai_ns_from_utc_ns
 
 _CHUNK = 1 << 22  # bytes of lines at a time, so that memory is that of the columns and little more
+MOST_DEFECTS = 10_000  # told one by one, the others as a count
 _ANOTHER = re.compile(rb"^[ \t]*C?GGTTS\b", re.MULTILINE)
 _BLANKS = b" \t\r"
 
@@ -35,21 +36,29 @@ def read_tracks(
     """
     first_day = leaps.entries[0].utc_day + MJD_OF_1970
     parts: list[Figures] = []
-    defects: list[Defect] = []
+    told: list[Defect] = []
+    count = 0
     for chunk, number in _chunks(plain, *body):
         another = _ANOTHER.search(chunk) if b"GGTTS" in chunk else None
         part, bad = _decode(chunk[: another.start()] if another else chunk, number, layout, name, arrays)
         kept, outside = _within_limits(part, layout, name, first_day)
         parts.append(kept)
-        defects += sorted(bad + outside, key=lambda defect: defect.line)
+        bad = sorted(bad + outside, key=lambda defect: defect.line)
         if another:
+            reason = "another file begins here; nothing below is read"
             line = number + chunk.count(b"\n", 0, another.start())
-            text = shown(another[0].strip())
-            defects.append(Defect(name, line, "line", text, "another file begins here; nothing below is read"))
+            bad.append(Defect(name, line, "line", shown(another[0].strip()), reason))
+        told += bad[: MOST_DEFECTS - len(told)]
+        count += len(bad)
+        if another:
             break
     figures = Figures.joined(parts, layout)
     parts.clear()  # a file of years is long: no column is held twice
-    return _tracks(figures, leaps), defects
+    return _tracks(figures, leaps), _with_count(told, count - len(told), name)
+
+
+def _with_count(told: list[Defect], untold: int, name: str) -> list[Defect]:
+    return [*told, Defect(name, 0, "line", "", f"{untold} more bad lines", untold)] if untold else told
 
 
 def _chunks(plain: bytes, start: int, number: int) -> Iterator[tuple[bytes, int]]:
@@ -69,7 +78,7 @@ def _decode(chunk: bytes, number: int, layout: Layout, name: str, arrays: bool) 
     starts = np.append(0, ends[:-1] + 1)
     lengths = ends - starts - ((ends > starts) & (text[ends - 1] == ord("\r")))
     taken = np.zeros(len(starts), dtype=np.bool_)
-    parts = []
+    parts, lines = [], []
     if arrays:
         found, places = decode_arrays(text, starts, lengths, layout, number)
         taken[places] = True
@@ -80,10 +89,10 @@ def _decode(chunk: bytes, number: int, layout: Layout, name: str, arrays: bool) 
         if not line.strip(_BLANKS):
             continue
         try:
-            parts.append(decode_line(line, layout, number + place))
+            lines.append(decode_line(line, layout, number + place))
         except LineError as error:
             defects.append(Defect(name, number + place, error.field, shown(error.text), error.reason))
-    figures = Figures.joined(parts, layout)
+    figures = Figures.joined([*parts, Figures.of_lines(lines, layout)], layout)
     return figures.take(np.argsort(figures.line, kind="stable")), defects
 
 

@@ -17,7 +17,8 @@ TEXT_SHOWN = 80  # characters of an offending text that a message repeats
 class Defect:
     """One thing wrong with one line: ``line`` counts from 1, and is 0 when the whole file is meant.
 
-    lines: how many lines it stands for, where only the first of very many are told one by one.
+    lines: how many lines were left out for it: 0 for one that was used all the same, many where only the first of very
+    many are told one by one.
     """
 
     file: str
