@@ -38,6 +38,17 @@ def test_caesiums_anchor_and_masers_do_not(masers: int, caesiums: int, seed: int
     assert all(name.startswith("C") for name in found)
 
 
+def test_the_best_beam_anchors_beside_noisy_ones_unless_its_drift_shows() -> None:
+    noise, drift, u = laboratory(2, 0, np.random.default_rng(4))
+    for number in range(7):
+        name = f"N{number}"
+        noise[name], drift[name], u[name] = ClockNoise(wfm=2.7e-11, ffm=5e-14, rwfm=1e-17), 0.0, 5e-21
+    noise["C"], drift["C"], u["C"] = CAESIUM, 1.5e-21, 1e-21
+    assert driftless(noise, drift, u, YEAR_S) == {"C", *(f"N{number}" for number in range(7))}
+    drift["C"] = 1e-19
+    assert "C" not in driftless(noise, drift, u, YEAR_S)
+
+
 def test_a_maser_whose_drift_happens_to_be_none_is_no_anchor() -> None:
     noise, drift, u = laboratory(2, 7, np.random.default_rng(1))
     drift["H0"] = float(np.median(list(drift.values())))
