@@ -24,7 +24,7 @@ import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 
 from timeball.formats.cggtts_records import Delays
 from timeball.transfer.errors import CalibrationError
@@ -117,7 +117,7 @@ def _entry(each: object, number: int) -> Calibration:
     )  # fmt: skip
 
 
-def _is_day(mjd: object) -> bool:
+def _is_day(mjd: object) -> TypeGuard[int]:
     return isinstance(mjd, int) and 0 <= mjd <= LAST_MJD
 
 
