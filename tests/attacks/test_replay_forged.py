@@ -352,10 +352,10 @@ def test_a_version_of_tomorrow_cannot_be_checked(honest, replayed) -> None:
 
 
 def test_rules_of_tomorrow_cannot_be_checked(honest, replayed) -> None:
-    forged = [honest[0].changed(lambda payload: payload["rules"].update(version=4)), *honest[1:]]
+    forged = [honest[0].changed(lambda payload: payload["rules"].update(version=5)), *honest[1:]]
     code, out, _ = replayed(forged)
     assert code == 0
-    assert "rules of version 4, this software knows versions 1, 2 and 3" in out
+    assert "rules of version 5, this software knows versions 1, 2, 3 and 4" in out
     assert "replayed: no decisions" in out
 
 

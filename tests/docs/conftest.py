@@ -23,8 +23,8 @@ from timeball.ledger import canonical
 from timeball.ledger.cosignature import make_cosigner
 from timeball.station import paths
 from timeball.station.configuration.settings import Config, Output, Steering
-from timeball.station.fold.approvals import APPROVAL, OPERATOR, Accept, TakeBack
 from timeball.station.fold.doubts import accept
+from timeball.station.fold.instructions import INSTRUCTION, OPERATOR, Accept, TakeBack
 from timeball.station.fold.memory import Doubted, Memory, Published, Rate, Undo, Witnessed
 from timeball.station.fold.rules import Rules
 from timeball.station.fold.running import states_payload, take_over
@@ -139,7 +139,7 @@ def recorded(state: Path, tmp_path_factory: pytest.TempPathFactory) -> Recorded:
         _, payload = store.read(erase_entries(store, [0], "asked for", 2))
         found["erasure", "erasure"].append(canonical.decode(payload or b""))
     for asked in (TakeBack("1", "it was wrong", "timeball 0"), Accept(7, "a step indeed", "timeball 0")):
-        found[OPERATOR, APPROVAL].append(msgspec.to_builtins(asked))
+        found[OPERATOR, INSTRUCTION].append(msgspec.to_builtins(asked))
     for kind, payload in of_later_days().items():
         found[STREAM, kind].append(payload)
     return found
@@ -172,7 +172,7 @@ def of_later_days() -> dict[str, Payload]:
         },
         "scale": {"takeover": over},
         "anomaly": anomaly,
-        "steer": {"proposed": {"epoch": "1", "rate": "0.0"}, "taken_back": {"epoch": "1", "approval": 8}},
+        "steer": {"proposed": {"epoch": "1", "rate": "0.0"}, "taken_back": {"epoch": "1", "instruction": 8}},
         "doubt": accept(memory, 7, 3, 9)[0],
     }
 

@@ -20,7 +20,7 @@ TYPES = (
     "readings",
     "bulletin",
     "refusal",
-    "approval",
+    "instruction",
     "scale",
     "beside",
     "anomaly",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -239,11 +240,11 @@ def test_ctrl_c_stops_everything_and_a_new_run_answers_a_bulletin(tmp_path: Path
         assert steer["why"].startswith("commissioned: ")
         [bulletin], [refusal] = of_fold(station, "bulletin"), of_fold(station, "refusal")
         assert len(bulletin["batch"]["epochs"]) >= 2
-        assert "letter" in refusal["batch"]["why"]
+        assert refusal["batch"]["sha256"] == hashlib.sha256(b"Dear sirs,\n").hexdigest()
         done = station.timeball("steer", "take-back", "--state", str(station.state), "--why", "the test", "--json")
         assert done.returncode == 0, done.stderr
         back = wait_for(lambda: steered(station, "taken_back"), "not taken back")
-        assert back["taken_back"] == {"epoch": steer["epoch"], "approval": json.loads(done.stdout)["entry"]}
+        assert back["taken_back"] == {"epoch": steer["epoch"], "instruction": json.loads(done.stdout)["entry"]}
         assert float(back["paper"]["rate"]) == 0.0
         options = ["--state", str(station.state), "--why", "a test"]
         again = CliRunner().invoke(steer_commands, ["take-back", *options])

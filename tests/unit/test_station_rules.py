@@ -103,9 +103,9 @@ def changed(**rules: Any) -> dict[str, Any]:
     return {**payload, "rules": {**payload["rules"], **rules}}
 
 
-@pytest.mark.parametrize("version", [0, 4, "1", None, 1.5, True])
+@pytest.mark.parametrize("version", [0, 5, "1", None, 1.5, True])
 def test_rules_of_another_version_are_refused(version: Any) -> None:
-    with pytest.raises(RulesUnknown, match=f"rules of version {version}, this software knows versions 1, 2 and 3"):
+    with pytest.raises(RulesUnknown, match=f"rules of version {version}, this software knows versions 1, 2, 3 and 4"):
         rules_from_payload(changed(version=version))
 
 
@@ -123,7 +123,7 @@ def test_rules_of_another_version_are_refused(version: Any) -> None:
     ],
 )
 def test_what_is_no_rule_is_refused_as_such(wrong: dict[str, Any]) -> None:
-    with pytest.raises(RulesUnknown, match="no rules of version 3"):
+    with pytest.raises(RulesUnknown, match="no rules of version 4"):
         rules_from_payload(changed(**wrong))
 
 
@@ -148,6 +148,15 @@ def test_rules_of_version_1_have_no_word_of_witnesses(config: Config) -> None:
         del later[name]
         with pytest.raises(RulesUnknown, match=f"no rules of version 2: field `{name}`"):
             rules_from_payload({"rules": later})
+
+
+def test_rules_of_version_3_have_no_word_of_doubts(config: Config) -> None:
+    payload = config_payload(config, 3)
+    assert "bulletin_sigmas" not in payload["rules"]["steering"]
+    assert rules_from_payload(payload) == rules_of(config, 3)
+    payload["rules"]["steering"]["bulletin_sigmas"] = "6.0"
+    with pytest.raises(RulesUnknown, match=r"no rules of version 3: field `steering\.bulletin_sigmas`"):
+        rules_from_payload(payload)
 
 
 def test_recorded_files_may_be_of_any_time() -> None:

@@ -259,12 +259,12 @@ def test_a_live_station_waits_for_witnesses_where_its_computed_past_did_not(
     assert any(item.payload["commands"] for item in past if item.type == "steer")
     last = max(index for index, item in enumerate(past) if item.type == "readings")
     state = run([*past[:last], host(tmp_path / "past")], config)
-    assert of_config(state) == [("config", 3), ("config", 3)]
+    assert of_config(state) == [("config", 4), ("config", 4)]
     assert entries_of(state)[-1].type != "steer"
     assert replay(state).cannot_check == []
     upto = entries_of(state)
     run([], config)
-    assert of_config(state) == [("config", 3), ("config", 3)], "it is recorded once"
+    assert of_config(state) == [("config", 4), ("config", 4)], "it is recorded once"
     with Store(state) as store:
         seq = store.next_seq(COLLECTOR)
         store.append_many([NewEntry(COLLECTOR, seq, "readings", 1, canonical.encode(past[last].payload))], NOW)

@@ -1,4 +1,4 @@
-"""What `timeball steer take-back` and `approve` share: the state folder, and an approval recorded in it."""
+"""What `timeball steer take-back` and `approve` share: the state folder, and an instruction recorded in it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from timeball.cli.output import CannotReachError, CommandError
 
 if TYPE_CHECKING:
-    from timeball.station.fold.approvals import Approval
+    from timeball.station.fold.instructions import Instruction
     from timeball.station.fold.memory import Memory
 
 
-def approve(state: Path | None, ask: Callable[[Memory], Approval]) -> tuple[int, Memory]:
+def approve(state: Path | None, ask: Callable[[Memory], Instruction]) -> tuple[int, Memory]:
     """Record what `ask` makes of the memory; gives the entry, and the memory before it.
 
     Raises ``CommandError`` when there is nothing to approve, ``CannotReachError`` when no station records.

@@ -2,7 +2,7 @@
 
 A value is held against those that count already, the station's own steers taken out of both (`steering.plausible`); of
 a first bulletin, against its own neighbours. One that cannot be is remembered and used by no law until another
-bulletin, recorded at least a day later, has a value that lies where it does, or an `approval` names it. x is
+bulletin, recorded at least a day later, has a value that lies where it does, or an `instruction` names it. x is
 UTC(k) − UTC (s). It finds errors, not intruders: who may write two bulletins is believed a day later. Pure.
 """
 
@@ -55,7 +55,7 @@ def judge(memory: Memory, law: Steering, seen: Seen) -> list[Payload]:
 
 
 def accept(memory: Memory, entry: int, known_ns: int, by: int) -> list[Payload]:
-    """What is doubted of one bulletin counts from now on, because approval `by` says so; raises `BatchError`."""
+    """What is doubted of one bulletin counts from now on, because instruction `by` says so; raises `BatchError`."""
     rows = [one for one in memory.doubted or () if one.entry == entry]
     if not rows:
         raise BatchError(f"nothing of entry {entry} is doubted")

@@ -16,7 +16,7 @@ from timeball.station.fold.memory import COSIGNED, Command, Memory, Undo
 from timeball.station.fold.published import remember_rate
 from timeball.station.fold.rules import Rules
 from timeball.station.fold.signals import last_at
-from timeball.station.fold.versions import APPROVALS, SINCE
+from timeball.station.fold.versions import INSTRUCTIONS, SINCE
 from timeball.steering.offset import OffsetUnknown
 
 Payload = dict[str, Any]
@@ -71,7 +71,7 @@ def _enter(rules: Rules, memory: Memory, found: Answer, now: int, change: int) -
     assert memory.paper is not None
     if rules.version >= SINCE["steering.law"]:
         remember_rate(memory, change, found.proposal.rate)
-    if rules.version >= APPROVALS:
+    if rules.version >= INSTRUCTIONS:
         memory.undo, memory.take_back = Undo(now, memory.paper.rate_at(change), memory.commissioned), None
     if found.commissioned is not None:
         memory.commissioned = found.commissioned
@@ -85,7 +85,7 @@ def _take_back(memory: Memory, payload: Payload, now: int, change: int) -> str:
     assert paper is not None
     wrong = paper.rate_at(change)
     payload["paper"] = {"epoch": str(change), "rate": repr(undo.rate)}
-    payload["taken_back"] = {"epoch": str(undo.epoch), "approval": memory.take_back}
+    payload["taken_back"] = {"epoch": str(undo.epoch), "instruction": memory.take_back}
     words = (
         f"the steer of epoch {undo.epoch} is taken back, as entry {memory.take_back} asks: the rate of UTC(k) "
         f"against TA(k) goes from {wrong * NS_PER_DAY:+.4f} back to {undo.rate * NS_PER_DAY:+.4f} ns/day; "

@@ -21,9 +21,9 @@ from timeball.ledger.batch import read_signed, verify_batch
 from timeball.ledger.errors import BatchError, NoteError
 from timeball.ledger.note import Verifier, parse_vkey
 from timeball.readings import PhaseTable
-from timeball.station.fold.approvals import APPROVAL, OPERATOR, TakeBack, mark_take_back, parse_approval
 from timeball.station.fold.batches import COMPARISON, Batch, kind_of, read_plain
 from timeball.station.fold.doubts import Seen, accept, judge
+from timeball.station.fold.instructions import INSTRUCTION, OPERATOR, TakeBack, mark_take_back, parse_instruction
 from timeball.station.fold.memory import WITNESS_STATES, Memory, MemoryUnknown, Witnessed
 from timeball.station.fold.parameters import AT1, KALMAN
 from timeball.station.fold.published import keep, new_points, parse_bulletin
@@ -33,7 +33,7 @@ from timeball.station.fold.scales import beside_payload, scale_payload
 from timeball.station.fold.signals import later_than, only
 from timeball.station.fold.steers import steer
 from timeball.station.fold.tables import table_of
-from timeball.station.fold.versions import APPROVALS, SINCE
+from timeball.station.fold.versions import INSTRUCTIONS, SINCE
 from timeball.station.fold.watching import watch
 
 STREAM = "timekeeping"
@@ -47,7 +47,7 @@ INPUTS = {
     ("readings", COLLECTOR): (1,),
     ("bulletin", COLLECTOR): (1,),
     ("witnessing", WITNESS): (1,),
-    (APPROVAL, OPERATOR): (1,),
+    (INSTRUCTION, OPERATOR): (1,),
 }
 """What the fold takes: type and stream, and the versions of the entry that this software knows."""
 DECISIONS = {"scale": (1,), "beside": (1,), "anomaly": (1,), "steer": (1,), "snapshot": (1, 2, 3, 4), "doubt": (1,)}
@@ -130,8 +130,8 @@ class Timekeeping:
             self._take_witnessing(index, payload, time_ns)
         elif kind == "bulletin" and by == COLLECTOR:
             return self._take_bulletin(index, payload, time_ns)
-        elif kind == APPROVAL and by == OPERATOR:
-            return self._take_approval(index, payload, time_ns)
+        elif kind == INSTRUCTION and by == OPERATOR:
+            return self._take_instruction(index, payload, time_ns)
         elif kind == "readings" and by == COLLECTOR:
             return self.take_readings(index, self.verified(payload), time_ns)
         return []
@@ -229,7 +229,7 @@ class Timekeeping:
         if after.version < SINCE["steering.law"]:
             # nothing that a snapshot for older software could not hold
             self.memory.published = self.memory.rates = None
-        if after.version < APPROVALS:
+        if after.version < INSTRUCTIONS:
             self.memory.doubted = self.memory.undo = self.memory.take_back = None
 
     def _take_upgrade(self, payload: Payload) -> None:
@@ -255,15 +255,15 @@ class Timekeeping:
             return []
         law = self.rules.steering
         points = new_points(self.memory, bulletin, law.laboratory, known_ns)
-        if self.rules.version < APPROVALS or law.bulletin_sigmas == 0.0:
+        if self.rules.version < INSTRUCTIONS or law.bulletin_sigmas == 0.0:
             keep(self.memory, points)
             return []
         return [self._decision(DOUBT, told) for told in judge(self.memory, law, Seen(points, index, known_ns))]
 
-    def _take_approval(self, index: int, payload: Payload, time_ns: int | None) -> list[Decision]:
-        if self.rules is None or self.rules.version < APPROVALS:
+    def _take_instruction(self, index: int, payload: Payload, time_ns: int | None) -> list[Decision]:
+        if self.rules is None or self.rules.version < INSTRUCTIONS:
             return []
-        asked = parse_approval(payload)
+        asked = parse_instruction(payload)
         if isinstance(asked, TakeBack):
             mark_take_back(self.memory, index, asked)
             return []

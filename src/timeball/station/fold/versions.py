@@ -10,7 +10,7 @@ from typing import Any
 
 NEWEST = 4
 KNOWN = (1, 2, 3, 4)
-APPROVALS = 4
+INSTRUCTIONS = 4
 """Version from which on a person may take a steer back, and values of bulletins are judged."""
 SINCE = {
     "witnessed_within_s": 2,

@@ -39,7 +39,6 @@ MOST_BYTES = 4 * 2**20
 MOST_A_LOOK = 20
 """Files read at one look; others wait for the next."""
 HEAD = 4096
-LONGEST_WHY = 300
 SOFTWARE = f"timeball {timeball.__version__}"
 Payload = dict[str, Any]
 
@@ -98,12 +97,14 @@ class BulletinFolder:
             batch = bulletin_batch(data, name, self._laboratory, self._leaps, digest)
             parse_bulletin(batch)
         except FormatError as error:
-            why = str(error)
-        except (NotInIt, BatchError) as error:
-            why = f"{name}: {error}"
+            told, why = str(error), "it is no Circular T, no UTCr and no series of it"
+        except NotInIt as error:
+            told, why = f"{name}: {error}", str(error)
+        except BatchError as error:
+            told, why = f"{name}: {error}", "what it says has no place in an entry"
         else:
             return Arrival(BULLETIN, batch)
-        self.faults.add(why)
+        self.faults.add(_text(told))
         return Arrival(REFUSAL, refusal_batch(why, len(data), self._laboratory, digest))
 
     def _whole(self) -> Iterator[Path]:
@@ -189,10 +190,10 @@ def _batches(reader: LedgerReader, kind: str) -> Iterator[Payload]:
 
 
 def refusal_batch(why: str, size: int, laboratory: str, digest: str) -> Payload:
-    """The signed part of a `refusal` entry."""
+    """The signed part of a `refusal` entry; it is public, so it names neither the file nor anything in it."""
     return {
         "kind": "refused",
-        "why": _text(why)[:LONGEST_WHY],
+        "why": why,
         "bytes": size,
         "laboratory": laboratory,
         "sha256": digest,

@@ -26,7 +26,7 @@ VERSION = 1
 LONGEST_REASON = 500
 # what a replay computes from, or compares with
 DECIDING = frozenset(
-    {"config", "readings", "bulletin", "approval", "scale", "doubt", "steer", "snapshot", "actuation", "witnessing"}
+    {"config", "readings", "bulletin", "instruction", "scale", "doubt", "steer", "snapshot", "actuation", "witnessing"}
 )
 # without these the ledger itself does not verify any more: whose signatures count, and what was erased
 KEPT = frozenset({KEY, ERASURE})

@@ -20,7 +20,8 @@ PUBLIC = frozenset(
     {
         "readings",
         "bulletin",
-        "approval",
+        "refusal",
+        "instruction",
         "doubt",
         "scale",
         "beside",

@@ -14,8 +14,8 @@ from ledgers import Fold, of_type, write_ledger
 
 from timeball.ledger import canonical
 from timeball.ledger.errors import BatchError
-from timeball.station.fold.approvals import APPROVAL, OPERATOR
 from timeball.station.fold.follow import Follower
+from timeball.station.fold.instructions import INSTRUCTION, OPERATOR
 from timeball.station.fold.memory import Memory
 from timeball.station.fold.replay import ReplayError, replay
 
@@ -39,7 +39,7 @@ def third(steered: Fold) -> tuple[Fold, Values]:
 
 
 def approve(fold: Fold, **said: Any) -> list[dict[str, Any]]:
-    return of_type(fold.give(OPERATOR, APPROVAL, {"why": "as the head of time said", **said}), "doubt")
+    return of_type(fold.give(OPERATOR, INSTRUCTION, {"why": "as the head of time said", **said}), "doubt")
 
 
 def take_back(fold: Fold, epoch: str) -> None:
@@ -131,7 +131,7 @@ def test_only_the_last_steer_only_the_operator_and_only_in_words(steered: Fold) 
     ):
         with pytest.raises(BatchError, match=match):
             approve(fold, **said)
-    fold.give("collector", APPROVAL, {"kind": "take-back", "epoch": last, "why": "x"})
+    fold.give("collector", INSTRUCTION, {"kind": "take-back", "epoch": last, "why": "x"})
     assert fold.keeper.memory.to_payload() == before
 
 
@@ -139,7 +139,7 @@ def test_an_approval_that_is_taken_out_or_put_in_is_convicted(steered: Fold, tmp
     fold = deepcopy(steered)
     take_back(fold, changes_of(fold)[-1]["epoch"])
     live_days(fold, 1)
-    without = [item for item in fold.entries if item.type != APPROVAL]
+    without = [item for item in fold.entries if item.type != INSTRUCTION]
     with pytest.raises(ReplayError):
         replay(write_ledger(tmp_path, without))
 
@@ -204,7 +204,7 @@ def test_who_asks_for_no_doubts_has_none() -> None:
     assert len(fold.keeper.memory.published or ()) == 7
 
 
-def test_rules_of_version_3_decide_as_they_did_and_know_no_approval() -> None:
+def test_rules_of_version_3_decide_as_they_did_and_know_no_instruction() -> None:
     hourly = msgspec.structs.replace(HOURLY, rules_version=3)
     fold = Fold(msgspec.structs.replace(configured(law="utcr"), ensemble=hourly), begins_s=BEGINS_S)
     for _ in range(2):

@@ -1,8 +1,8 @@
 """What a person decided: that the last steer is taken back, or that a doubted bulletin counts.
 
-An `approval` entry of the stream `operator` says so, and the fold obeys it as it obeys a configuration: it is recorded,
-it stays, and a replay does the same. Rules before version 4 pass it over. Pure: it reads a payload and marks the
-memory; the steer that follows is `steers`', what is doubted is `doubts`'.
+An `instruction` entry of the stream `operator` says so, and the fold obeys it as it obeys a configuration: it is
+recorded, it stays, and a replay does the same. Rules before version 4 pass it over. Pure: it reads a payload and marks
+the memory; the steer that follows is `steers`', what is doubted is `doubts`'.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from timeball.ledger.errors import BatchError
 from timeball.station.fold.batches import Epoch
 from timeball.station.fold.memory import Memory
 
-OPERATOR, APPROVAL = "operator", "approval"
+OPERATOR, INSTRUCTION = "operator", "instruction"
 """Stream and type of the entries."""
 Words = Annotated[str, Meta(min_length=1, max_length=300)]
 
@@ -37,15 +37,15 @@ class Accept(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field=
     software: str = ""
 
 
-Approval = TakeBack | Accept
+Instruction = TakeBack | Accept
 
 
-def parse_approval(payload: Any) -> Approval:
-    """Read an `approval` strictly; raises `BatchError` naming the field."""
+def parse_instruction(payload: Any) -> Instruction:
+    """Read an `instruction` strictly; raises `BatchError` naming the field."""
     try:
-        read: Approval = msgspec.convert(payload, TakeBack | Accept)
+        read: Instruction = msgspec.convert(payload, TakeBack | Accept)
     except msgspec.ValidationError as error:
-        raise BatchError(f"malformed approval: {error}") from error
+        raise BatchError(f"malformed instruction: {error}") from error
     return read
 
 
