@@ -150,7 +150,8 @@ def test_rules_of_version_1_have_no_word_of_witnesses(config: Config) -> None:
             rules_from_payload({"rules": later})
 
 
-def test_rules_of_version_3_have_no_word_of_doubts(config: Config) -> None:
+def test_rules_of_version_3_have_no_word_of_doubts() -> None:
+    config = Config()
     payload = config_payload(config, 3)
     assert "bulletin_sigmas" not in payload["rules"]["steering"]
     assert rules_from_payload(payload) == rules_of(config, 3)
