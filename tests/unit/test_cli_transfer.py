@@ -43,7 +43,7 @@ def test_the_document_has_mean_u_n_and_every_rejected_track(
 def test_people_read_a_verdict_and_the_reasons(pair: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["transfer", "all-in-view", *pair]) == 0
     out = capsys.readouterr().out
-    assert re.search(r"^UTC\(AUS\) − 352269 = −17\.48 ns ± 0\.\d\d ns \(k = 1\) by all in view: uA alone", out)
+    assert re.search(r"^UTC\(AUS\) − 352269 = −17\.47 ns ± 0\.\d\d ns \(k = 1\) by all in view: uA alone", out)
     assert re.search(r"^shorter than 750 s +27$", out, re.MULTILINE)
     assert "TRVL: delays of the header, no calibration named." in out
 

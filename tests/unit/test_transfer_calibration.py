@@ -123,7 +123,7 @@ def test_each_track_has_the_delays_of_its_day_and_code() -> None:
     assert done.tracks.refsys_s - 1e-8 == pytest.approx([each * 1e-9 for each in expected])
     assert [(each.reason, each.value) for each in done.rejected] == [("without a calibration of its code", "L1C")]
     assert done.u_s == pytest.approx(2.5 * 1e-9)
-    assert done.used[1] == "TB: calibration 1015-2024 of MJD 60300, 0 days old, u 1.00 ns"
+    assert done.used["TB 60300"] == "TB: calibration 1015-2024 of MJD 60300, 0 days old, u 1.00 ns"
     assert done.tracks.refsv_s - done.tracks.refsys_s == pytest.approx(9e-8)  # both are moved
 
 

@@ -188,3 +188,16 @@ def test_options_that_make_no_sense_are_errors() -> None:
         station("A", line=np.arange(3))
     with pytest.raises(TransferError, match="no file"):
         join_tracks([])
+
+
+def test_a_low_satellite_is_no_outlier_where_low_ones_scatter_more() -> None:
+    rng = np.random.default_rng(12)
+    a, b = station("A", epochs=200), station("B", epochs=200)
+    low = a.elevation_deg == 20.0
+    noise = rng.normal(0.0, 1e-9, len(a)) * np.where(low, 6.0, 1.0)
+    a = a.replaced(refsys_s=noise, elevation_deg=np.where(low, 11.0, 80.0))
+    alike = common_view(a, b, Options(weights="equal"))
+    expected = common_view(a, b, Options(weights="elevation"))
+    assert by_reason(alike.rejected)["more than 5 σ from the others"] > 40
+    assert by_reason(expected.rejected) == {}
+    assert np.median(expected.u_s) < np.median(alike.u_s)

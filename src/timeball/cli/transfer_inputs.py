@@ -105,19 +105,19 @@ def _read_end(
         defects += cggtts.defects
         headers.append(cggtts.header)
         u_s = ready.u_s if math.isnan(u_s) else max(u_s, ready.u_s)
-        used.update(dict.fromkeys(ready.used or _header_words(cggtts.header)))
+        used.update(ready.used or _header_words(cggtts.header))
         if tell is not None:
             tell(number + 1, len(paths))
-    return Station(join_tracks(parts), rejected, defects, u_s, list(used)), headers
+    return Station(join_tracks(parts), rejected, defects, u_s, list(used.values())), headers
 
 
-def _header_words(header: Header) -> tuple[str, ...]:
+def _header_words(header: Header) -> dict[str, str]:
     """Say what the header says of its calibration."""
     lab = header.lab or "a station"
     known = header.delays.cal_id.strip()
     if known and known.lower() not in ("none", "na"):
-        return (f"{lab}: delays of the header, CAL_ID {known}, uncertainty not known",)
-    return (f"{lab}: delays of the header, no calibration named",)
+        return {lab: f"{lab}: delays of the header, CAL_ID {known}, uncertainty not known"}
+    return {lab: f"{lab}: delays of the header, no calibration named"}
 
 
 def _names(names: tuple[str | None, str | None], a: Header, b: Header) -> tuple[str, str]:

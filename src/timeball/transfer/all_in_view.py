@@ -97,7 +97,9 @@ def _sides(tracks: StationTracks, options: Options, rejected: list[Rejected], ac
             continue
         value = getattr(own, VALUES[options.value])
         if options.sigmas > 0:
-            out, residual = outliers(own.epoch, value, options.sigmas, options.window_s)
+            out, residual = outliers(
+                own.epoch, value, options.sigmas, options.window_s, variances(own, options.weights)
+            )
             reason = outlier_reason(options)
             rejected += [own.rejected(row, reason, ns_text(residual[row])) for row in np.flatnonzero(out).tolist()]
             own, value = own.take(~out), value[~out]

@@ -18,13 +18,14 @@ from timeball.transfer.tracks import StationTracks
 @dataclass(frozen=True, slots=True, eq=False)
 class Calibrated:
     """Tracks with the delays of a table: what was left out for want of a delay, u (s, the largest of the calibrations
-    with their age; NaN without one), and which were used, in words.
+    with their age; NaN without one), and which were used: their words by laboratory
+    and date, as of the last day.
     """
 
     tracks: StationTracks
     rejected: list[Rejected]
     u_s: float
-    used: tuple[str, ...]
+    used: dict[str, str]
 
 
 def calibrated(tracks: StationTracks, cggtts: Cggtts, table: Sequence[Calibration]) -> Calibrated:
@@ -37,14 +38,14 @@ def calibrated(tracks: StationTracks, cggtts: Cggtts, table: Sequence[Calibratio
     change = np.zeros(len(tracks))
     out = np.zeros(len(tracks), dtype=bool)
     u_s = math.nan
-    used: dict[str, None] = {}
+    used: dict[str, str] = {}
     reasons: dict[str, str] = {}
     for day in sorted(set(mjd.tolist())):
         calibration = calibration_at(table, lab, day)
         if calibration is None:
             continue
         u_s = max(calibration.u_at(day), 0.0 if math.isnan(u_s) else u_s)
-        used[_words(calibration, day)] = None
+        used[f"{lab} {calibration.from_mjd}"] = _words(calibration, day)
         for frc in sorted(set(tracks.frc[mjd == day].tolist())):
             rows = (mjd == day) & (tracks.frc == frc)
             try:
@@ -59,7 +60,7 @@ def calibrated(tracks: StationTracks, cggtts: Cggtts, table: Sequence[Calibratio
         for row in np.flatnonzero(out).tolist()
     ]
     moved = tracks.replaced(refsys_s=tracks.refsys_s + change, refsv_s=tracks.refsv_s + change)
-    return Calibrated(moved.take(~out), rejected, u_s, tuple(used))
+    return Calibrated(moved.take(~out), rejected, u_s, used)
 
 
 def _words(calibration: Calibration, day: int) -> str:

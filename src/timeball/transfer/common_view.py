@@ -71,7 +71,8 @@ def common_view(a: StationTracks, b: StationTracks, options: Options | None = No
     x = getattr(both_a, column) - getattr(both_b, column)
     out = np.zeros(x.shape, dtype=bool)
     if chosen.sigmas > 0:
-        out, residual = outliers(both_a.epoch, x, chosen.sigmas, chosen.window_s)
+        expected = variances(both_a, chosen.weights) + variances(both_b, chosen.weights)
+        out, residual = outliers(both_a.epoch, x, chosen.sigmas, chosen.window_s, expected)
         rejected += _pairs(both_a, both_b, out, outlier_reason(chosen), lambda _a, _b, row: ns_text(residual[row]))
     return _link(both_a.take(~out), both_b.take(~out), x[~out], chosen, rejected, codes)
 

@@ -1,7 +1,8 @@
 """Outliers of a series with several values at an epoch, by the median of what lies near and the median deviation.
 
 The level is a running median, so a clock's rate and a step are no outliers. Scale: 1.4826 times the median absolute
-deviation, which is the standard deviation of a normal law; at least the resolution of the files.
+deviation, which is the standard deviation of a normal law; at least the resolution of the files. Where values are
+expected to scatter differently, each is measured by its own.
 """
 
 from __future__ import annotations
@@ -18,20 +19,22 @@ ROUNDS = 10
 
 
 def outliers(
-    epoch: EpochArray, x_s: FloatArray, sigmas: float, window_s: float = WINDOW_S
+    epoch: EpochArray, x_s: FloatArray, sigmas: float, window_s: float = WINDOW_S, variance: FloatArray | None = None
 ) -> tuple[MaskArray, FloatArray]:
     """Tell which values are more than ``sigmas`` scales from the running median, and give every residual (s).
 
-    epoch: int64[n], rising; x_s: float64[n], finite. Repeated without the outliers found until none is new.
+    epoch: int64[n], rising; x_s: float64[n], finite. variance: float64[n], relative, by which the values are expected
+    to scatter (a low satellite is no outlier); None: alike. Repeated without those found until none is new.
     """
     out = np.zeros(x_s.shape, dtype=bool)
     residual = np.zeros(x_s.shape)
+    root = np.ones(x_s.shape) if variance is None else np.sqrt(variance / np.median(variance))
     for _ in range(ROUNDS):
         if out.all():
             break
         residual = x_s - _level(epoch, x_s, ~out, window_s)
-        scale_s = max(NORMAL * float(np.median(np.abs(residual[~out]))), RESOLUTION_S)
-        found = np.abs(residual) > sigmas * scale_s
+        scale_s = max(NORMAL * float(np.median(np.abs(residual[~out]) / root[~out])), RESOLUTION_S)
+        found = np.abs(residual) > sigmas * scale_s * np.maximum(root, RESOLUTION_S / scale_s)
         if np.array_equal(found, out):
             break
         out = out | found
