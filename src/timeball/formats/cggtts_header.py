@@ -67,13 +67,7 @@ def read_header(plain: bytes, name: str) -> tuple[Header, Layout, tuple[int, int
 
     Raises ``FormatError`` for a version that is none, or a heading of columns that is none.
     """
-    magic = MAGIC.match(plain)
-    if magic is None:
-        raise whole_file_error(name, plain[:40], "the first line is not that of a CGGTTS file")
-    version = magic[1].decode("ascii", "replace").upper()
-    if version not in VERSIONS:
-        raise whole_file_error(name, version, f"a version of CGGTTS that is none of {', '.join(VERSIONS)}")
-    found = _Found(name)
+    version, found = _version(plain, name), _Found(name)
     end, number, seen = 0, 0, b""
     while end < min(len(plain), _LONGEST_HEADER):
         start, number = end, number + 1
@@ -93,6 +87,16 @@ def read_header(plain: bytes, name: str) -> tuple[Header, Layout, tuple[int, int
             _take(found, number, raw.decode("latin-1"))
         seen += raw.removeprefix(b"\xef\xbb\xbf")
     raise whole_file_error(name, "", "no heading of the columns (SAT CL MJD STTIME ... CK)")
+
+
+def _version(plain: bytes, name: str) -> str:
+    magic = MAGIC.match(plain)
+    if magic is None:
+        raise whole_file_error(name, plain[:40], "the first line is not that of a CGGTTS file")
+    version = magic[1].decode("ascii", "replace").upper()
+    if version not in VERSIONS:
+        raise whole_file_error(name, version, f"a version of CGGTTS that is none of {', '.join(VERSIONS)}")
+    return version
 
 
 def _heading(raw: bytes, name: str, number: int) -> Layout | None:
