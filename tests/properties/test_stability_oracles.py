@@ -47,7 +47,7 @@ def compare(name: str, x: np.ndarray, tau0_s: float) -> None:
 
 @pytest.mark.parametrize("name", PLAIN)
 @given(x=records, tau0_s=intervals)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_phase_as_allantools(name: str, x: np.ndarray, tau0_s: float) -> None:
     compare(name, x, tau0_s)
 
@@ -61,7 +61,7 @@ def test_phase_as_allantools_where_it_is_slow(name: str, x: np.ndarray, tau0_s: 
 
 @pytest.mark.parametrize("name", SUMS)
 @given(y=hnp.arrays(np.float64, st.integers(17, 80), elements=values), tau0_s=intervals)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_frequency_as_the_phase_it_sums_to(name: str, y: np.ndarray, tau0_s: float) -> None:
     of_frequency = getattr(stability, name)(y, tau0_s, kind="frequency")
     of_phase = getattr(stability, name)(stability.phase_from_frequency(y, tau0_s), tau0_s)

@@ -6,12 +6,14 @@ the sum of their squares is rounded, in extended precision.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import allantools
 import numpy as np
 import pytest
 
 from timeball import stability
-from timeball.stability import kernels
+from timeball.stability import kernels, kernels_theo, kernels_total
 
 POINTS = 1_000_000
 
@@ -79,13 +81,32 @@ def test_the_moving_sum_is_right_at_the_seams(tiles: int, extra: int) -> None:
         assert found.sigma[0] == pytest.approx(float(expected), rel=1e-14)
 
 
+def plain(kernel: Callable[..., object]) -> Callable[..., object]:
+    """Without the compiler; with it off kernels are plain functions already."""
+    return getattr(kernel, "py_func", kernel)
+
+
 def test_the_kernels_give_the_same_bits_without_the_compiler() -> None:
     x = np.random.default_rng(8).standard_normal(2500)
     x[[700, 701, 1900]] = np.nan
     whole = np.zeros(1, dtype=np.int64), np.array([x.size], dtype=np.int64)
-    plain, moving = (  # with the compiler off they are plain functions already
-        getattr(kernel, "py_func", kernel) for kernel in (kernels.sum_differences, kernels.sum_moving_windows)
-    )
-    assert kernels.sum_differences(x, *whole, 7, 2) == plain(x, *whole, 7, 2)
     clean = np.array([0, 702, 1901], dtype=np.int64), np.array([700, 1900, 2500], dtype=np.int64)
-    assert kernels.sum_moving_windows(x, *clean, 7) == moving(x, *clean, 7)
+    short = np.array([0, 702], dtype=np.int64), np.array([140, 850], dtype=np.int64)
+    for order in (1, 2, 3):
+        results = []
+        for kernel in (kernels.sum_differences, plain(kernels.sum_differences)):
+            total, used = np.zeros(2), np.zeros(2, dtype=np.int64)
+            kernel(x, *whole, np.array([1, 7]), order, total, used)
+            results.append((total.tolist(), used.tolist()))
+        assert results[0] == results[1]
+    for kernel, arguments in (
+        (kernels.sum_moving_windows, (*clean, 7)),
+        (kernels.sum_parabolic, (*clean, 7)),
+        (kernels_total.sum_reflected, (*whole, 140, True)),
+        (kernels_total.sum_reflected, (*clean, 300, False)),
+        (kernels_total.sum_mirrored, (*short, 3, True)),
+        (kernels_total.sum_mirrored, (*short, 4, False)),
+        (kernels_theo.sum_theo, (*short, 10)),
+        (kernels_theo.sum_theo, (*short, 16)),
+    ):
+        assert kernel(x, *arguments) == plain(kernel)(x, *arguments)

@@ -119,8 +119,6 @@ def test_stretches_of_a_frequency_record() -> None:
     record = frequency_record([nan, 1.0, 2.0, nan, nan, 3.0, nan], 10.0)
     assert record.x.size == 8
     assert list(zip(record.starts.tolist(), record.stops.tolist(), strict=True)) == [(1, 4), (5, 7)]
-    every_second = record.decimated(2)
-    assert list(zip(every_second.starts.tolist(), every_second.stops.tolist(), strict=True)) == [(1, 2), (3, 4)]
     assert phase_record([1.0, nan, 2.0, 3.0]).finite_stretches().starts.tolist() == [0, 2]
 
 

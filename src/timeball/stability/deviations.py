@@ -10,10 +10,10 @@ tags are put on a grid first (`on_grid`), with NaN where nothing was measured.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from timeball.stability import kernels
-from timeball.stability.forms import Deviations, Factors, Form, deviations
+from timeball.stability.forms import Deviations, Factors, Form, Sums, Terms, deviations, one_by_one
 from timeball.stability.records import Record
 
 
@@ -67,28 +67,63 @@ def as_time(modified: Deviations) -> Deviations:
     return Deviations(modified.tau_s, modified.m, sigma_s, modified.n)
 
 
-def difference_terms(record: Record, m: int, order: int) -> tuple[float, int]:
-    """Sum the squares of the differences of an order over a lag of m points; gives the sum and how many there are."""
-    return kernels.sum_differences(record.x, record.starts, record.stops, m, order)
+def sum_differences(record: Record, factors: NDArray[np.int64], order: int) -> Sums:
+    """Sum the squares of the differences of an order over a lag of each factor."""
+    total, count = np.zeros(factors.size), np.zeros(factors.size, dtype=np.int64)
+    kernels.sum_differences(record.x, record.starts, record.stops, factors, order, total, count)
+    return total, count
 
 
-def window_terms(record: Record, m: int) -> tuple[float, int]:
-    """Sum the squares of the second differences of averages of m points, times m²."""
+def differences(order: int) -> Terms:
+    """Make the terms of an overlapping deviation: differences that start at every point."""
+    return lambda record, factors: sum_differences(record, factors, order)
+
+
+def _decimated(order: int) -> Terms:
+    """Make the terms of a plain deviation: it sees every m-th point, and there its lag is one."""
+    one = np.ones(1, dtype=np.int64)
+
+    def terms(record: Record, factors: NDArray[np.int64]) -> Sums:
+        total, count = np.zeros(factors.size), np.zeros(factors.size, dtype=np.int64)
+        x, step = record.x, 1
+        for k, factor in enumerate(factors.tolist()):
+            # thinned out of the one before where that can be: it is shorter to read, and may be written over
+            again = factor % step == 0
+            source, part = (x, factor // step) if again else (record.x, factor)
+            points = -(-record.x.size // factor)
+            if part > 1:
+                target = source[:points] if again and step > 1 else np.empty(points)
+                kernels.thin(source, part, target)
+                source = target
+            starts, stops = -(-record.starts // factor), -(-record.stops // factor)
+            kernels.sum_differences(source, starts, stops, one, order, total[k:], count[k:])
+            x, step = source, factor
+        return total, count
+
+    return terms
+
+
+def _windows(record: Record, m: int) -> tuple[float, int]:
     return kernels.sum_moving_windows(record.x, record.starts, record.stops, m)
 
 
-# A plain deviation sees the record decimated by m: there its lag is a single point.
-ADEV = Form(
-    "ADEV", lambda r, _: difference_terms(r, 1, 2), lambda m: 2 * m + 1, lambda m: 0.5 / float(m) ** 2, decimated=True
-)
-OADEV = Form("OADEV", lambda r, m: difference_terms(r, m, 2), lambda m: 2 * m + 1, lambda m: 0.5 / float(m) ** 2)
-MDEV = Form("MDEV", window_terms, lambda m: 3 * m, lambda m: 0.5 / float(m) ** 4, without_gaps=True)
-TDEV = Form("TDEV", window_terms, lambda m: 3 * m, lambda m: 0.5 / float(m) ** 4, without_gaps=True)
-HDEV = Form(
-    "HDEV",
-    lambda r, _: difference_terms(r, 1, 3),
-    lambda m: 3 * m + 1,
-    lambda m: 1 / (6 * float(m) ** 2),
-    decimated=True,
-)
-OHDEV = Form("OHDEV", lambda r, m: difference_terms(r, m, 3), lambda m: 3 * m + 1, lambda m: 1 / (6 * float(m) ** 2))
+def half(m: int) -> float:
+    """Give the scale of second differences, 1/(2 m²)."""
+    return 0.5 / float(m) ** 2
+
+
+def sixth(m: int) -> float:
+    """Give the scale of third differences, 1/(6 m²)."""
+    return 1 / (6 * float(m) ** 2)
+
+
+def _moved(m: int) -> float:
+    return 0.5 / float(m) ** 4
+
+
+ADEV = Form("ADEV", _decimated(2), lambda m: 2 * m + 1, half, together=True)
+OADEV = Form("OADEV", differences(2), lambda m: 2 * m + 1, half, together=True)
+MDEV = Form("MDEV", one_by_one(_windows), lambda m: 3 * m, _moved, without_gaps=True)
+TDEV = Form("TDEV", one_by_one(_windows), lambda m: 3 * m, _moved, without_gaps=True)
+HDEV = Form("HDEV", _decimated(3), lambda m: 3 * m + 1, sixth, together=True)
+OHDEV = Form("OHDEV", differences(3), lambda m: 3 * m + 1, sixth, together=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -31,8 +31,9 @@ class Deviations:
     n: NDArray[np.int64]
 
 
-# For a prepared record and a factor: the sum of the squared terms, and how many there are.
-Terms = Callable[[Record, int], tuple[float, int]]
+# For a prepared record and factors: the sum of the squared terms at each, and how many there are.
+Sums = tuple[NDArray[np.float64], NDArray[np.int64]]
+Terms = Callable[[Record, NDArray[np.int64]], Sums]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +42,8 @@ class Form:
 
     span: the phase points that a single term needs; scale: σ² = scale(m) · sum / n / τ₀² at m, or without the τ₀² when
     `timed`; without_gaps: terms are windows in which no point may be missing; even_from: factors are even and at least
-    this; with_rate: a frequency record keeps its mean, because the deviation shows it; decimated: terms are taken of
-    every m-th point; least: fewest points of a record, whatever m.
+    this; τ = tau_ratio · m · τ₀; with_rate: a frequency record keeps its mean, because the deviation shows it; least:
+    fewest points of a record, whatever m; together: the factors share a pass, so that threads take them by groups.
     """
 
     name: str
@@ -54,8 +55,18 @@ class Form:
     even_from: int = 0
     tau_ratio: float = 1.0
     with_rate: bool = False
-    decimated: bool = False
     least: int = 0
+    together: bool = False
+
+
+def one_by_one(work: Callable[[Record, int], tuple[float, int]]) -> Terms:
+    """Make terms for many factors of those for one."""
+
+    def terms(record: Record, factors: NDArray[np.int64]) -> Sums:
+        found = [work(record, factor) for factor in factors.tolist()]
+        return np.array([total for total, _ in found]), np.array([n for _, n in found], dtype=np.int64)
+
+    return terms
 
 
 def deviations(form: Form, x: ArrayLike, tau0_s: float, m: Factors, kind: str, threads: int = 1) -> Deviations:
@@ -79,15 +90,10 @@ def compute(
     """Compute a form of a prepared record; without keep_empty, factors without a term are left out."""
     if form.without_gaps:
         record = record.finite_stretches()
-    if form.decimated:
-        found = [form.terms(part, factor) for part, factor in _decimations(record, factors.tolist())]
-    else:
-        found = _each(lambda factor: form.terms(record, factor), factors.tolist(), threads)
-    count = np.array([n for _, n in found], dtype=np.int64)
+    total, count = _sums(form, record, factors, threads)
     sigma = np.full(factors.size, np.nan)
-    for k, (total, n) in enumerate(found):
-        if n:
-            sigma[k] = np.sqrt(form.scale(int(factors[k])) * (total / n))
+    for k in np.flatnonzero(count).tolist():
+        sigma[k] = np.sqrt(form.scale(int(factors[k])) * (total[k] / count[k]))
     if not form.timed:
         sigma /= tau0_s
     tau_s: NDArray[np.float64] = form.tau_ratio * factors.astype(np.float64) * tau0_s
@@ -96,21 +102,21 @@ def compute(
     return Deviations(tau_s[keep], factors[keep], sigma[keep], count[keep])
 
 
-def _each(work: Callable[[int], tuple[float, int]], factors: Sequence[int], threads: int) -> list[tuple[float, int]]:
-    """Do the work for every factor; the costliest come last in a spacing, so threads take them first."""
-    if threads <= 1 or len(factors) <= 1:
-        return [work(factor) for factor in factors]
+def _sums(form: Form, record: Record, factors: NDArray[np.int64], threads: int) -> Sums:
+    """Sum the terms at every factor; no factor's sum is ever shared by two threads."""
+    if threads <= 1 or factors.size <= 1:
+        return form.terms(record, factors)
+    total, count = np.empty(factors.size), np.empty(factors.size, dtype=np.int64)
+    # the costliest factors come last in a spacing, so they are begun first
+    groups = [np.arange(k, factors.size, threads if form.together else factors.size) for k in range(factors.size)][::-1]
+    if form.together:
+        groups = groups[-threads:]
     with ThreadPoolExecutor(threads) as pool:
-        return [future.result() for future in [pool.submit(work, factor) for factor in reversed(factors)]][::-1]
-
-
-def _decimations(record: Record, factors: Sequence[int]) -> Iterator[tuple[Record, int]]:
-    """Give the record thinned to every m-th point, out of the one before where that can be: it is shorter to read."""
-    part, step = record, 1
-    for factor in factors:
-        part = part.decimated(factor // step) if factor % step == 0 else record.decimated(factor)
-        step = factor
-        yield part, factor
+        for group, found in zip(
+            groups, pool.map(lambda group: form.terms(record, factors[group]), groups), strict=True
+        ):
+            total[group], count[group] = found
+    return total, count
 
 
 def choose_factors(form: Form, points: int, m: Factors) -> NDArray[np.int64]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from timeball.stability import kernels_interval
-from timeball.stability.deviations import difference_terms
+from timeball.stability.deviations import differences
 from timeball.stability.forms import Deviations, Factors, Form, choose_factors, deviations, prepare
 from timeball.stability.records import Record, check_interval
 
@@ -82,9 +82,5 @@ def _span(m: int) -> int:
     return m + 1
 
 
-def _terms(record: Record, m: int) -> tuple[float, int]:
-    return difference_terms(record, m, 1)
-
-
-TIERMS = Form("TIE rms", _terms, _span, _one, timed=True, with_rate=True, least=2)
-MTIE = Form("MTIE", _terms, _span, _one, timed=True, with_rate=True, least=2)  # for its name and span alone
+TIERMS = Form("TIE rms", differences(1), _span, _one, together=True, timed=True, with_rate=True, least=2)
+MTIE = Form("MTIE", differences(1), _span, _one, timed=True, with_rate=True, least=2)  # for its name and span alone

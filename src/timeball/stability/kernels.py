@@ -11,6 +11,11 @@ from numba import njit
 from numpy.typing import NDArray
 
 TILE = 1024
+# Squares of differences are added in lanes side by side, so many rows of them before the lanes are added in pairs.
+LANES = 128
+ROWS = 16
+# So many points of a record are gone through at all lags before the next.
+BLOCK = 32768
 # A moving sum is computed anew after so many steps, so that rounding does not pile up along a long record.
 RENEWAL = 4096
 
@@ -42,52 +47,84 @@ def copy_level(x: NDArray[np.float64], start: int, count: int, out: NDArray[np.f
 
 
 @njit(cache=True, nogil=True)
-def square_differences(x: NDArray[np.float64], i: int, m: int, order: int, tile: NDArray[np.float64], size: int) -> int:
-    """Put the squares of `size` differences over a lag of m into the tile, 0 where one is NaN; count the others."""
-    x0, x1 = x[i : i + size], x[i + m : i + m + size]
+def thin(source: NDArray[np.float64], step: int, target: NDArray[np.float64]) -> None:
+    """Copy every step-th value, from the first on; the target may be the beginning of the source itself."""
+    for k in range(target.size):
+        target[k] = source[k * step]
+
+
+@njit(cache=True, nogil=True)
+def add_differences(x: NDArray[np.float64], i: int, m: int, order: int, lanes: NDArray[np.float64], size: int) -> None:
+    """Add to the lanes in turn the squares of `size` differences over a lag of m that start at i, i + 1, ..."""
+    x0, x1, x2, x3 = x[i:], x[i + m :], x[i + min(order, 2) * m :], x[i + order * m :]
     # nearly equal phases subtract exactly: a large common offset costs no digits
-    if order == 1:
-        for k in range(size):
-            d = x1[k] - x0[k]
-            tile[k] = d * d
-    elif order == 2:
-        x2 = x[i + 2 * m : i + 2 * m + size]
-        for k in range(size):
-            d = (x2[k] - x1[k]) - (x1[k] - x0[k])
-            tile[k] = d * d
-    else:
-        x2, x3 = x[i + 2 * m : i + 2 * m + size], x[i + 3 * m : i + 3 * m + size]
-        for k in range(size):
-            d = (x3[k] - x0[k]) - 3.0 * (x2[k] - x1[k])
-            tile[k] = d * d
-    missing = 0
-    for k in range(size):
-        gap = np.isnan(tile[k])
-        missing += gap
-        tile[k] = 0.0 if gap else tile[k]
-    return size - missing
+    for row in range(0, size, LANES):
+        width = min(LANES, size - row)
+        a, b, c, d = x0[row : row + width], x1[row : row + width], x2[row : row + width], x3[row : row + width]
+        if order == 1:
+            for k in range(width):
+                first = b[k] - a[k]
+                lanes[k] += first * first
+        elif order == 2:
+            for k in range(width):
+                second = (c[k] - b[k]) - (b[k] - a[k])
+                lanes[k] += second * second
+        else:
+            for k in range(width):
+                third = (d[k] - a[k]) - 3.0 * (c[k] - b[k])
+                lanes[k] += third * third
+
+
+@njit(cache=True, nogil=True)
+def add_present(x: NDArray[np.float64], i: int, m: int, order: int, lanes: NDArray[np.float64], size: int) -> int:
+    """As `add_differences` where there are gaps: those that touch a NaN are left out, the others counted."""
+    used = 0
+    for k in range(i, i + size):
+        d = x[k + m] - x[k]
+        if order == 2:
+            d = (x[k + 2 * m] - x[k + m]) - d
+        elif order == 3:
+            d = (x[k + 3 * m] - x[k]) - 3.0 * (x[k + 2 * m] - x[k + m])
+        if not np.isnan(d):
+            lanes[(k - i) % LANES] += d * d
+            used += 1
+    return used
 
 
 @njit(cache=True, nogil=True)
 def sum_differences(
-    x: NDArray[np.float64], starts: NDArray[np.int64], stops: NDArray[np.int64], m: int, order: int
-) -> tuple[float, int]:
-    """Sum the squared differences of order 1, 2 or 3 over a lag of m, e.g. (x[i+2m] − 2 x[i+m] + x[i])².
+    x: NDArray[np.float64],
+    starts: NDArray[np.int64],
+    stops: NDArray[np.int64],
+    factors: NDArray[np.int64],
+    order: int,
+    total: NDArray[np.float64],
+    used: NDArray[np.int64],
+) -> None:
+    """Sum the squared differences of order 1, 2 or 3 over each lag m, e.g. (x[i+2m] − 2 x[i+m] + x[i])².
 
-    Only terms that lie inside one stretch [start, stop) and touch no NaN. Gives the sum and the number of terms in it.
+    Only terms that lie inside one stretch [start, stop) and touch no NaN. Adds to `total` and `used`, one place a
+    factor, the sum and the number of terms in it. The record is gone through by blocks, so that the lags of one block
+    find it in the processor's cache.
     """
-    tile = np.empty(TILE)
-    total = 0.0
-    used = 0
+    lanes = np.empty(LANES)
     for s in range(starts.size):
-        terms = stops[s] - starts[s] - order * m
-        done = 0
-        while done < terms:
-            size = min(TILE, terms - done)
-            used += square_differences(x, starts[s] + done, m, order, tile, size)
-            total += sum_pairwise(tile, size)
-            done += size
-    return total, used
+        for block in range(starts[s], stops[s], BLOCK):
+            for q in range(factors.size):
+                i = block
+                stop = min(block + BLOCK, stops[s] - order * factors[q])
+                while i < stop:
+                    size = min(LANES * ROWS, stop - i)
+                    lanes[:] = 0.0
+                    add_differences(x, i, factors[q], order, lanes, size)
+                    part, present = sum_pairwise(lanes, LANES), size
+                    if np.isnan(part):
+                        lanes[:] = 0.0
+                        present = add_present(x, i, factors[q], order, lanes, size)
+                        part = sum_pairwise(lanes, LANES)
+                    total[q] += part
+                    used[q] += present
+                    i += size
 
 
 @njit(cache=True, nogil=True)
@@ -188,26 +225,30 @@ def sum_parabolic(
     """Sum A_i² over the windows of 2m + 1 points inside one stretch [start, stop); the stretches hold no NaN.
 
     A_i = Σ ((m−1)/2 − k) d_{i+k} over k = 0 .. m−1, d_j = x[j] − x[j+m]; with the sum U_i of the same d,
-    A_{i+1} = A_i + U_i − (m+1)/2 d_i − (m−1)/2 d_{i+m}. Both are summed directly again at each block of windows, and d
-    is taken against the first of its block: a constant has no part in A.
+    A_{i+1} = A_i + U_i − (m+1)/2 d_i − (m−1)/2 d_{i+m}. Both are summed anew every max(2m, 128) windows, and d is
+    taken against the first one then: a constant has no part in A.
     """
     tile = np.empty(TILE)
     half = 0.5 * (m - 1)
-    block = min(TILE, max(2 * m, 128))
+    renewal = max(2 * m, 128)
     total = 0.0
     used = 0
     for s in range(starts.size):
         terms = stops[s] - starts[s] - 2 * m
+        age = renewal
+        a = u = level = 0.0
         done = 0
         while done < terms:
-            size = min(block, terms - done)
             j = starts[s] + done
-            level = x[j] - x[j + m]
-            a = u = 0.0
-            for k in range(m):
-                d = (x[j + k] - x[j + k + m]) - level
-                u += d
-                a += (half - k) * d
+            if age >= renewal:
+                age = 0
+                level = x[j] - x[j + m]
+                a = u = 0.0
+                for k in range(m):
+                    d = (x[j + k] - x[j + k + m]) - level
+                    u += d
+                    a += (half - k) * d
+            size = min(TILE, renewal - age, terms - done)
             for k in range(size):
                 tile[k] = a * a
                 d = (x[j + k] - x[j + k + m]) - level
@@ -216,5 +257,6 @@ def sum_parabolic(
                 u += d_next - d
             total += sum_pairwise(tile, size)
             done += size
+            age += size
         used += max(terms, 0)
     return total, used

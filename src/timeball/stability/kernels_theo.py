@@ -9,9 +9,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from timeball.stability.kernels import copy_level, sum_pairwise
-
-LANES = 128
+from timeball.stability.kernels import LANES, copy_level, sum_pairwise
 
 
 @njit(cache=True, nogil=True)

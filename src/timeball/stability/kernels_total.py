@@ -9,50 +9,82 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from timeball.stability.kernels import TILE, copy_level, sum_pairwise
+from timeball.stability.kernels import LANES, ROWS, copy_level, sum_pairwise
 
-LANES = 128
+
+@njit(cache=True, nogil=True)
+def find_ends(x: NDArray[np.float64], start: int, stop: int) -> tuple[int, int]:
+    """Give the places of the first and the last value of a stretch that are there."""
+    first, last = start, stop - 1
+    while first < last and np.isnan(x[first]):
+        first += 1
+    while last > first and np.isnan(x[last]):
+        last -= 1
+    return first, last
+
+
+@njit(cache=True, nogil=True)
+def extend(x: NDArray[np.float64], first: int, last: int, i: int, row: NDArray[np.float64]) -> None:
+    """Fill the row with x from i on, carried on past x[first] and x[last] by inverted reflection."""
+    inside = min(max(first - i, 0), row.size)
+    beyond = min(max(last + 1 - i, inside), row.size)
+    for k in range(inside):
+        row[k] = 2.0 * x[first] - x[2 * first - i - k]
+    row[inside:beyond] = x[i + inside : i + beyond]
+    for k in range(beyond, row.size):
+        row[k] = 2.0 * x[last] - x[2 * last - i - k]
+
+
+@njit(cache=True, nogil=True)
+def drop_missing(values: NDArray[np.float64]) -> int:
+    """Put 0 in the place of each NaN; gives how many there were."""
+    missing = 0
+    for k in range(values.size):
+        if np.isnan(values[k]):
+            values[k] = 0.0
+            missing += 1
+    return missing
 
 
 @njit(cache=True, nogil=True)
 def sum_reflected(
-    x: NDArray[np.float64], starts: NDArray[np.int64], stops: NDArray[np.int64], m: int
+    x: NDArray[np.float64], starts: NDArray[np.int64], stops: NDArray[np.int64], m: int, gaps: bool
 ) -> tuple[float, int]:
     """Sum the squares of TOTDEV's second differences that reach past an end of their stretch [start, stop).
 
-    Past the first value a the phase is 2 x[a] − x[2a − i], past the last likewise; first and last are the outermost
-    that are there. A term that touches a NaN is left out. Gives the sum and the number of terms in it.
+    The ends are the outermost values that are there. With gaps a term that touches a NaN is left out. Gives the sum and
+    the number of terms in it.
     """
-    tile = np.empty(TILE)
+    before, after, squares, lanes = np.empty(LANES), np.empty(LANES), np.empty(LANES), np.zeros(LANES)
     total = 0.0
-    used = 0
+    used = rows = 0
     for s in range(starts.size):
-        first, last = starts[s], stops[s] - 1
-        while first < last and np.isnan(x[first]):
-            first += 1
-        while last > first and np.isnan(x[last]):
-            last -= 1
+        first, last = find_ends(x, starts[s], stops[s])
         if last - first < m:
             continue
-        size = 0
         i = first + 1
         while i < last:
-            if i == first + m and i <= last - m:  # what lies between is inside
+            if first + m <= i <= last - m:  # from here to there terms reach past no end
                 i = last - m + 1
                 continue
-            before = x[i - m] if i - m >= first else 2.0 * x[first] - x[2 * first - i + m]
-            after = x[i + m] if i + m <= last else 2.0 * x[last] - x[2 * last - i - m]
-            d = (after - x[i]) - (x[i] - before)
-            if not np.isnan(d):
-                tile[size] = d * d
-                size += 1
-            if size == TILE:
-                total += sum_pairwise(tile, size)
-                used += size
-                size = 0
-            i += 1
-        total += sum_pairwise(tile, size)
-        used += size
+            width = min(LANES, last - i) if i > last - m else min(LANES, first + m - i, last - i)
+            middle = x[i : i + width]
+            extend(x, first, last, i - m, before[:width])
+            extend(x, first, last, i + m, after[:width])
+            for k in range(width):
+                d = (after[k] - middle[k]) - (middle[k] - before[k])
+                squares[k] = d * d
+            used += width
+            if gaps:
+                used -= drop_missing(squares[:width])
+            for k in range(width):
+                lanes[k] += squares[k]
+            rows += 1
+            if rows % ROWS == 0:
+                total += sum_pairwise(lanes, LANES)
+                lanes[:] = 0.0
+            i += width
+    total += sum_pairwise(lanes, LANES)
     return total, used
 
 

@@ -5,11 +5,12 @@ x is phase in seconds; m = τ/τ₀; no sign convention is needed.
 
 from __future__ import annotations
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from timeball.stability import kernels
-from timeball.stability.deviations import difference_terms
-from timeball.stability.forms import Deviations, Factors, Form, deviations
+from timeball.stability.deviations import sum_differences
+from timeball.stability.forms import Deviations, Factors, Form, deviations, one_by_one
 from timeball.stability.records import Record
 
 
@@ -24,7 +25,8 @@ def pdev(x: ArrayLike, tau0_s: float, m: Factors = None, *, kind: str = "phase",
 
 def _terms(record: Record, m: int) -> tuple[float, int]:
     if m == 1:
-        return difference_terms(record, 1, 2)
+        total, count = sum_differences(record, np.ones(1, dtype=np.int64), 2)
+        return float(total[0]), int(count[0])
     return kernels.sum_parabolic(record.x, record.starts, record.stops, m)
 
 
@@ -32,4 +34,4 @@ def _scale(m: int) -> float:
     return 0.5 if m == 1 else 72 / float(m) ** 6
 
 
-PDEV = Form("PDEV", _terms, lambda m: 2 * m + 1, _scale, without_gaps=True)
+PDEV = Form("PDEV", one_by_one(_terms), lambda m: 2 * m + 1, _scale, without_gaps=True)

@@ -17,15 +17,16 @@ from timeball.stability.errors import FrequencyGapError, RecordError
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """Phase x (s) and its stretches [start, stop): terms lie wholly inside one stretch."""
+    """Phase x (s) and its stretches [start, stop): terms lie wholly inside one stretch. gaps: whether any x is NaN."""
 
     x: NDArray[np.float64]
     starts: NDArray[np.int64]
     stops: NDArray[np.int64]
+    gaps: bool = False
 
     def finite_stretches(self) -> Record:
         """Cut the stretches at every NaN, so that those which remain have none."""
-        if not np.isnan(self.x).any():
+        if not self.gaps:
             return self
         inside = np.zeros(self.x.size, dtype=bool)
         for start, stop in zip(self.starts, self.stops, strict=True):
@@ -33,12 +34,6 @@ class Record:
         # only phase records hold NaN, and those are one stretch: runs never join two stretches
         starts, stops = _runs(inside & ~np.isnan(self.x))
         return Record(self.x, starts, stops)
-
-    def decimated(self, m: int) -> Record:
-        """Keep every m-th point, counted from the first of the record: the grid of the plain Allan deviation."""
-        if m == 1:
-            return self
-        return Record(np.ascontiguousarray(self.x[::m]), -(-self.starts // m), -(-self.stops // m))
 
 
 def check_interval(tau0_s: float) -> float:
@@ -57,16 +52,23 @@ def check_values(values: ArrayLike, name: str) -> NDArray[np.float64]:
         raise RecordError(f"{name} must be a line of numbers: {error}") from error
     if array.ndim != 1:
         raise RecordError(f"{name} must be one line of numbers, not an array of shape {array.shape}")
-    infinite = np.flatnonzero(np.isinf(array))
-    if infinite.size:
+    if not _is_whole(array) and np.isinf(array).any():
+        infinite = np.flatnonzero(np.isinf(array))
         raise RecordError(f"{name}[{infinite[0]}] is infinite; a missing value is NaN")
     return array
+
+
+def _is_whole(values: NDArray[np.float64]) -> bool:
+    """Tell whether every value is finite, by one sum, which is faster than a look at each; a huge sum says no."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        return bool(np.isfinite(values.sum()))
 
 
 def phase_record(x: ArrayLike) -> Record:
     """Prepare phase x in seconds: one stretch, NaN where missing."""
     phase = check_values(x, "x")
-    return Record(phase, np.zeros(1, dtype=np.int64), np.array([phase.size], dtype=np.int64))
+    whole = np.zeros(1, dtype=np.int64), np.array([phase.size], dtype=np.int64)
+    return Record(phase, *whole, gaps=bool(np.isnan(phase).any()))
 
 
 def frequency_record(y: ArrayLike, tau0_s: float, *, with_rate: bool = False) -> Record:

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from timeball.stability import kernels_theo
 from timeball.stability.deviations import OADEV
 from timeball.stability.errors import TooShortError
-from timeball.stability.forms import Deviations, Factors, Form, choose_factors, compute, deviations, prepare
+from timeball.stability.forms import Deviations, Factors, Form, choose_factors, compute, deviations, one_by_one, prepare
 from timeball.stability.records import Record, check_interval
 
 STRIDE = 0.75  # τ = STRIDE · m · τ₀
@@ -113,7 +113,7 @@ def _ratio_steps(points: int) -> NDArray[np.int64]:
     return np.unique(np.arange(most, dtype=np.int64) * last // (most - 1))
 
 
-def _theo_terms(record: Record, m: int) -> tuple[float, int]:
+def _pairs(record: Record, m: int) -> tuple[float, int]:
     total, windows = kernels_theo.sum_theo(record.x, record.starts, record.stops, m)
     return total, windows * (m // 2)
 
@@ -123,11 +123,11 @@ def _theo_scale(m: int) -> float:
 
 
 THEO1 = Form(
-    "THEO1", _theo_terms, lambda m: m + 1, _theo_scale, without_gaps=True, even_from=SMALLEST, tau_ratio=STRIDE
+    "THEO1", one_by_one(_pairs), lambda m: m + 1, _theo_scale, without_gaps=True, even_from=SMALLEST, tau_ratio=STRIDE
 )
 THEOBR = Form(
     "THEOBR",
-    _theo_terms,
+    one_by_one(_pairs),
     lambda m: m + 1,
     _theo_scale,
     without_gaps=True,
@@ -135,4 +135,4 @@ THEOBR = Form(
     tau_ratio=STRIDE,
     least=LEAST_POINTS,
 )
-ANY = Form("THEOH", _theo_terms, lambda m: m + 1, _theo_scale)
+ANY = Form("THEOH", one_by_one(_pairs), lambda m: m + 1, _theo_scale)

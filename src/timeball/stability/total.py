@@ -11,11 +11,12 @@ numbers for MTOTDEV, which its own table 31 does not follow.
 
 from __future__ import annotations
 
-from numpy.typing import ArrayLike
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-from timeball.stability import kernels, kernels_total
-from timeball.stability.deviations import as_time, difference_terms
-from timeball.stability.forms import Deviations, Factors, Form, deviations
+from timeball.stability import kernels_total
+from timeball.stability.deviations import as_time, half, sixth, sum_differences
+from timeball.stability.forms import Deviations, Factors, Form, Sums, deviations, one_by_one
 from timeball.stability.records import Record
 
 
@@ -52,24 +53,32 @@ def htotdev(x: ArrayLike, tau0_s: float, m: Factors = None, *, kind: str = "phas
     return deviations(HTOTDEV, x, tau0_s, m, kind, threads)
 
 
-def _total_terms(record: Record, m: int) -> tuple[float, int]:
-    inside, inner = kernels.sum_differences(record.x, record.starts, record.stops, m, 2)
-    edges, outer = kernels_total.sum_reflected(record.x, record.starts, record.stops, m)
-    return inside + edges, inner + outer
+def _total(record: Record, factors: NDArray[np.int64]) -> Sums:
+    total, count = sum_differences(record, factors, 2)
+    for k, m in enumerate(factors.tolist()):
+        edges, n = kernels_total.sum_reflected(record.x, record.starts, record.stops, m, record.gaps)
+        total[k] += edges
+        count[k] += n
+    return total, count
 
 
-def _mirrored_terms(record: Record, m: int) -> tuple[float, int]:
+def _mirrored(record: Record, m: int) -> tuple[float, int]:
     return kernels_total.sum_mirrored(record.x, record.starts, record.stops, m, True)
 
 
-def _hadamard_terms(record: Record, m: int) -> tuple[float, int]:
+def _hadamard(record: Record, m: int) -> tuple[float, int]:
     if m == 1:
-        return difference_terms(record, 1, 3)
-    total, n = kernels_total.sum_mirrored(record.x, record.starts, record.stops, m, False)
-    return total / (6 * float(m)), n
+        total, count = sum_differences(record, np.ones(1, dtype=np.int64), 3)
+        return float(total[0]), int(count[0])
+    mirrored, n = kernels_total.sum_mirrored(record.x, record.starts, record.stops, m, False)
+    return mirrored / (6 * float(m)), n
 
 
-TOTDEV = Form("TOTDEV", _total_terms, lambda m: m + 1, lambda m: 0.5 / float(m) ** 2, least=3)
-MTOTDEV = Form("MTOTDEV", _mirrored_terms, lambda m: 3 * m, lambda m: 1 / (12 * float(m) ** 5), without_gaps=True)
-TTOTDEV = Form("TTOTDEV", _mirrored_terms, lambda m: 3 * m, lambda m: 1 / (12 * float(m) ** 5), without_gaps=True)
-HTOTDEV = Form("HTOTDEV", _hadamard_terms, lambda m: 3 * m + 1, lambda m: 1 / (6 * float(m) ** 2), without_gaps=True)
+def _scale(m: int) -> float:
+    return 1 / (12 * float(m) ** 5)
+
+
+TOTDEV = Form("TOTDEV", _total, lambda m: m + 1, half, least=3, together=True)
+MTOTDEV = Form("MTOTDEV", one_by_one(_mirrored), lambda m: 3 * m, _scale, without_gaps=True)
+TTOTDEV = Form("TTOTDEV", one_by_one(_mirrored), lambda m: 3 * m, _scale, without_gaps=True)
+HTOTDEV = Form("HTOTDEV", one_by_one(_hadamard), lambda m: 3 * m + 1, sixth, without_gaps=True)
