@@ -7,7 +7,7 @@ import math
 import pytest
 from bulletins import SECTION_3, SECTION_4, SECTION_5, circular_t
 
-from timeball.formats import read_circular_t
+from timeball.formats import FormatError, read_circular_t
 
 FULL = circular_t(rest="\n".join(("", SECTION_3, SECTION_4, SECTION_5)))
 BEFORE_2011 = """5 - Relations of UTC and TAI with GPS time and GLONASS time.
@@ -92,6 +92,11 @@ def test_a_bad_row_is_told_and_costs_no_other(old: str, new: str, field: str, wo
     assert [(defect.field, word in defect.reason) for defect in read.defects] == [(field, True)]
     assert read.gnss is not None
     assert len(read.gnss.mjd) + len(read.links) == 6
+
+
+def test_a_text_far_too_long_for_a_bulletin_is_refused() -> None:
+    with pytest.raises(FormatError, match="at most"):
+        read_circular_t(FULL + "\n" * (1 << 24))
 
 
 def test_an_explanation_that_names_the_mjd_is_no_heading() -> None:

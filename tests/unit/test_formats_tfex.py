@@ -166,6 +166,11 @@ def test_a_header_nested_without_end_is_refused() -> None:
         read_tfex(b"# TFEXVER = 0.3\n# COLUMNS = " + b"[" * 100_000 + b"\n1 2\n", "t", LEAPS)
 
 
+def test_a_header_without_end_is_refused() -> None:
+    with pytest.raises(FormatError, match="header of more than"):
+        read_tfex(b"# TFEXVER = 0.3\n" + b"# # and so on\n" * 100_000, "t", LEAPS)
+
+
 def test_what_is_written_reads_back_the_same() -> None:
     tfex = read_tfex(FILE.encode(), "t", LEAPS)
     written = write_tfex(tfex, LEAPS)

@@ -9,10 +9,11 @@ import re
 from collections.abc import Sequence
 
 from timeball.formats.compression import plain_bytes
-from timeball.formats.defects import Defect, shown
+from timeball.formats.defects import Defect, shown, whole_file_error
 
 Line = tuple[int, str]  # number in the file, text
 LONGEST_LINE = 1_000
+MOST_BYTES = 1 << 24  # of a bulletin; the longest series of a laboratory takes half a megabyte
 MJD_RANGE = (41_317, 88_069)  # 1972-01-01, the first of UTC as it is, to 2100
 _SECTION = re.compile(r"\s{0,3}(\d)\s+-\s+\S.*", re.ASCII)
 
@@ -21,9 +22,14 @@ def bulletin_lines(data: bytes | str, name: str) -> tuple[list[Line], list[Defec
     """Give a file's lines, numbered from 1, unpacked when they were gzip.
 
     A line longer than any that a bulletin has is a defect, and left empty: patterns are matched against lines, and
-    what that costs must not be for the writer of a file to choose.
+    what that costs must not be for the writer of a file to choose. For the same reason a file of more than
+    `MOST_BYTES` is refused: raises ``FormatError``.
     """
     plain, defects = plain_bytes(data.encode() if isinstance(data, str) else data, name)
+    if len(plain) > MOST_BYTES:
+        raise whole_file_error(
+            name, plain[:40], f"{len(plain)} bytes, and a file of this kind has at most {MOST_BYTES}"
+        )
     plain = plain.removeprefix(b"\xef\xbb\xbf")
     try:
         text = plain.decode("utf-8")

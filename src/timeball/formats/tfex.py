@@ -9,28 +9,27 @@ is none. What it does not do: interpolate, or join files.
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from timeball.formats.bulletin_text import LONGEST_LINE, MJD_RANGE, Line
 from timeball.formats.compression import plain_bytes
 from timeball.formats.defects import Defect, FormatError, shown, whole_file_error
-from timeball.formats.numerals import read_number
-from timeball.formats.tfex_header import TfexColumn, TfexHeader, read_tfex_header, scaled
+from timeball.formats.text_rows import lines_of
+from timeball.formats.tfex_header import LONGEST_HEADER, read_tfex_header
+from timeball.formats.tfex_records import TfexColumn, TfexHeader
+from timeball.formats.tfex_rows import TfexRows
 from timeball.formats.timescales import table_for
-from timeball.instants import MJD_OF_1970, InstantError, LeapTable, from_utc_parts
+from timeball.instants import LeapTable
 from timeball.readings import FloatArray, Readings
 
 KIND = "tfex"
 SCALES = {"utc": "UTC", "tai": "TAI", "gpstime": "GPS", "gps": "GPS", "gst": "GAL", "bdt": "BDS", "glonass": "GLO"}
 _MARK = re.compile(rb"^#[ \t]*TFEXVER[ \t]*=", re.MULTILINE)
-_SOD = re.compile(r"(\d{1,5})(?:\.(\d{0,18}))?", re.ASCII)
-_MJD = re.compile(r"(\d{4,6})(?:\.0*)?", re.ASCII)
-_NONE = ("*", "nan")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,23 +102,33 @@ def read_tfex(data: bytes, name: str, leaps: LeapTable | None = None) -> Tfex:
     the header cannot be used or no row is left.
     """
     plain, defects = plain_bytes(data, name)
-    text = plain.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace").replace("\r\n", "\n")
-    lines = list(enumerate(text.split("\n"), 1))
-    count = next((number - 1 for number, line in lines if not line.startswith("#")), len(lines))
-    head = "\n".join(line[2:] if line[1:2] == " " else line[1:] for _, line in lines[:count])
+    plain = plain.removeprefix(b"\xef\xbb\xbf")
+    head, count = _head(plain)
     header, columns, faults = read_tfex_header(head, name)
     tags = _tags(columns, name)
-    table = table_for(_scale(columns, tags, name), leaps, name)
-    rows = _Rows(columns, tags, table, name)
-    kept = list(rows.read(lines[count:]))
-    if not kept:
+    rows = TfexRows(columns, tags, table_for(_scale(columns, tags, name), leaps, name), name)
+    rows.read(itertools.islice(enumerate(lines_of(plain), 1), count, None))
+    if not rows.epochs:
         raise FormatError(rows.defects[0]) if rows.defects else whole_file_error(name, "", "no row of data")
-    tfex = _assemble(header, columns, kept, (*defects, *faults, *rows.defects))
-    announced = header.n_data
-    if announced is not None and announced != len(kept):
-        told = Defect(name, 0, "NDATA", str(announced), f"{len(kept)} rows are there")
-        tfex = Tfex(header, columns, tfex.epochs, tfex.values, tfex.texts, (*tfex.defects, told))
-    return tfex
+    if header.n_data is not None and header.n_data != len(rows.epochs):
+        rows.defects.append(Defect(name, 0, "NDATA", str(header.n_data), f"{len(rows.epochs)} rows are there"))
+    epochs = np.array(rows.epochs, dtype=np.int64)
+    values = {label: np.array(cells, dtype=np.float64) for label, cells in rows.values.items()}
+    texts = {label: tuple(cells) for label, cells in rows.texts.items()}
+    return Tfex(header, columns, epochs, values, texts, (*defects, *faults, *rows.defects))
+
+
+def _head(plain: bytes) -> tuple[str, int]:
+    """Give the header without its marks, and the number of its lines; no more of it than is refused anyway."""
+    lines: list[str] = []
+    size = 0
+    for raw in lines_of(plain):
+        size += len(raw) + 1
+        if not raw.startswith(b"#") or size > 2 * LONGEST_HEADER:
+            break
+        text = raw.decode("utf-8", "replace").rstrip("\r")
+        lines.append(text[2:] if text[1:2] == " " else text[1:])
+    return "\n".join(lines), len(lines)
 
 
 def _tags(columns: Sequence[TfexColumn], name: str) -> tuple[int, int]:
@@ -137,88 +146,3 @@ def _scale(columns: Sequence[TfexColumn], tags: tuple[int, int], name: str) -> s
         found = " ".join(sorted(scales))
         raise FormatError(Defect(name, 0, "COLUMNS", shown(found), f"not one scale of {', '.join(SCALES)}"))
     return SCALES[scales.pop()]
-
-
-class _Rows:
-    """The rows of the data, and what is wrong with some."""
-
-    def __init__(self, columns: Sequence[TfexColumn], tags: tuple[int, int], table: LeapTable, name: str) -> None:
-        self.columns, self.tags, self.table, self.name = columns, tags, table, name
-        self.defects: list[Defect] = []
-        self._by_width = any(column.kind == "s" for column in columns)
-
-    def read(self, lines: Sequence[Line]) -> Iterator[tuple[int, list[float | str]]]:
-        """Give epoch and fields of every good row; empty lines and those that begin with # are none."""
-        for number, line in lines:
-            if not line.strip() or line.startswith("#"):
-                continue
-            if len(line) > LONGEST_LINE:
-                self._tell(number, "line", line, f"longer than {LONGEST_LINE} characters")
-                continue
-            fields = self._fields(line)
-            if len(fields) != len(self.columns):
-                self._tell(number, "line", line, f"{len(fields)} fields for {len(self.columns)} columns")
-                continue
-            epoch = self._epoch(number, fields)
-            values = [self._value(number, column, text) for column, text in zip(self.columns, fields, strict=True)]
-            good = [value for value in values if value is not None]
-            if epoch is not None and len(good) == len(values):
-                yield epoch, good
-
-    def _fields(self, line: str) -> list[str]:
-        """Cut a row: at blanks, or by the columns' widths when there is text among them."""
-        if not self._by_width:
-            return line.split()
-        fields, start = [], 0
-        for column in self.columns:
-            fields.append(line[start : start + column.width].strip())
-            start += column.width + 1
-        return fields
-
-    def _epoch(self, number: int, fields: list[str]) -> int | None:
-        day, second = (fields[place] for place in self.tags)
-        mjd, sod = _MJD.fullmatch(day), _SOD.fullmatch(second)
-        if mjd is None or not MJD_RANGE[0] <= int(mjd[1]) <= MJD_RANGE[1]:
-            self._tell(number, "MJD", day, "not an MJD from 1972 to 2100")
-            return None
-        if sod is None:
-            self._tell(number, "SoD", second, "not seconds of a day")
-            return None
-        attoseconds = int((sod[2] or "").ljust(18, "0"))
-        try:
-            return from_utc_parts(int(mjd[1]) - MJD_OF_1970, int(sod[1]), attoseconds, self.table).ns
-        except InstantError as error:
-            self._tell(number, "SoD", second, str(error))
-            return None
-
-    def _value(self, number: int, column: TfexColumn, text: str) -> float | str | None:
-        if column.kind == "s":
-            return text
-        if text in _NONE:
-            return float("nan")
-        value = read_number(text)
-        if value is None:
-            self._tell(number, column.label, text, "neither a number nor *")
-            return None
-        return scaled(text, column.exponent) if column.exponent else value
-
-    def _tell(self, number: int, field: str, text: str, reason: str) -> None:
-        self.defects.append(Defect(self.name, number, field, shown(text.strip()), reason))
-
-
-def _assemble(
-    header: TfexHeader,
-    columns: tuple[TfexColumn, ...],
-    rows: Sequence[tuple[int, list[float | str]]],
-    defects: tuple[Defect, ...],
-) -> Tfex:
-    epochs = np.array([epoch for epoch, _ in rows], dtype=np.int64)
-    values: dict[str, FloatArray] = {}
-    texts: dict[str, tuple[str, ...]] = {}
-    for place, column in enumerate(columns):
-        cells = [fields[place] for _, fields in rows]
-        if column.kind == "s":
-            texts[column.label] = tuple(str(cell) for cell in cells)
-        elif not column.timetag:
-            values[column.label] = np.array(cells, dtype=np.float64)
-    return Tfex(header, columns, epochs, values, texts, defects)

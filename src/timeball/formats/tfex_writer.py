@@ -14,7 +14,7 @@ import numpy as np
 
 from timeball.formats.defects import WriteError
 from timeball.formats.tfex import SCALES, Tfex
-from timeball.formats.tfex_header import RefPoint, TfexColumn, TfexHeader
+from timeball.formats.tfex_records import RefPoint, TfexColumn, TfexHeader
 from timeball.formats.timescales import TIME_SYSTEMS, table_for
 from timeball.instants import MJD_OF_1970, NS_PER_SECOND, Instant, LeapTable, utc_parts
 from timeball.readings import Readings
