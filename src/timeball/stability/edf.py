@@ -68,7 +68,8 @@ def degrees_of_freedom(key: str, record: Record, m: int, alpha: int) -> float:
 def _from_table(key: str, record: Record, m: int, alpha: int) -> float | None:
     points = int(np.isfinite(record.x).sum()) if has_gaps(record) else record.x.size
     if key in ("theo1", "theobr"):
-        return edf_tables.theo1(points, m, alpha)
+        law = edf_tables.theo1 if key == "theo1" else edf_tables.theo_without_bias
+        return law(points, m, alpha)
     if key != "totdev" and m < FEWEST_TOTAL:
         return None
     return edf_tables.total(key, (points - 1) / m, alpha)

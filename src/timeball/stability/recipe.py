@@ -210,7 +210,9 @@ def _spikes(x: FloatArray, limit: float) -> NDArray[np.bool_]:
     off = np.sign(rates - np.median(rates))
     both = far[:-1] & far[1:] & (off[:-1] * off[1:] < 0.0)
     wrong[places[1:-1][both]] = True
-    # the ends have one neighbour only: with nothing after it a spike looks like a step, and is kept
+    # at the ends a spike and a step look alike; either is one sample
+    wrong[places[0]] = far[0] and not far[1]
+    wrong[places[-1]] = far[-1] and not far[-2]
     return wrong
 
 
