@@ -14,7 +14,7 @@ from timeball.instants import LeapTable, day_number
 LEAPS = LeapTable.from_offsets([(day_number(1972, 1, 1), 36), (day_number(2017, 1, 1), 37)], None, "fuzz")
 HEADER = b"""# TFEXVER = 0.3
 # NDATA = 2
-# PREFIX = { si = 'https://si-digital-framework.org/SI/units/' }
+# PREFIX = { si = 'https://units.example/' }
 # REFPOINTS = [ { id = 'A', ts = "UTC(OP)", dev = 'OP3' }, { id = 'B', ts = "UTC(PTB)" } ]
 # COLUMNS = [
 # { timetag = true, label = 'MJD', scale = 'utc', unit = 'si:day', format = '5d' },

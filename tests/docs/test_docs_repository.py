@@ -19,7 +19,7 @@ INDEX = re.compile(r"--(?:extra-)?index-url|^-i ", re.MULTILINE)
 # Hosts that are named for a reason: reserved names, this computer, and standards that are cited.
 ALLOWED = re.compile(
     r"(?:^|\.)(?:example|invalid|test|localhost|local)$|^(?:127\.|0\.0\.0\.0|\[?::1?\]?|localhost)"
-    r"|^(?:c2sp\.org|www\.w3\.org|docs\.python\.org)$"
+    r"|^(?:c2sp\.org|www\.w3\.org|docs\.python\.org|si-digital-framework\.org)$"
 )
 HOST = re.compile(r"\b(?:https?|ftp|git|ssh)://([^\s/\"'`)>\]}:]+)")
 

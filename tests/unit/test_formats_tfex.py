@@ -16,7 +16,7 @@ from timeball.readings import Readings
 LEAPS = LeapTable.from_offsets([(day_number(1972, 1, 1), 36), (day_number(2017, 1, 1), 37)], None, "made up")
 FILE = """# TFEXVER = 0.3
 # NDATA = 4
-# PREFIX = { si = 'https://si-digital-framework.org/SI/units/' }
+# PREFIX = { si = 'https://units.example/' }
 # SAMPLING_INTERVAL_s = 300
 # MISSING_EPOCHS = true
 # AUTHOR = "TBL"

@@ -1,7 +1,7 @@
 """The header of TFEX files: TOML behind ``#``, and what it says of columns, reference points and constant delays.
 
     # TFEXVER = '0.3'
-    # PREFIX = { si = 'https://si-digital-framework.org/SI/units/' }
+    # PREFIX = { si = 'https://units.example/' }
     # REFPOINTS = [
     #   { id = 'A', ts = 'UTC(OP)', dev = 'OP3', type = 'GPSPPP' },
     #   { id = 'B', ts = 'UTC(PTB)', dev = 'PT13', type = 'GPSPPP' },
