@@ -109,9 +109,13 @@ def station_rows(comparison: Comparison, taus: tuple[float, ...] = TAUS_S) -> di
 
 def station_table(comparison: Comparison, taus: tuple[float, ...] = TAUS_S) -> str:
     """One line a station, the steadiest first: its deviations at each tau, and who its best partner was."""
-    heads = [f"{report.algorithm:>8}" for report in comparison.reports.values()] + ["   equal", " partner", "      "]
+    names = [*(report.algorithm for report in comparison.reports.values()), "equal", "partner"]
+    heads = "".join(f"{name:>8}" for name in names) + " " * 6
     rows = station_rows(comparison, taus)
-    lines = ["station  " + "   ".join("".join(heads) for _ in taus), " " * 9 + "   ".join(f"{t:>6g} s" for t in taus)]
+    lines = [
+        " " * 9 + "   ".join(f"{f'at {t:g} s':>{len(heads)}}" for t in taus),
+        "station  " + "   ".join(heads for _ in taus),
+    ]
     for name in sorted(rows, key=lambda name: float(rows[name][-1, 0])):
         who = {tau_s: partner for tau_s, _, partner in comparison.partner[name]}
         parts = ["".join(f"{v:8.1e}" for v in rows[name][at]) + f"  {who.get(t, ''):4}" for at, t in enumerate(taus)]
