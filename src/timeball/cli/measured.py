@@ -168,7 +168,7 @@ def _load(file: Path, choices: Choices) -> tuple[Input, str]:
             report_defects(data.defects)
             return data, "phase"
     raw = load_file(file, clocks=wanted, columns=ColumnOptions(kind="phase", tau0_s=choices.tau0_s, unit_s=1.0))
-    return raw, "frequency" if raw.kind == "columns" else "phase"
+    return raw, "frequency" if raw.kind in ("columns", "stable32") else "phase"
 
 
 def _values(series: Series, nominal_hz: float | None) -> NDArray[np.float64]:
