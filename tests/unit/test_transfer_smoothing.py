@@ -124,3 +124,16 @@ def test_uncertainties_add_in_squares_and_age() -> None:
     assert np.isnan(together(float("nan")))
     assert aged(1e-9, 365.25 * 2, 0.5e-9) == pytest.approx(np.sqrt(2) * 1e-9)
     assert aged(1e-9, -10.0, 0.5e-9) == 1e-9
+
+
+def test_what_lasts_in_the_link_is_not_taken_for_the_clock() -> None:
+    """Two receivers at one clock: multipath that lasts for hours, and scatter that says how large it is."""
+    rng = np.random.default_rng(4)
+    multipath = np.convolve(rng.normal(0.0, 1.0, 209), np.ones(10), "valid") / np.sqrt(10) * 2e-9
+    epoch = np.arange(200) * 960 * 10**9
+    sure = kalman(epoch, multipath, np.full(200, np.nan))
+    told = kalman(epoch, multipath, np.full(200, 2e-9))
+    assert told.noise is not None
+    assert told.noise.r_s2 >= 0.999 * (2e-9) ** 2
+    assert np.std(told.x_s) < 0.7 * np.std(sure.x_s)
+    assert np.median(told.u_s) > 0.4e-9 > np.median(sure.u_s)

@@ -11,6 +11,7 @@ import click
 
 from timeball.cli.numbers import FiniteRange
 from timeball.cli.output import CommandError
+from timeball.cli.plotting import PLOT
 
 if TYPE_CHECKING:
     from timeball.transfer import Limits
@@ -57,7 +58,7 @@ _SHARED = (
     click.option("--every", type=POSITIVE, metavar="S", help="Smoothed at multiples of this from 0h UTC, in s."),
     click.option("--at", type=FILE, help="Smoothed at the epochs of these readings."),
     click.option("--out", type=FILE, help="Write the link as readings that `timeball scale` reads."),
-    click.option("--plot", type=FILE, help="Draw link, residuals and sky to a .png, .svg or .pdf."),
+    click.option("--plot", type=PLOT, help="Draw link, residuals and sky to a .png, .svg or .pdf."),
     click.option("--json", "as_json", is_flag=True, help="Print one JSON document."),
 )
 

@@ -10,40 +10,31 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from timeball.cli.output import CommandError
+from timeball.cli.plotting import COLOURS, GRID, INK, MUTED, new_plot, plain_frame
 from timeball.cli.transfer_report import verdict
 
 if TYPE_CHECKING:
     from timeball.transfer import Link
 
 NS = 1e-9
-INK, MUTED, GRID = "#1f2933", "#66727f", "#e3e8ed"
-SYSTEM_COLOURS = {"G": "#0b5fa5", "E": "#d1495b", "R": "#2f9e6e", "C": "#e0a100", "J": "#7b4fb3"}
+SYSTEM_COLOURS = dict(zip("GERCJ", COLOURS, strict=False))
 
 
 def draw_link(link: Link, smoothed: Link, path: Path) -> None:
     """Write the figure; the suffix chooses the format. Raises ``CommandError`` when it cannot be drawn."""
-    try:
-        from matplotlib import rc_context
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise CommandError("--plot needs matplotlib: pip install 'timeball[reports]'") from error
     sky = bool(np.isfinite(link.shown.azimuth_deg).any())
-    with rc_context({"font.family": "DejaVu Sans", "font.size": 10, "svg.hashsalt": "timeball", "text.color": INK}):
-        figure = Figure(figsize=(13, 6.4) if sky else (9, 6.4), layout="constrained")
+    with new_plot(path, 13 if sky else 9, 6.4, layout="constrained") as figure:
         grid = figure.add_gridspec(2, 2 if sky else 1, width_ratios=(1.6, 1.0) if sky else (1.0,))
         top = figure.add_subplot(grid[0, 0])
         below = figure.add_subplot(grid[1, 0], sharex=top)
         start = int(link.epoch[0])
         _draw_series(top, link, smoothed, start)
         _draw_residuals(below, link, start)
+        for axes in (top, below):
+            plain_frame(axes)
         if sky:
             _draw_sky(figure.add_subplot(grid[:, 1], projection="polar"), link)
         figure.supxlabel(verdict(link), fontsize=10.5)
-        try:
-            figure.savefig(path, dpi=150, metadata=_without_date(path))
-        except (ValueError, OSError) as error:
-            raise CommandError(f"cannot draw {path}: {error}") from error
 
 
 def _hours(epoch: np.ndarray, start: int) -> np.ndarray:
@@ -55,12 +46,20 @@ def _draw_series(axes: Any, link: Link, smoothed: Link, start: int) -> None:
     u = np.nan_to_num(link.u_s, nan=0.0) / NS
     hours = _hours(link.epoch, start)
     axes.errorbar(
-        hours, link.x_s / NS, yerr=u, fmt="o", ms=2.5, lw=0.8, color="#8aa9c4", label="measured, bars: 1 σ of scatter"
+        hours,
+        link.x_s / NS,
+        yerr=u,
+        fmt="o",
+        ms=2.5,
+        lw=0.8,
+        color=COLOURS[0],
+        alpha=0.55,
+        label="measured, bars: 1 σ of scatter",
     )
     if smoothed is not link:
         at, x, du = _hours(smoothed.epoch, start), smoothed.x_s / NS, smoothed.u_s / NS
-        axes.plot(at, x, color="#d1495b", lw=1.4, label="smoothed, band: 1 σ", zorder=3)
-        axes.fill_between(at, x - du, x + du, color="#d1495b", alpha=0.2, lw=0)
+        axes.plot(at, x, color=COLOURS[1], lw=1.4, label="smoothed, band: 1 σ", zorder=3)
+        axes.fill_between(at, x - du, x + du, color=COLOURS[1], alpha=0.2, lw=0)
     axes.set(ylabel="ns", title=f"{link.a} − {link.b}")
     axes.grid(color=GRID)
     axes.legend(fontsize=8, frameon=False)
@@ -97,8 +96,3 @@ def _draw_sky(axes: Any, link: Link) -> None:
     axes.figure.colorbar(
         dots, ax=axes, orientation="horizontal", shrink=0.7, pad=0.06, label=f"residual / ns, in the sky of {link.a}"
     )
-
-
-def _without_date(path: Path) -> dict[str, None] | None:
-    """The same link gives the same file: no date in it, in the formats that would put one."""
-    return {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix.lower())

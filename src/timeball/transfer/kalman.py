@@ -14,6 +14,7 @@ import numpy as np
 from timeball.readings import FloatArray
 
 VAGUE = 1e8  # variance of the first state in units of r: a line has been taken out
+SEARCHED = 1500  # values in which the search begins; it is refined in all
 SEARCH_PHASE = range(-7, 5)  # decades of q·T/r that are looked through
 SEARCH_FREQUENCY = range(-16, 3, 2)
 
@@ -27,17 +28,25 @@ class ClockNoise:
     q_frequency: float
 
 
-def fit_noise(t_s: FloatArray, x_s: FloatArray, weight: FloatArray) -> ClockNoise:
-    """Fit the three variances: the ratios by a search that is refined twice, the level in closed form."""
+def fit_noise(t_s: FloatArray, x_s: FloatArray, weight: FloatArray, least_s2: float = 0.0) -> ClockNoise:
+    """Fit the three variances: the ratios by a search that is refined, the level in closed form.
+
+    least_s2: the least variance of the link at weight 1, as the scatter of its tracks tells. Errors of tracks last from
+    one epoch to the next, and would be taken for the clocks' own walk otherwise.
+    """
     step_s = float(np.median(np.diff(t_s)))
     x_s = x_s - _line(t_s, x_s, weight)
     first = [(float(p), float(f)) for p in SEARCH_PHASE for f in SEARCH_FREQUENCY]
-    best = min(first, key=lambda at: _cost(t_s, x_s, weight, at, step_s)[0])
+    part = slice(0, SEARCHED)
+    best = min(first, key=lambda at: _cost(t_s[part], x_s[part], weight[part], at, step_s, least_s2)[0])
+    # how the frequency walks is seen in the whole record alone
+    slow = [best, *((best[0], float(f)) for f in SEARCH_FREQUENCY)]
+    best = min(slow, key=lambda at: _cost(t_s, x_s, weight, at, step_s, least_s2)[0])
     for width in (1.0, 0.5, 0.25):
         steps = (-width, 0.0, width)
         near = [(best[0] + p * width, best[1] + f * width) for p in steps for f in steps]
-        best = min(near, key=lambda at: _cost(t_s, x_s, weight, at, step_s)[0])
-    r = _cost(t_s, x_s, weight, best, step_s)[1]
+        best = min(near, key=lambda at: _cost(t_s, x_s, weight, at, step_s, least_s2)[0])
+    r = _cost(t_s, x_s, weight, best, step_s, least_s2)[1]
     return ClockNoise(r, r * 10.0 ** best[0] / step_s, r * 10.0 ** best[1] / step_s**3)
 
 
@@ -52,14 +61,14 @@ def smooth_clock(
 
 
 def _cost(
-    t: FloatArray, x: FloatArray, weight: FloatArray, decades: tuple[float, float], step_s: float
+    t: FloatArray, x: FloatArray, weight: FloatArray, decades: tuple[float, float], step_s: float, least: float
 ) -> tuple[float, float]:
-    """Give −2 ln likelihood with the level taken out, and the level r that makes it largest."""
+    """Give −2 ln likelihood at the level r that makes it largest, of those that are allowed; and r."""
     q1, q2 = 10.0 ** decades[0] / step_s, 10.0 ** decades[1] / step_s**3
     _, squares, logs = _filter(t, x, weight, q1, q2)
     count = max(x.size - 2, 1)
-    r = max(squares / count, 1e-40)
-    return count * math.log(r) + logs, r
+    r = max(squares / count, least, 1e-40)
+    return count * math.log(r) + squares / r + logs, r
 
 
 def _line(t: FloatArray, x: FloatArray, weight: FloatArray) -> FloatArray:

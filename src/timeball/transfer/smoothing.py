@@ -57,12 +57,14 @@ def kalman(
 ) -> Smoothed:
     """Smooth by a clock's model: white noise of the link, white and random walk frequency noise of the clocks.
 
-    noise: the model; None: fitted to the values by maximum likelihood. Other arguments and errors as `vondrak`.
+    noise: the model; None: fitted to the values by maximum likelihood, the link's own noise at least what u says.
+    Other arguments and errors as `vondrak`.
     """
     _check(epoch, x_s)
     times, values, weight, wanted = _merged(epoch, x_s, u_s, at)
     t = (times - times[0]) / NS
-    model = noise or fit_noise(t[weight > 0], values[weight > 0], weight[weight > 0])
+    least = 1.0 / float(np.mean(1.0 / u_s**2)) if _known(u_s) else 0.0
+    model = noise or fit_noise(t[weight > 0], values[weight > 0], weight[weight > 0], least)
     y, u = smooth_clock(t, values, weight, model)
     return Smoothed(times[wanted], y[wanted], u[wanted], model)
 
@@ -78,8 +80,7 @@ def _merged(
     epoch: EpochArray, x_s: FloatArray, u_s: FloatArray, at: EpochArray | None
 ) -> tuple[EpochArray, FloatArray, FloatArray, MaskArray]:
     """Put wanted epochs among the measured ones, with weight 0: (epochs, values, weights of mean 1, wanted)."""
-    known = np.isfinite(u_s).all() and bool((u_s > 0).all())
-    weight = 1.0 / u_s**2 if known else np.ones(x_s.shape)
+    weight = 1.0 / u_s**2 if _known(u_s) else np.ones(x_s.shape)
     weight = weight / weight.mean()
     if at is None:
         return epoch, x_s, weight, np.ones(epoch.shape, dtype=bool)
@@ -98,6 +99,10 @@ def _merged(
         np.concatenate([weight, extra])[order],
         wanted[order],
     )
+
+
+def _known(u_s: FloatArray) -> bool:
+    return bool(np.isfinite(u_s).all() and (u_s > 0).all())
 
 
 def _near_enough(times: EpochArray, inside: EpochArray, wanted: MaskArray) -> None:
