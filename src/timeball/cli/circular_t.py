@@ -138,13 +138,16 @@ def _of_lab(found: _Bulletins, lab: str, beside: Path | None, confidence: float,
     from timeball.formats import lab_points
     from timeball.formats.bulletin import join_points
     from timeball.readings import Readings
+    from timeball.readings.names import did_you_mean
     from timeball.steering import against_utc
     from timeball.steering.prediction import PredictionError
 
     points = join_points(lab, [*found.series, lab_points(found.circulars, lab)])
     if not points.epochs.size:
-        known = ", ".join(sorted({name for circular in found.circulars for name in circular.labs}))
-        raise CommandError(f"no value of UTC({lab}) in these files; they name {known or 'no laboratory'}")
+        known = sorted({name for circular in found.circulars for name in circular.labs})
+        near = did_you_mean(lab, known) if lab not in known else ""
+        named = near or f"; they name {', '.join(known) or 'no laboratory'}"
+        raise CommandError(f"no value of UTC({lab}) in these files{named}")
     own = Readings.empty() if beside is None else load_file(beside).readings
     others = against_utc.beside(points, own)
     if beside is not None and not others:
@@ -162,4 +165,5 @@ def _of_lab(found: _Bulletins, lab: str, beside: Path | None, confidence: float,
         outlook=outlook,
         why_no_outlook=why_not,
         rejected_lines=len(found.defects),
+        link=next((link for circular in reversed(found.circulars) for link in circular.links if link.lab == lab), None),
     )

@@ -52,7 +52,7 @@ def command(
     timeball report lab-state --period weekly --output week.html --output week.pdf
     timeball report november.clk --laboratory OP --circular-t cirt.467.txt --output november.html
     """  # noqa: D301 (click wants the backspace itself)
-    from timeball.cli.report_sources import read_record
+    from timeball.cli.report_sources import read_record, unused
     from timeball.station.bulletin.contents import make_contents
     from timeball.station.hosttime.leaps import load_leap_table
 
@@ -60,16 +60,19 @@ def command(
         if path.suffix.lower() not in SUFFIXES:
             raise click.BadParameter(f"{path}: a report is written as .html or .pdf", param_hint="--output")
     leaps = load_leap_table()
-    record = read_record(sources, leaps, **options)
+    record, files = read_record(sources, leaps, **options)
     chosen = _period(record, period, day, leaps)
     with progress_bar("each clock against the others") as tell:
         report = make_contents(record, chosen, tell)
+    left = unused(files, record.laboratory, chosen.begins, chosen.ends)
     for path in output:
         _write(report, path)
     if as_json:
-        print_json({**report.to_json(), "written": [str(path) for path in output]})
+        print_json({**report.to_json(), "unused": left, "written": [str(path) for path in output]})
     else:
         _print(report, output)
+    for sentence in left:
+        click.echo(f"not used: {sentence}", err=True)
 
 
 def _period(record: Record, kind: str, day: str | None, leaps: LeapTable) -> Period:

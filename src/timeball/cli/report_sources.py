@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
@@ -18,6 +18,7 @@ from timeball.formats.steers import read_steers
 from timeball.formats.utcr import read_utcr
 from timeball.instants import LeapTable
 from timeball.readings import ReadingsError, phase_table
+from timeball.readings.names import did_you_mean
 from timeball.readings.record import is_scale
 from timeball.station.bulletin.ledger_record import record_of_ledger
 from timeball.station.bulletin.record import CIRCULAR_T, UTCR, Record
@@ -26,8 +27,11 @@ from timeball.station.bulletin.table_record import record_of_table, with_points,
 OF_FILES = ("clocks", "utck", "steers")
 
 
-def read_record(sources: Sequence[Path], leaps: LeapTable, **options: Any) -> Record:
-    """The record of a state folder or of files, with the points of the bulletins named; raises ``CommandError``."""
+def read_record(sources: Sequence[Path], leaps: LeapTable, **options: Any) -> tuple[Record, list[BulletinFile]]:
+    """The record of a state folder or of files, with the points of the bulletins named; and these bulletins.
+
+    Raises ``CommandError``.
+    """
     laboratory: str | None = options["laboratory"]
     if any(source.is_dir() for source in sources):
         record = _of_ledger(sources, options)
@@ -35,21 +39,50 @@ def read_record(sources: Sequence[Path], leaps: LeapTable, **options: Any) -> Re
             record = replace(record, laboratory=laboratory)
     else:
         record = _of_files(sources, laboratory or "k", options)
-    found: dict[str, list[Bulletin]] = {CIRCULAR_T: [], UTCR: []}
-    for path in options["circular_t"]:
-        monthly = _read(path, lambda data, name: read_circular_t(data, name, leaps))
-        found[CIRCULAR_T].append(monthly)
-    for path in options["utcr"]:
-        found[UTCR].append(_read(path, lambda data, name: _rapid(data, name, leaps, record.laboratory)))
-    for path in (*options["circular_t"], *options["utcr"]):
-        _require(path, record.laboratory, found)
-    points = {origin: lab_points(bulletins, record.laboratory) for origin, bulletins in found.items()}
+    files = read_bulletins(options, leaps, record.laboratory)
+    _require(record.laboratory, files)
+    points = {
+        origin: lab_points([each.bulletin for each in files if each.origin == origin], record.laboratory)
+        for origin in (CIRCULAR_T, UTCR)
+    }
     record = with_points(record, points)
     if options["steers"] is not None:
         steers, defects = _read(options["steers"], lambda data, name: read_steers(data, name, leaps))
         report_defects(defects)
         record = with_steers(record, steers)
-    return record
+    return record, files
+
+
+class BulletinFile(NamedTuple):
+    """One file of the BIPM: `origin` is `CIRCULAR_T` or `UTCR`."""
+
+    path: Path
+    origin: str
+    bulletin: Bulletin
+
+
+def read_bulletins(options: dict[str, Any], leaps: LeapTable, laboratory: str) -> list[BulletinFile]:
+    """The bulletins named; raises ``CommandError``."""
+    monthly = [
+        (path, _read(path, lambda data, name: read_circular_t(data, name, leaps))) for path in options["circular_t"]
+    ]
+    rapid = [(path, _read(path, lambda data, name: _rapid(data, name, leaps, laboratory))) for path in options["utcr"]]
+    return [
+        *(BulletinFile(path, CIRCULAR_T, bulletin) for path, bulletin in monthly),
+        *(BulletinFile(path, UTCR, bulletin) for path, bulletin in rapid),
+    ]
+
+
+def unused(files: Iterable[BulletinFile], laboratory: str, begins: int, ends: int) -> list[str]:
+    """The bulletins without a value of the laboratory in a period (ns of TAI, ends counted in), a sentence each."""
+    told = []
+    for path, _, bulletin in files:
+        epochs = lab_points([bulletin], laboratory).epochs
+        if not epochs.size:
+            told.append(f"{path}: it has no value of UTC({laboratory})")
+        elif not ((epochs >= begins) & (epochs <= ends)).any():
+            told.append(f"{path}: its values of UTC({laboratory}) are of other days")
+    return told
 
 
 def _of_ledger(sources: Sequence[Path], options: dict[str, Any]) -> Record:
@@ -94,8 +127,9 @@ def _rapid(data: bytes, name: str, leaps: LeapTable, laboratory: str) -> Bulleti
         return read_utcr(data, name, leaps, laboratory)
 
 
-def _require(path: Path, laboratory: str, found: dict[str, list[Bulletin]]) -> None:
-    """A bulletin without this laboratory is a slip of the name rather than a month without a value."""
-    known = {lab for bulletins in found.values() for each in bulletins for lab in each.labs}
-    if laboratory not in known:
-        raise CommandError(f"{path}: it has no UTC({laboratory}); say which one with --laboratory")
+def _require(laboratory: str, files: Sequence[BulletinFile]) -> None:
+    """Bulletins that all lack this laboratory are a slip of the name rather than a month without a value."""
+    known = {lab for each in files for lab in each.bulletin.labs}
+    if files and laboratory not in known:
+        near = did_you_mean(laboratory, known)
+        raise CommandError(f"{files[0].path}: it has no UTC({laboratory}); say which one with --laboratory{near}")

@@ -138,6 +138,7 @@ def read_points(files: Sequence[Path], lab: str | None) -> list[PublishedPoint]:
 def _points_of(data: bytes, name: str, lab: str | None, leaps: LeapTable) -> tuple[list[PublishedPoint], list[Any]]:
     from timeball.formats.circular_t import CircularT, is_circular_t, read_circular_t
     from timeball.formats.utcr import named_lab, read_utcr
+    from timeball.readings.names import did_you_mean
     from timeball.steering.bulletins import CIRCULAR_T, UTCR, PublicationCalendar, PublishedPoint
 
     monthly = is_circular_t(data)
@@ -145,7 +146,9 @@ def _points_of(data: bytes, name: str, lab: str | None, leaps: LeapTable) -> tup
     bulletin = read_circular_t(data, name, leaps) if monthly else read_utcr(data, name, leaps, named)
     wanted = lab or (next(iter(bulletin.labs)) if len(bulletin.labs) == 1 else None)
     if wanted is None or wanted not in bulletin.labs:
-        raise CommandError(f"{name}: {'no values of ' + wanted if wanted else 'of many laboratories: say --lab K'}")
+        if wanted is None:
+            raise CommandError(f"{name}: of many laboratories: say --lab K")
+        raise CommandError(f"{name}: no values of {wanted}{did_you_mean(wanted, bulletin.labs)}")
     row, source = bulletin.labs[wanted], CIRCULAR_T if monthly else UTCR
     stated = row.u_a_s if row.u_a_s > 0.0 else (U_CIRCULAR_T_S if monthly else U_UTCR_S)
     rows = zip(bulletin.mjd, bulletin.epochs.tolist(), row.values_s.tolist(), strict=True)

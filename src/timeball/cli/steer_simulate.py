@@ -5,6 +5,7 @@ Sign: x is UTC(k) − UTC. `steer_study.py` holds what is computed, `steer_plot.
 
 from __future__ import annotations
 
+from collections.abc import Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,8 +57,11 @@ def command(
     from timeball.cli.steer_study import study_model, study_series
 
     options = choice(laws)
+    assumed = ""
     if files:
-        study = study_series(options, read_points(files, lab), seed, confidence)
+        points = read_points(files, lab)
+        study = study_series(options, points, seed, confidence)
+        assumed = taken_as(options.law, {point.source for point in points})
     else:
         with progress_bar("laboratories steered") as tell:
             study = study_model(options, _model(model), runs, days, seed, confidence, tell)
@@ -68,13 +72,31 @@ def command(
     if as_json:
         told = {"law": options.law, "seed": seed, "confidence": confidence, "plot": str(plot) if plot else None}
         what = {"runs": study.x.shape[1], "days": study.x.shape[0], "filled_days": study.filled}
-        print_json({**told, **what, **study.numbers(), "bands": bands(study)})
+        print_json({**told, **what, "assumed": assumed or None, **study.numbers(), "bands": bands(study)})
         return
     click.echo(sentence(study, confidence) + "\n")
     click.echo(_table(study))
     click.echo("\n" + _told(study, confidence))
+    if assumed:
+        click.echo(assumed)
     if plot is not None:
         click.echo(f"\nDrawn: {plot}")
+
+
+def taken_as(law: str, sources: Set[str]) -> str:
+    """What is taken for the bulletin that the law answers where the files hold the other one alone; empty elsewhere."""
+    from timeball.steering.bulletins import CIRCULAR_T, UTCR
+
+    if law == "none" or len(sources) != 1:
+        return ""
+    wanted, (have,) = (CIRCULAR_T if law == "monthly" else UTCR), sources
+    if have == wanted:
+        return ""
+    between = ", drawn straight between its dates" if have == CIRCULAR_T else ""
+    return (
+        f"The files hold {have} alone, and this law answers {wanted}: it is steered as if {wanted} had come at its own "
+        f"times and said what {have} says{between}. How far the two are apart is not in this."
+    )
 
 
 def bands(study: Study) -> list[dict[str, Any]]:
@@ -140,8 +162,9 @@ def _told(study: Study, confidence: float) -> str:
 
 
 def _model(name: str) -> ClockModel:
+    from timeball.readings.names import did_you_mean
     from timeball.simulation.models import MODELS
 
     if name not in MODELS:
-        raise CommandError(f"no model {name!r}; there are: {', '.join(MODELS)}")
+        raise CommandError(f"no model {name!r}; there are: {', '.join(MODELS)}{did_you_mean(name, MODELS)}")
     return MODELS[name]

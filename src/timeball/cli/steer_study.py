@@ -165,7 +165,10 @@ def daily(points: list[PublishedPoint]) -> tuple[NDArray[np.int64], FloatArray, 
     known = {mjd_at(point.epoch): point.x_s for point in sorted(points, key=lambda point: point.published)}
     have = np.array(sorted(known), dtype=np.int64)
     if have.size < SETTLED_DAYS:
-        raise CommandError(f"{have.size} published day(s): a closed loop needs {SETTLED_DAYS}")
+        raise CommandError(
+            f"{have.size} published day(s): a closed loop needs {SETTLED_DAYS}; "
+            "UTCr gives one a day, Circular T one in five days"
+        )
     if int(np.max(np.diff(have))) > LONGEST_GAP_DAYS:
         gap = int(np.argmax(np.diff(have)))
         raise CommandError(f"nothing is published from MJD {have[gap] + 1} to {have[gap + 1] - 1}: too long a gap")

@@ -12,6 +12,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from timeball.readings.names import did_you_mean
 from timeball.readings.record import EpochArray, FloatArray, IndexArray, Readings, ReadingsError, is_scale
 
 
@@ -50,7 +51,8 @@ def phase_table(readings: Readings, reference: str | None = None, clocks: Sequen
     columns = tuple(clocks) if clocks is not None else _members(readings.clocks)
     unknown = [name for name in (*columns, *filter(None, [reference])) if name not in readings.clocks]
     if unknown:
-        raise ReadingsError(f"no such clock in these readings: {', '.join(unknown)}")
+        near = did_you_mean(unknown[0], readings.clocks)
+        raise ReadingsError(f"no such clock in these readings: {', '.join(unknown)}{near}")
     finite = np.isfinite(readings.x)
     ordered = (readings if finite.all() else readings.take(finite)).sorted()
     wanted = np.array([readings.clocks.index(name) for name in columns], dtype=np.intp)

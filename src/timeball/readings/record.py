@@ -10,6 +10,8 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from timeball.readings.names import did_you_mean
+
 EpochArray = npt.NDArray[np.int64]
 IndexArray = npt.NDArray[np.int32]
 FloatArray = npt.NDArray[np.float64]
@@ -130,7 +132,8 @@ class Readings:
         wanted = list(dict.fromkeys(clocks))
         unknown = [name for name in wanted if name not in self.clocks]
         if unknown:
-            raise ReadingsError(f"no such clock in these readings: {', '.join(unknown)}")
+            near = did_you_mean(unknown[0], self.clocks)
+            raise ReadingsError(f"no such clock in these readings: {', '.join(unknown)}{near}")
         named = np.array([name in wanted for name in self.clocks], dtype=bool)
         kept = self.take(named[self.a] | named[self.b])
         used = set(np.unique(np.concatenate([kept.a, kept.b])).tolist()) | set(np.flatnonzero(named).tolist())

@@ -18,6 +18,7 @@ from timeball.ensemble.errors import EnsembleError
 from timeball.ensemble.scale import without
 from timeball.ensemble.steps import CODES, ORDINARY, Steps
 from timeball.readings import FloatArray, PhaseTable
+from timeball.readings.names import did_you_mean
 
 IntArray = npt.NDArray[np.int64]
 IN_USE = "in use"
@@ -94,7 +95,8 @@ class Account:
 def audit_of_steps(steps: Steps, clock: str, table: PhaseTable, at: int | None = None) -> Audit:
     """The audit of a computed scale up to epoch `at` (ns of TAI); raises ``EnsembleError`` when there is none."""
     if clock not in steps.clocks:
-        raise EnsembleError(f"no such clock in the scale: {clock}; there are {', '.join(steps.clocks)}")
+        near = did_you_mean(clock, steps.clocks) or f"; there are {', '.join(steps.clocks)}"
+        raise EnsembleError(f"no such clock in the scale: {clock}{near}")
     count = len(steps.epochs) if at is None else int(np.searchsorted(steps.epochs, at, side="right"))
     if not count:
         raise EnsembleError("the scale begins after the moment that is asked about")
