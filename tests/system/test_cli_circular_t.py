@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bulletins import Row, circular_t
+from bulletins import SECTION_5, Row, circular_t
 
 from timeball.cli.root import run
 
@@ -56,6 +56,17 @@ def test_all_laboratories(months: list[str], capsys: pytest.CaptureFixture[str])
     assert [(each["lab"], len(each["points"])) for each in found["labs"]] == [("INPL", 19), ("OP", 19)]
     assert (found["silent"], found["circulars"]) == (["CAO"], [456, 457, 458])
     assert abs(found["labs"][0]["rate"]) < 3e-15  # with the step it would be 1e-13
+
+
+def test_the_link_of_a_laboratory_stands_in_section_5(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "cirt.456"
+    path.write_text(circular_t(rest="\n" + SECTION_5))
+    assert run(["circular-t", str(path), "--lab", "OP"]) == 0
+    text = capsys.readouterr().out
+    assert "Linked to PTB by TWGPPP: uStb 0.2 ns, uCal 1.0 ns; calibrations 1001-2020." in text
+    link = document(capsys, path, "--lab", "APL")["link"]
+    assert link == {"pivot": "PTB", "technique": "GPSPPP", "u_stb_s": 2e-10, "u_cal_s": None, "calibrations": []}
+    assert document(capsys, path, "--lab", "INPL")["link"] is None
 
 
 def test_one_laboratory_and_where_it_will_be(months: list[str], capsys: pytest.CaptureFixture[str]) -> None:

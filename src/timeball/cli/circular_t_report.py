@@ -13,6 +13,7 @@ from timeball.cli.output import format_table
 
 if TYPE_CHECKING:
     from timeball.formats import LabPoints
+    from timeball.formats.circular_t_links import TimeLink
     from timeball.formats.circular_t_notes import Step
     from timeball.stability import Deviations
     from timeball.steering.against_utc import Outlook, Summary
@@ -90,6 +91,7 @@ class LabReport:
     outlook: Outlook | None
     why_no_outlook: str
     rejected_lines: int
+    link: TimeLink | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Give the document of `--json --lab`."""
@@ -104,8 +106,27 @@ class LabReport:
                 for name, (points, summary) in self.beside.items()
             ],
             "outlook": None if self.outlook is None else _outlook_json(self.outlook),
+            "link": None if self.link is None else _link_json(self.link),
             "rejected_lines": self.rejected_lines,
         }
+
+
+def _link_json(link: TimeLink) -> dict[str, Any]:
+    return {
+        "pivot": link.pivot,
+        "technique": link.technique,
+        "u_stb_s": link.u_stb_s,
+        "u_cal_s": link.u_cal_s,
+        "calibrations": list(link.calibrations),
+    }
+
+
+def _print_link(link: TimeLink) -> None:
+    calibrated = f"; calibrations {', '.join(link.calibrations)}" if link.calibrations else ""
+    click.echo(
+        f"Linked to {link.pivot} by {link.technique}: uStb {ns_text(link.u_stb_s)} ns, uCal {ns_text(link.u_cal_s)} ns"
+        f"{calibrated}."
+    )
 
 
 def _outlook_json(outlook: Outlook) -> dict[str, Any]:
@@ -138,6 +159,8 @@ def print_lab(report: LabReport) -> None:
         click.echo(f"  the last {ROWS_SHOWN}; all of them: --json")
     click.echo("")
     print_steps(report.steps)
+    if report.link is not None:
+        _print_link(report.link)
     _print_deviations(f"UTC({points.lab})", summary)
     for name, (_, own) in report.beside.items():
         _print_deviations(name, own)
