@@ -45,7 +45,7 @@ def station(name: str, rows: list[tuple[Any, ...]], late_s: float = 0.0) -> Stat
 
 
 @pytest.mark.parametrize("method", METHODS)
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(a=STATION, b=STATION, options=OPTIONS)
 def test_every_track_is_used_or_has_its_reason(method: str, a: list[Any], b: list[Any], options: Options) -> None:
     reasons: dict[str, int] = {}
@@ -66,7 +66,7 @@ def test_every_track_is_used_or_has_its_reason(method: str, a: list[Any], b: lis
 
 
 @pytest.mark.parametrize("method", METHODS)
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(a=STATION, b=STATION, late_s=st.floats(-1e-6, 1e-6))
 def test_ends_that_are_swapped_turn_the_sign_and_a_late_clock_moves_it(
     method: str, a: list[Any], b: list[Any], late_s: float
