@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from timeball.stability.recipe import RecipeError, apply_recipe, parse_recipe, read_recipe
+from timeball.stability.recipe import Recipe, RecipeError, apply_recipe, parse_recipe, read_recipe
 
 RECORD = np.array([0.0, 1.0, 2.5, np.nan, 40.0, 5.0, 6.5, 7.0])
 
@@ -35,7 +35,7 @@ def target(data: bytes) -> None:
         assert np.array_equal(done.values, RECORD, equal_nan=True)
 
 
-def _from_json(text: str) -> tuple[object, ...]:
+def _from_json(text: str) -> Recipe:
     try:
         return read_recipe(json.loads(text))
     except (ValueError, RecursionError) as error:

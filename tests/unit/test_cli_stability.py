@@ -174,16 +174,6 @@ def test_files_that_are_none(run: Run, tmp_path: Path) -> None:
     assert "needs 3 phase points" in run(short)[2]
 
 
-def test_the_plot_is_written(run: Run, nbs14: Path, tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
-    for kind in ("adev", "mdev", "tdev"):
-        picture = tmp_path / f"{kind}.svg"
-        code, _, err = run(nbs14, "--type", kind, "--plot", picture)
-        assert code == 0
-        assert str(picture) in err
-        assert b"<svg" in picture.read_bytes()
-
-
 def test_without_matplotlib_it_says_what_to_install(run: Run, nbs14: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "matplotlib", None)
     code, out, err = run(nbs14, "--plot", "x.png")
@@ -203,3 +193,96 @@ def test_real_masers(run: Run, shared: Callable[[str], Path]) -> None:
     assert "choose one of them" in err
     _, out, _ = run(path, "--clock", "AMC2", "--clock", "WTZR", "--json")
     assert [document["clock"] for document in json.loads(out)] == ["AMC2", "WTZR"]
+
+
+def test_several_types_each_with_its_limits(run: Run, nbs14: Path) -> None:
+    code, out, _ = run(nbs14, "--type", "oadev,TDEV,mtot", "--tau", "1,2", "--noise", "wfm", "--ci", "0.95", "--json")
+    assert code == 0
+    plain, timed, total = json.loads(out)
+    assert [each["type"] for each in (plain, timed, total)] == ["oadev", "tdev", "mtotdev"]
+    assert [each["unit"] for each in (plain, timed, total)] == ["1", "s", "1"]
+    point = plain["points"][1]
+    assert (point["alpha"], point["noise"], point["noise_from"]) == (0, "white FM", "given")
+    assert point["low"] < point["sigma"] < point["high"]
+    assert plain["confidence"] == 0.95
+    # SP 1065 prints the values without the bias
+    assert [each["sigma"] for each in total["points"]] == pytest.approx([75.50203, 75.83606], rel=1e-6, abs=0.0)
+    assert total["points"][0]["bias"] == 0.73
+    _, raw, _ = run(nbs14, "--type", "mtot", "--tau", "1", "--noise", "wfm", "--raw", "--ci=0.95", "--json")
+    assert json.loads(raw)["points"][0]["sigma"] == pytest.approx(75.50203 * 0.73**0.5, rel=1e-6)
+    assert json.loads(raw)["points"][0]["low"] == pytest.approx(total["points"][0]["low"] * 0.73**0.5, rel=1e-9)
+
+
+def test_ci_stands_alone_before_a_file_or_an_option(run: Run, nbs14: Path) -> None:
+    for arguments in (("--ci", nbs14, "--json"), (nbs14, "--json", "--ci"), (nbs14, "--ci", "--json")):
+        code, out, _ = run(*arguments)
+        assert code == 0
+        assert json.loads(out)["confidence"] == 0.683
+    code, _, err = run(nbs14, "--ci", "95")
+    assert code == 1
+    assert "95" in err
+    _, table, _ = run(nbs14, "--ci", "--type", "mtie")
+    assert table.splitlines()[4].split() == ["tau", "(s)", "sigma", "n", "low", "high", "edf", "noise"]
+    assert table.splitlines()[5].split()[-5:] == ["?", "?", "?", "white", "FM"]
+
+
+def test_a_recipe_is_applied_told_stored_and_done_again(run: Run, tmp_path: Path) -> None:
+    x = np.cumsum(np.random.default_rng(4).standard_normal(300)) * 1e-12
+    dirty = x.copy()
+    dirty[77] += 1e-8
+    path = tmp_path / "phase.txt"
+    path.write_text("\n".join(repr(float(v)) for v in dirty) + "\n")
+    _, out, _ = run(path, "--recipe", "outliers:6,drift", "--json")
+    document = json.loads(out)
+    assert document["recipe"]["steps"][0]["places"] == [77]
+    assert (document["samples"], document["missing"]) == (299, 0)
+    x[77] = np.nan
+    t = np.arange(300.0)
+    known = ~np.isnan(x)
+    flat = x - np.polyval(np.polyfit(t[known], x[known], 2), t)
+    np.testing.assert_allclose(sigmas(out), stability.oadev(flat, 1.0).sigma, rtol=1e-9)
+    stored = tmp_path / "result.json"
+    stored.write_text(out)
+    _, again, _ = run(path, "--recipe", stored, "--json")
+    assert json.loads(again) == document
+    _, table, _ = run(path, "--recipe", "outliers:6,drift")
+    assert "1 values removed by the recipe; recipe: outliers, drift" in table
+    for wrong, told in (("polish", "no step"), (tmp_path / "no.json", "cannot be read"), (path, "no step")):
+        code, _, err = run(path, "--recipe", wrong)
+        assert code == 1
+        assert told in err
+    broken = tmp_path / "broken.json"
+    broken.write_text("{")
+    assert "is not JSON" in run(path, "--recipe", broken)[2]
+
+
+def test_windows_that_move(run: Run, tmp_path: Path) -> None:
+    x = np.cumsum(np.random.default_rng(4).standard_normal(400))
+    path = tmp_path / "phase.txt"
+    path.write_text("\n".join(repr(float(v)) for v in x) + "\n")
+    code, out, _ = run(path, "--dynamic", "100", "--tau", "1,8", "--json")
+    document = json.loads(out)
+    assert code == 0
+    assert document["window_points"] == 100
+    assert document["centre_s"][:2] == [49.5, 74.5]
+    assert document["sigma"][1] == stability.oadev(x[25:125], 1.0, [1, 8]).sigma.tolist()
+    _, table, _ = run(path, "--dynamic", "100", "--tau", "1,8")
+    assert "13 windows of 100 values" in table
+    assert "changes by a factor" in table
+    assert "3 or more" in run(path, "--dynamic", "2")[2]
+    assert "one --type" in run(path, "--dynamic", "50", "--type", "adev,mdev")[2]
+    picture = tmp_path / "moving.svg"
+    assert run(path, "--dynamic", "100", "--plot", picture)[0] == 0
+    assert b"<svg" in picture.read_bytes()
+
+
+def test_the_plot_of_several_records_with_a_mask(run: Run, nbs14: Path, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    other = tmp_path / "other.txt"
+    other.write_text("# kind: frequency\n" + NBS14)
+    picture = tmp_path / "both.svg"
+    code, _, err = run(nbs14, other, "--type", "oadev,tdev", "--mask", "prtc-a", "--plot", picture)
+    assert code == 0
+    assert str(picture) in err
+    assert b"<svg" in picture.read_bytes()
+    assert "no mask is called" in run(nbs14, "--mask", "prtc-z", "--plot", picture)[2]
