@@ -12,8 +12,8 @@ import numpy.typing as npt
 from timeball.formats.cggtts_layout import MINUS_ZERO, MISSING, TEXT, Column, Layout
 from timeball.formats.cggtts_lines import Figures, LineError, read_text
 from timeball.formats.cggtts_records import IntArray
+from timeball.formats.text_rows import ByteArray, TextRows
 
-ByteArray = npt.NDArray[np.uint8]
 MaskArray = npt.NDArray[np.bool_]
 _SPACE, _PLUS, _MINUS, _ZERO = b" +-0"
 _NOT_HEX = 255
@@ -22,16 +22,13 @@ _HEX_OF[np.frombuffer(b"0123456789abcdef", dtype=np.uint8)] = np.arange(16)
 _HEX_OF[np.frombuffer(b"ABCDEF", dtype=np.uint8)] = np.arange(10, 16)
 
 
-def decode_arrays(
-    text: ByteArray, starts: IntArray, lengths: IntArray, layout: Layout, number: int
-) -> tuple[Figures, IntArray]:
+def decode_arrays(rows: TextRows, layout: Layout, number: int) -> tuple[Figures, IntArray]:
     """Decode the lines that are in place: their figures, and which of the lines they are.
 
-    text: at least ``layout.checksum_at`` + 3 blanks stand after the last line; starts, lengths: of the lines, line
-    ends not counted; number: of the first line in the file.
+    rows: the lines, behind which ``layout.checksum_at`` + 3 blanks stand; number: of the first line in the file.
     """
-    places = np.flatnonzero(lengths >= layout.checksum_at + 2)
-    characters = _characters(text, starts[places], lengths[places], layout.checksum_at + 3)
+    places = np.flatnonzero(rows.lengths >= layout.checksum_at + 2)
+    characters = rows.rows(places, layout.checksum_at + 3).T.copy()
     good = _in_place(characters, layout)
     if not good.all():
         places, characters = places[good], characters[:, good]
@@ -48,14 +45,6 @@ def decode_arrays(
     found = Figures(places + number, figures, texts["SAT"], texts["CL"], texts["FRC"])
     kept = np.flatnonzero(good)
     return found.take(kept), places[kept]
-
-
-def _characters(text: ByteArray, starts: IntArray, lengths: IntArray, width: int) -> ByteArray:
-    """Give the first ``width`` characters of each line, (width, lines); what stands after a line's end is blanked."""
-    rows = np.lib.stride_tricks.sliding_window_view(text, width)[starts]
-    short = np.flatnonzero(lengths < width)
-    rows[short] = np.where(np.arange(width) < lengths[short, None], rows[short], _SPACE)
-    return rows.T.copy()
 
 
 def _in_place(characters: ByteArray, layout: Layout) -> MaskArray:

@@ -18,6 +18,7 @@ from timeball.formats.cggtts_layout import FIGURES, MINUS_ZERO, MISSING, Column,
 from timeball.formats.cggtts_lines import Figures, LineError, decode_line
 from timeball.formats.cggtts_records import NOT_KNOWN, IntArray, Tracks
 from timeball.formats.defects import Defect, shown
+from timeball.formats.text_rows import TextRows
 from timeball.instants import DAY_NS, MJD_OF_1970, NS_PER_SECOND, LeapTable, tai_ns_from_utc_ns
 
 _CHUNK = 1 << 22  # bytes of lines at a time, so that memory is that of the columns and little more
@@ -73,19 +74,16 @@ def _chunks(plain: bytes, start: int, number: int) -> Iterator[tuple[bytes, int]
 
 def _decode(chunk: bytes, number: int, layout: Layout, name: str, arrays: bool) -> tuple[Figures, list[Defect]]:
     """Decode a piece both ways; figures come in the order of the lines."""
-    text = np.frombuffer(chunk + b" " * (layout.checksum_at + 3), dtype=np.uint8)
-    ends = np.append(np.flatnonzero(text[: len(chunk)] == ord("\n")), len(chunk))
-    starts = np.append(0, ends[:-1] + 1)
-    lengths = ends - starts - ((ends > starts) & (text[ends - 1] == ord("\r")))
-    taken = np.zeros(len(starts), dtype=np.bool_)
+    rows = TextRows(chunk, layout.checksum_at + 3)
+    taken = np.zeros(len(rows), dtype=np.bool_)
     parts, lines = [], []
     if arrays:
-        found, places = decode_arrays(text, starts, lengths, layout, number)
+        found, places = decode_arrays(rows, layout, number)
         taken[places] = True
         parts.append(found)
     defects = []
-    for place in np.flatnonzero(~taken & (lengths > 0)).tolist():
-        line = chunk[starts[place] : starts[place] + lengths[place]]
+    for place in np.flatnonzero(~taken & (rows.lengths > 0)).tolist():
+        line = rows.line(place)
         if not line.strip(_BLANKS):
             continue
         try:
