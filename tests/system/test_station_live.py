@@ -174,7 +174,7 @@ def test_a_stepper_moved_behind_the_timekeepers_back_ends_the_observers_lease(tm
 # Two midnights lie in the past, so that UTCr has something to say of it.
 BY_BULLETINS = """
 [ensemble]
-interval_s = 10.0
+interval_s = 4.0
 anomalies = false
 [history]
 days = 2.1

@@ -91,7 +91,8 @@ def taken_as(law: str, sources: Set[str]) -> str:
         return ""
     wanted, (have,) = (CIRCULAR_T if law == "monthly" else UTCR), sources
     if have == wanted:
-        return ""
+        seen = "the outlook is from the last week of its values, as if UTCr had told them"
+        return f"The files hold {have} alone: {seen}." if have == CIRCULAR_T else ""
     between = ", drawn straight between its dates" if have == CIRCULAR_T else ""
     return (
         f"The files hold {have} alone, and this law answers {wanted}: it is steered as if {wanted} had come at its own "

@@ -18,7 +18,7 @@ from timeball.ensemble.noise import ClockNoise
 from timeball.simulation.forecast import Forecast, forecast
 from timeball.simulation.models import ClockModel
 from timeball.simulation.steered import Loop, Practice, free_scales, loop_of
-from timeball.steering.bulletins import PublicationCalendar, PublishedPoint, date_of, day_start, mjd_at
+from timeball.steering.bulletins import CIRCULAR_T, PublicationCalendar, PublishedPoint, date_of, day_start, mjd_at
 from timeball.steering.prediction import Posterior, PredictionError
 
 FloatArray = NDArray[np.float64]
@@ -143,6 +143,12 @@ def study_series(options: Choice, points: list[PublishedPoint], seed: int, confi
     mjds, free, filled = daily(points)
     calendar = PublicationCalendar()
     now = mjd_at(max(point.published for point in points)) + 1
+    if all(point.source == CIRCULAR_T for point in points):
+        # as if UTCr had said it: the last whole week of values, and the day after UTCr of it would have come
+        sunday = int(mjds[-1]) - (int(mjds[-1]) - 4) % 7
+        now = mjd_at(calendar.utcr_published(sunday)) + 1
+        kept = mjds <= now
+        mjds, free = mjds[kept], free[kept]
     length = now - int(mjds[0]) + 1
     padded = np.full((length, 1), np.nan)
     padded[: free.size, 0] = free
