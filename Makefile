@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check
 ROOM ?= all
 FUZZ_SECONDS ?= 60
-TEST_WORKERS ?= 2
+TEST_WORKERS ?= 3
 # how pytest says that nothing was asked for: PYTEST_ARGS may name tests of one kind only
 NO_TESTS := 5
 
