@@ -139,8 +139,8 @@ def test_wrong_use_is_one_clear_sentence(
         ([*pair, "--names", "A"], "two different names"),
         ([*pair, "--calibration", str(words)], "not TOML"),
         ([*pair, "--at", str(words)], "words.txt"),
-        ([pair[0], str(tmp_path / "none*")], "no such file, folder or pattern"),
-        ([pair[0], str(empty)], "no file in it"),
+        ([pair[0], str(tmp_path / "none*")], "no such file, and no folder or pattern"),
+        ([pair[0], str(empty)], "no such file, and no folder or pattern"),
         ([pair[0], str(words)], "words.txt"),
         ([*pair, "--out", str(tmp_path / "no" / "link.txt")], "cannot be written"),
         (ugr, "have no track in common"),
@@ -169,3 +169,24 @@ def test_two_way_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert run(["transfer", "two-way", *files, "--plot", str(tmp_path / "tw.svg")]) == 0
     assert "uB 0.80 ns" in capsys.readouterr().out
     assert (tmp_path / "tw.svg").read_text().count("<svg") == 1
+
+
+def test_a_folder_of_days_with_other_files_in_it(
+    shared: Find, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two days, one line with a wrong checksum; the same receiver is the other end, so the link is nothing."""
+    folder = tmp_path / "javad"
+    folder.mkdir()
+    (folder / "README").write_text("what is in this folder\n")
+    for day in (57490, 57491):
+        data = shared(f"openttp-validation/javad.{day}.cctf").read_bytes()
+        (folder / f"{day}.cctf").write_bytes(data.replace(b" 44\n", b" 45\n", 1) if day == 57490 else data)
+    pattern = str(shared("openttp-validation/javad.57490.cctf").parent / "javad.*")
+    assert run(["transfer", "common-view", str(folder), pattern, "--names", "A,B", "--json"]) == 0
+    told = capsys.readouterr()
+    document = json.loads(told.out)
+    assert (document["mean_s"], document["spread_s"], document["rejected_lines"]) == (0.0, 0.0, 1)
+    assert document["reasons"]["not observed by A"] == 1
+    assert [(Path(each["file"]).name, each["line"]) for each in document["defects"]] == [("57490.cctf", 20)]
+    assert "README is of another kind" in told.err
+    assert "left out: " in told.err

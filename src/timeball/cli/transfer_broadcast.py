@@ -50,13 +50,13 @@ def command(
     \b
     timeball transfer broadcast 'GZ*' --message nav.txt --utc cirt.txt --lab AUS
     """  # noqa: D301 (click wants the backspace itself)
-    from timeball.cli.transfer_inputs import load_station, read_calibration
+    from timeball.cli.transfer_inputs import load_station, read_calibration, tell_defects
     from timeball.transfer import by_reason
     from timeball.transfer.broadcast import against_broadcast
 
     options["systems"] = system
     station = load_station(files, read_calibration(calibration))
-    report_defects(station.defects)
+    tell_defects(station.defects)
     tracks, rejected = _ready(station, options)
     told = [each for path in messages for each in _read_messages(path, system)]
     days, far = against_broadcast(tracks, told, _midnights(tracks), _published(utc, lab), station.u_s)

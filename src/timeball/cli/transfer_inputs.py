@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
 import numpy as np
 
 from timeball.cli.inputs import report_defects
@@ -31,23 +32,34 @@ class Station:
     notes: list[str]
 
 
-def files_of(text: str) -> list[Path]:
-    """Give the files that an argument names, in order of name. Raises ``CommandError`` when there is none."""
-    found: list[Path] = []
+def files_of(text: str, fits: Callable[[bytes], bool]) -> list[tuple[Path, bytes]]:
+    """Give the files that an argument names, in order of name, with what is in them.
+
+    fits: tells a file of the right kind by its head; in a folder or a pattern others are passed over, and told.
+    Raises ``CommandError`` when there is none, or a file named by itself cannot be read.
+    """
+    found: list[tuple[Path, bytes]] = []
     for part in text.split(","):
         path = Path(part.strip())
-        if path.is_dir():
-            found += sorted(each for each in path.iterdir() if each.is_file())
-        elif path.exists():
-            found.append(path)
-        else:
-            pattern = [each for each in path.parent.glob(path.name) if each.is_file()] if path.name else []
-            if not pattern:
-                raise CommandError(f"{part}: no such file, folder or pattern")
-            found += sorted(pattern)
+        if path.is_file():
+            found.append((path, bytes_of(path)))
+            continue
+        many = path.iterdir() if path.is_dir() else path.parent.glob(path.name) if path.name else ()
+        for each in sorted(each for each in many if each.is_file()):
+            data = bytes_of(each)
+            if fits(_plain(data)):
+                found.append((each, data))
+            else:
+                click.echo(f"passed over: {each} is of another kind", err=True)
     if not found:
-        raise CommandError(f"{text}: no file in it")
+        raise CommandError(f"{text}: no such file, and no folder or pattern with one")
     return found
+
+
+def _plain(data: bytes) -> bytes:
+    from timeball.formats.compression import plain_bytes
+
+    return plain_bytes(data, "")[0]
 
 
 def read_calibration(path: Path | None) -> list[Calibration]:
@@ -70,8 +82,7 @@ def load_stations(
         ends = [_read_end(argument, table, tell) for argument in arguments]
     (first, headers_a), (second, headers_b) = ends
     name_a, name_b = _names(names, headers_a[0], headers_b[0])
-    for station in (first, second):
-        report_defects(station.defects)
+    tell_defects([*first.defects, *second.defects])
     return _renamed(first, name_a), _renamed(second, name_b)
 
 
@@ -81,11 +92,20 @@ def load_station(argument: str, table: list[Calibration]) -> Station:
         return _read_end(argument, table, tell)[0]
 
 
+def tell_defects(defects: list[Defect]) -> None:
+    """Say which lines were left out, and of what was used all the same the first and how many more."""
+    report_defects([each for each in defects if each.lines])
+    notes = [each for each in defects if not each.lines]
+    for note in notes[:1]:
+        more = f"; so it is in {len(notes) - 1} more places" if len(notes) > 1 else ""
+        click.echo(f"note: {note}{more}", err=True)
+
+
 def _read_end(
     argument: str, table: list[Calibration], tell: Callable[[int, int], None] | None
 ) -> tuple[Station, list[Header]]:
     from timeball import formats
-    from timeball.formats.cggtts import read_cggtts
+    from timeball.formats.cggtts import is_cggtts, read_cggtts
     from timeball.station.hosttime.leaps import load_leap_table
     from timeball.transfer import join_tracks, station_tracks
     from timeball.transfer.calibrating import calibrated
@@ -93,10 +113,10 @@ def _read_end(
     leaps = load_leap_table()
     parts, rejected, defects, headers, used = [], [], [], [], {}
     u_s = math.nan
-    paths = files_of(argument)
-    for number, path in enumerate(paths):
+    files = files_of(argument, is_cggtts)
+    for number, (path, data) in enumerate(files):
         try:
-            cggtts = read_cggtts(bytes_of(path), str(path), leaps)
+            cggtts = read_cggtts(data, str(path), leaps)
         except formats.FormatError as error:
             raise CommandError(str(error)) from error
         ready = calibrated(station_tracks(cggtts, str(path)), cggtts, table)
@@ -107,7 +127,7 @@ def _read_end(
         u_s = ready.u_s if math.isnan(u_s) else max(u_s, ready.u_s)
         used.update(ready.used or _header_words(cggtts.header))
         if tell is not None:
-            tell(number + 1, len(paths))
+            tell(number + 1, len(files))
     return Station(join_tracks(parts), rejected, defects, u_s, list(used.values())), headers
 
 
@@ -151,19 +171,19 @@ def bytes_of(path: Path) -> bytes:
 def load_sessions(argument: str, name: str | None) -> tuple[Side, list[Defect]]:
     """Read the two-way files of one end. Raises ``CommandError``."""
     from timeball import formats
-    from timeball.formats.itu_tw import read_itu_tw
+    from timeball.formats.itu_tw import is_itu_tw, read_itu_tw
     from timeball.station.hosttime.leaps import load_leap_table
     from timeball.transfer.two_way import join_sessions
 
     leaps = load_leap_table()
     found = []
-    for path in files_of(argument):
+    for path, data in files_of(argument, is_itu_tw):
         try:
-            found.append((str(path), read_itu_tw(bytes_of(path), str(path), leaps)))
+            found.append((str(path), read_itu_tw(data, str(path), leaps)))
         except formats.FormatError as error:
             raise CommandError(str(error)) from error
     defects = [defect for _, tw in found for defect in tw.defects]
-    report_defects(defects)
+    tell_defects(defects)
     return join_sessions(found, name), defects
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
@@ -40,9 +40,14 @@ def finish(link: Link, wanted: Wanted, defects: Sequence[Defect]) -> None:
 
         draw_link(link, shown, wanted.plot)
     if wanted.as_json:
-        print_json({**shown.as_json(), "rejected_lines": len(defects), **_files(wanted)})
+        print_json({**shown.as_json(), **_defects(defects), **_files(wanted)})
     else:
         _print(link, shown, defects, wanted)
+
+
+def _defects(defects: Sequence[Defect]) -> dict[str, Any]:
+    told = [{name: getattr(each, name) for name in ("file", "line", "field", "text", "reason")} for each in defects]
+    return {"rejected_lines": sum(each.lines for each in defects), "defects": told}
 
 
 def _files(wanted: Wanted) -> dict[str, str | None]:
@@ -145,8 +150,9 @@ def _print_reasons(link: Link, defects: Sequence[Defect]) -> None:
     from timeball.transfer import by_reason
 
     rows = [(reason, str(count)) for reason, count in by_reason(link.rejected).items()]
-    if defects:
-        rows.append(("lines that cannot be read (above)", str(len(defects))))
+    lines = sum(each.lines for each in defects)
+    if lines:
+        rows.append(("lines that cannot be read (above)", str(lines)))
     if not rows:
         click.echo("Nothing was left out.")
         return
