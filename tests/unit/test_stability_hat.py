@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from timeball.stability import FactorError, RecordError, TooShortError, oadev
-from timeball.stability.dynamic import dynamic
 from timeball.stability.hat import HatError, three_clocks
+from timeball.stability.moving import dynamic
 
 LEVELS = (1e-12, 3e-12, 1e-11)
 

@@ -12,8 +12,8 @@ import pytest
 
 from timeball.stability import DEVIATIONS, Deviations, mdev, oadev
 from timeball.stability.chi_square import chi_square_quantile
+from timeball.stability.confidence import intervals
 from timeball.stability.edf import degrees_of_freedom
-from timeball.stability.intervals import intervals
 from timeball.stability.noise import identify_noise
 from timeball.stability.records import phase_record
 

@@ -10,7 +10,7 @@ from timeball.cli.output import format_seconds, format_table, format_tau
 
 if TYPE_CHECKING:
     from timeball.stability import Deviation, Deviations
-    from timeball.stability.intervals import Intervals
+    from timeball.stability.confidence import Intervals
 
 # Of these the estimate is biased by a known ratio, which is removed unless asked to be left.
 BIASED = ("totdev", "mtotdev", "ttotdev", "htotdev", "theo1")
@@ -110,7 +110,7 @@ def reports_of(
     raw: bool,
 ) -> Report:
     """Compute one deviation of one record, and its limits at `confidence`; without it those only that a bias needs."""
-    from timeball.stability.intervals import ONE_SIGMA, intervals
+    from timeball.stability.confidence import ONE_SIGMA, intervals
 
     values, tau0_s = record.values, record.grid.tau0_s
     found = deviation.function(values, tau0_s, factors, kind=record.kind)

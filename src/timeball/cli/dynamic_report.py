@@ -14,7 +14,7 @@ from timeball.cli.plotting import new_plot
 
 if TYPE_CHECKING:
     from timeball.stability import Deviation
-    from timeball.stability.dynamic import Dynamic
+    from timeball.stability.moving import Dynamic
 
 ROWS = 40
 
@@ -64,7 +64,7 @@ class MovingReport:
 
 def moving_report(record: Measured, deviation: Deviation, tau: str, window_s: float) -> MovingReport:
     """Compute; CommandError when a window holds fewer than three points."""
-    from timeball.stability.dynamic import dynamic
+    from timeball.stability.moving import dynamic
 
     tau0_s = record.grid.tau0_s
     points = round(window_s / tau0_s)

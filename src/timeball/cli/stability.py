@@ -6,6 +6,7 @@ tells the result, `deviation_plot.py` draws it, `dynamic_report.py` does both fo
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from timeball.cli.measured import POSITIVE, Choices, Measured, chosen_factors, m
 from timeball.cli.numbers import FiniteRange
 from timeball.cli.output import print_json
 from timeball.cli.plotting import PLOT
+from timeball.cli.progress import progress_bar
 
 if TYPE_CHECKING:
     from timeball.cli.deviation_report import Report
@@ -105,18 +107,20 @@ def command(
     deviations = _deviations(types)
     drawn_masks = [find_mask(name) for name in masks]
     choices = Choices(**reading)  # type: ignore[arg-type]
-    records = measured_records(files, choices)
+    records = list(measured_records(files, choices))
     if window_s is not None:
-        _dynamic(list(records), deviations, tau, window_s, as_json, plot)
+        _dynamic(records, deviations, tau, window_s, as_json, plot)
         return
     alpha = None if noise is None else NOISES[noise]
     # bars are drawn whether or not they are asked for in the table
     wanted = confidence if confidence is not None else (ONE_SIGMA if plot is not None else None)
     reports: list[Report] = []
-    for record in records:
-        for deviation in deviations:
+    with progress_bar("deviations") as tell:
+        for record, deviation in product(records, deviations):
             factors = chosen_factors(tau, record.grid.tau0_s, deviation.tau_ratio)
             reports.append(reports_of(record, deviation, factors, wanted, alpha, raw=raw))
+            if tell is not None:
+                tell(len(reports), len(records) * len(deviations))
     shown = reports if confidence is not None else [report.without_limits() for report in reports]
     if as_json:
         documents = [report.as_json() for report in shown]

@@ -3,9 +3,9 @@
 Of the deviations whose terms are differences of phase (ADEV, OADEV, MDEV, TDEV, HDEV, OHDEV, TIE rms, PDEV) the EDF is
 summed from the autocovariance of the terms, after Greenhall and Riley (2003): with n terms z of autocovariance R(k),
 edf = n² R(0)² / Σ R(i − j)², over the pairs of terms that the record has. So gaps count exactly, and nothing is
-interpolated from tables. Of the total and Theo deviations there are only fits (NIST SP 1065, tables 7 to 10): `tables`.
+interpolated from tables. Of the total and Theo deviations there are only fits: `edf_tables`.
 
-Not here: the noise (`noise`), the interval (`intervals`).
+Not here: the noise (`noise`), the interval (`confidence`).
 """
 
 from __future__ import annotations

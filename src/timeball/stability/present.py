@@ -42,7 +42,6 @@ def pairs_at(there: BoolArray | int, lags: IntArray) -> NDArray[np.float64]:
     """Pairs of terms (i, i + lag) that are both there; an integer stands for that many terms without a gap."""
     if isinstance(there, int):
         return np.maximum(there - lags, 0).astype(np.float64)
-    length = 1 << int(there.size + int(lags[-1])).bit_length()
-    spectrum = np.fft.rfft(there.astype(np.float64), length)
-    pairs = np.fft.irfft(spectrum.real**2 + spectrum.imag**2, length)
-    return np.asarray(np.rint(pairs[lags]), dtype=np.float64)
+    # a byte a term: no slower than by Fourier transform for the lags that are asked for, and a sixteenth of its memory
+    size = there.size
+    return np.array([np.count_nonzero(there[lag:] & there[: size - lag]) for lag in lags.tolist()], dtype=np.float64)
