@@ -10,6 +10,7 @@ import click
 
 from timeball.cli.inputs import load_file, report_defects
 from timeball.cli.output import CommandError, print_json
+from timeball.cli.reading import read_bounded
 from timeball.cli.plotting import PLOT
 
 if TYPE_CHECKING:
@@ -89,10 +90,7 @@ def _read(files: tuple[Path, ...], lab: str | None) -> _Bulletins:
     found = _Bulletins([], [], [])
     leaps = load_leap_table()
     for file in files:
-        try:
-            data = file.read_bytes()
-        except OSError as error:
-            raise CommandError(f"{file}: cannot be read: {error.strerror}") from error
+        data = read_bounded(file)
         kind = formats.recognise(data, str(file))
         if kind == "circular-t":
             circular = formats.read_circular_t(data, str(file), leaps)

@@ -10,6 +10,7 @@ import click
 from timeball.cli.inputs import report_defects
 from timeball.cli.numbers import MJD, FiniteRange
 from timeball.cli.output import CommandError, print_json
+from timeball.cli.reading import read_bounded
 from timeball.cli.plotting import PLOT
 
 if TYPE_CHECKING:
@@ -97,10 +98,7 @@ def _read(files: tuple[Path, ...]) -> tuple[list[PSFSReport], list[TAIEstimate],
     corrections: dict[tuple[int, int], float] = {}
     rejected = 0
     for file in files:
-        try:
-            data, _ = plain_bytes(file.read_bytes(), str(file))
-        except OSError as error:
-            raise CommandError(f"{file}: cannot be read: {error.strerror}") from error
+        data, _ = plain_bytes(read_bounded(file), str(file))
         if is_circular_t(data):
             circular = formats.read_circular_t(data, str(file), load_leap_table())
             corrections |= {(each.start_mjd, each.end_mjd): each.eal_minus_tai for each in circular.steering}
