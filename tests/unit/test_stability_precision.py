@@ -104,8 +104,8 @@ def test_the_kernels_give_the_same_bits_without_the_compiler() -> None:
         (kernels.sum_parabolic, (*clean, 7)),
         (kernels_total.sum_reflected, (*whole, 140, True)),
         (kernels_total.sum_reflected, (*clean, 300, False)),
-        (kernels_total.sum_mirrored, (*short, 3, True)),
-        (kernels_total.sum_mirrored, (*short, 4, False)),
+        (kernels_total.sum_mirrored, (*short, 3, True, kernels_total.plan_mirrors(3))),
+        (kernels_total.sum_mirrored, (*short, 4, False, kernels_total.plan_mirrors(4))),
         (kernels_theo.sum_theo, (*short, 10)),
         (kernels_theo.sum_theo, (*short, 16)),
     ):

@@ -24,14 +24,14 @@ def mtie(x: ArrayLike, tau0_s: float, m: Factors = None, *, kind: str = "phase",
 
     n counts the windows of m + 1 points. A missing value is no part of the pairs it would belong to; a window in which
     fewer than two values are left is not counted. So with gaps the answer is never above that of the full record.
-    Arguments and errors as `adev`; all factors share one pass, in one thread, and the memory of two copies of x.
+    Arguments and errors as `adev`; all factors share one sweep, in one thread, and the memory of two copies of x.
     """
     del threads
     tau0_s = check_interval(tau0_s)
     record = prepare(x, tau0_s, kind, with_rate=True)
     factors = choose_factors(MTIE, record.x.size, m)
-    found = _widening(record, np.unique(factors).tolist())
-    sigma = np.array([found[factor] for factor in factors.tolist()])
+    ascending, place = np.unique(factors, return_inverse=True)
+    sigma = _widest(record, ascending)[place]
     count = np.array([_windows(record, factor) for factor in factors.tolist()], dtype=np.int64)
     sigma[count == 0] = np.nan
     keep = count > 0 if m is None or isinstance(m, str) else np.ones(factors.size, dtype=bool)
@@ -39,31 +39,30 @@ def mtie(x: ArrayLike, tau0_s: float, m: Factors = None, *, kind: str = "phase",
     return Deviations(tau_s[keep], factors[keep], sigma[keep], count[keep])
 
 
-def _widening(record: Record, factors: list[int]) -> dict[int, float]:
-    """Find the greatest range for each factor, ascending, from running extremes whose width doubles.
-
-    A window of n points is two windows of p ≤ n ≤ 2p that overlap; so N log N steps answer every factor.
-    """
-    highest, lowest = record.x.copy(), record.x.copy()
-    missing = np.isnan(record.x)
-    highest[missing], lowest[missing] = -np.inf, np.inf
-    found, width = {}, 1
-    for factor, following in zip(factors, [*factors[1:], 0], strict=True):
-        while 2 * width < factor + 1:  # only when factors are further apart than octaves
-            kernels_interval.find_widest(highest, lowest, record.starts, record.stops, width, width, True)
-            width *= 2
-        double = 2 * width < following + 1
-        found[factor] = kernels_interval.find_widest(
-            highest, lowest, record.starts, record.stops, width, factor + 1, double
-        )
-        width *= 2 if double else 1
-    return found
+def _widest(record: Record, factors: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Find the greatest range for each of the factors, which ascend; −∞ where there is no window."""
+    if record.gaps:
+        highest, lowest = record.x.copy(), record.x.copy()
+        missing = np.isnan(record.x)
+        highest[missing], lowest[missing] = -np.inf, np.inf
+        top, bottom = highest, lowest
+    else:
+        top = bottom = record.x
+        highest, lowest = np.empty_like(top), np.empty_like(top)
+    widest = np.full((factors.size, kernels_interval.LANES), -np.inf)
+    for start, stop in zip(record.starts.tolist(), record.stops.tolist(), strict=True):
+        # windows longer than the stretch would only cost
+        fit = int(np.searchsorted(factors, stop - start - 1, side="right"))
+        if fit:
+            kernels_interval.sweep(top, bottom, highest, lowest, start, stop, factors[:fit] + 1, widest)
+    greatest: NDArray[np.float64] = widest.max(axis=1)
+    return greatest
 
 
 def _windows(record: Record, m: int) -> int:
     """Count the windows of m + 1 points inside a stretch in which at least two values are."""
     lengths = record.stops - record.starts
-    if not np.isnan(record.x).any():
+    if not record.gaps:
         return int(np.maximum(lengths - m, 0).sum())
     present = np.concatenate(([0], np.cumsum(~np.isnan(record.x))))
     total = 0

@@ -30,7 +30,8 @@ def extend(x: NDArray[np.float64], first: int, last: int, i: int, row: NDArray[n
     beyond = min(max(last + 1 - i, inside), row.size)
     for k in range(inside):
         row[k] = 2.0 * x[first] - x[2 * first - i - k]
-    row[inside:beyond] = x[i + inside : i + beyond]
+    for k in range(inside, beyond):
+        row[k] = x[i + k]
     for k in range(beyond, row.size):
         row[k] = 2.0 * x[last] - x[2 * last - i - k]
 
@@ -104,66 +105,86 @@ def add_pairs(
     rising begins at j = first, falling at j = stop − 1. t_j is what a line through the stretch leaves in the term: j²
     up to m, and 3 (j − m)² − j² beyond.
     """
-    j = first
-    while j < stop:
+    for j in range(first, stop, 2):
         # two steps at a time, so that the lanes are read and written once for both; a last single one counts once
-        k = j + 1 if j + 1 < stop else j
-        twice = 1.0 if k > j else 0.0
-        t = float(j) * j if j <= m else 3.0 * float(j - m) * (j - m) - float(j) * j
-        t_next = float(k) * k if k <= m else 3.0 * float(k - m) * (k - m) - float(k) * k
+        k = min(j + 1, stop - 1)
+        twice = float(k - j)
+        t = 3.0 * float(j - m) ** 2 - float(j) ** 2 if j > m else float(j) ** 2
+        t_next = 3.0 * float(k - m) ** 2 - float(k) ** 2 if k > m else float(k) ** 2
         up, up_next = rising[j - first : j - first + LANES], rising[k - first : k - first + LANES]
         down, down_next = falling[stop - 1 - j : stop - 1 - j + LANES], falling[stop - 1 - k : stop - 1 - k + LANES]
         for n in range(LANES):
             d = (up[n] + down[n]) - (level[n] + slope[n] * t)
             e = (up_next[n] + down_next[n]) - (level[n] + slope[n] * t_next)
             lane_sums[n] += d * d + twice * (e * e)
-        j += 2
 
 
 @njit(cache=True, nogil=True)
-def fold(
-    g: NDArray[np.float64],
-    m: int,
-    a: NDArray[np.float64],
-    b: NDArray[np.float64],
-    c: NDArray[np.float64],
-    d: NDArray[np.float64],
-    slope: NDArray[np.float64],
-    low: NDArray[np.float64],
-    high: NDArray[np.float64],
-) -> None:
-    """Prepare what `add_pairs` adds, from the running sum g: see `sum_mirrored`."""
-    middle = 3 * m // 2
+def fold(bank: NDArray[np.float64], m: int, levels: NDArray[np.float64], slope: NDArray[np.float64]) -> None:
+    """Prepare what `add_pairs` adds from the running sum g, with which the bank begins: see `plan_mirrors`."""
+    span, middle = 3 * m, 3 * m // 2
+    a = span + LANES
+    b = a + m + LANES
+    c = b + m + LANES
+    d = c + 2 * m + LANES
     for k in range(m + LANES):
-        a[k] = g[k] + 3.0 * (g[k + 2 * m] - g[k + m])
-        b[k] = g[k + 2 * m] - 3.0 * (g[k + m] - g[k])
+        bank[a + k] = bank[k] + 3.0 * (bank[k + 2 * m] - bank[k + m])
+        bank[b + k] = bank[k + 2 * m] - 3.0 * (bank[k + m] - bank[k])
     for k in range(2 * m + LANES):
-        c[k] = 3.0 * g[k + m] - g[k]
-        d[k] = 3.0 * g[k] - g[k + m]
+        bank[c + k] = 3.0 * bank[k + m] - bank[k]
+        bank[d + k] = 3.0 * bank[k] - bank[k + m]
     for n in range(LANES):
-        rise = (g[n + 3 * m] - g[n + 3 * m - middle]) - (g[n + middle] - g[n])
-        slope[n] = rise / (float(middle) * (3 * m - middle))
-        low[n], high[n] = 2.0 * g[n], 2.0 * g[n + 3 * m]
+        low, high = bank[n], bank[n + span]
+        slope[n] = ((high - bank[n + span - middle]) - (bank[n + middle] - low)) / (float(middle) * (span - middle))
+        levels[0, n], levels[1, n], levels[2, n], levels[3, n] = 2.0 * high, 2.0 * low, 4.0 * high, 4.0 * low
+
+
+def plan_mirrors(m: int) -> NDArray[np.int64]:
+    """Tell `sum_mirrored` which pairs to add: rows of where rising and falling begin, which level, first and stop j.
+
+    S_j is made of g at the four places j, j + m, j + 2m, j + 3m; those past the end 3m are 2 g[3m] − g[6m − place].
+    With j up to m one place is past it, beyond that two; what stands inside with +j goes to rising, with −j to falling.
+    The bank holds g, a = g − 3 g(+m) + 3 g(+2m), b = 3 g − 3 g(+m) + g(+2m), c = 3 g(+m) − g and d = 3 g − g(+m). Rows
+    by turns for j ≥ 0 and, seen from the other end, for j < 0. The first four count twice; the last two are j = 3m/2,
+    its own mirror image, when that is whole.
+    """
+    span, middle, stop = 3 * m, 3 * m // 2, (3 * m + 1) // 2
+    a = span + LANES
+    b = a + m + LANES
+    c = b + m + LANES
+    d = c + 2 * m + LANES
+    last = middle + (m + 1) % 2
+    rows = [
+        (a, 2 * m, 0, 0, m + 1),
+        (1, b, 1, 1, m + 1),
+        (c + m + 1, c + span - stop + 1, 2, m + 1, stop),
+        (d + 1, d + 2 * m - stop + 1, 3, m + 1, stop),
+        (c + middle, c + middle, 2, middle, last),
+        (d + middle - m, d + middle - m, 3, middle, last),
+    ]
+    return np.array(rows, dtype=np.int64)
 
 
 @njit(cache=True, nogil=True)
 def sum_mirrored(
-    x: NDArray[np.float64], starts: NDArray[np.int64], stops: NDArray[np.int64], m: int, integrate: bool
+    x: NDArray[np.float64],
+    starts: NDArray[np.int64],
+    stops: NDArray[np.int64],
+    m: int,
+    integrate: bool,
+    plan: NDArray[np.int64],
 ) -> tuple[float, int]:
     """Sum the 6m squares of every stretch of 3m values: of x itself to integrate (MTOTDEV), of x's steps if not (HTOT).
 
     A stretch z, its half-average slope removed and mirrored at both ends, has the period 6m; S_j = Σ z[j .. j+m−1]
     − 2 Σ z[j+m .. j+2m−1] + Σ z[j+2m .. j+3m−1] is taken over one period. S_j = S_{3m−j} = S_{−3m−j}: j = −3m/2 .. 3m/2
-    is enough. With g the running sum of z, each S_j is a sum of a few g inside the stretch; those with +j go to
-    `rising`, those with −j to `falling`. The line through the tile's ends is taken off first: it has no part in S, and
-    small numbers keep their digits. The stretches [start, stop) hold no NaN. Gives the sum and the number of stretches.
+    is enough. With g the running sum of z, each S_j is a sum of a few g inside the stretch (`plan_mirrors`). The line
+    through the tile's ends is taken off first: it has no part in S, and small numbers keep their digits. The stretches
+    [start, stop) hold no NaN. Gives the sum and the number of stretches of 3m.
     """
     span = 3 * m
-    middle = span // 2
-    phase = np.empty(span + LANES)
-    g, a, b = np.empty(span + LANES), np.empty(m + LANES), np.empty(m + LANES)
-    c, d = np.empty(2 * m + LANES), np.empty(2 * m + LANES)
-    slope, low, high, lane_sums = np.empty(LANES), np.empty(LANES), np.empty(LANES), np.empty(LANES)
+    phase, bank = np.empty(span + LANES), np.empty(9 * m + 5 * LANES)
+    levels, slope, lane_sums = np.empty((4, LANES)), np.empty(LANES), np.empty(LANES)
     total = 0.0
     used = 0
     for s in range(starts.size):
@@ -171,28 +192,19 @@ def sum_mirrored(
         done = 0
         while done < count:
             lanes = min(LANES, count - done)
-            if integrate:
-                copy_level(x, starts[s] + done, span + lanes - 1, phase)
-                g[0] = 0.0
-                for k in range(span + LANES - 1):
-                    g[k + 1] = g[k] + phase[k]
-            else:
-                copy_level(x, starts[s] + done, span + lanes, g)
-            fold(g, m, a, b, c, d, slope, low, high)
-            lane_sums[:] = 0.0
-            add_pairs(lane_sums, a, g[2 * m :], high, slope, m, 0, m + 1)
-            add_pairs(lane_sums, g[1:], b, low, slope, m, 1, m + 1)
+            copy_level(x, starts[s] + done, span + lanes - (1 if integrate else 0), phase)
+            g = 0.0
+            for k in range(span + LANES):
+                bank[k] = g if integrate else phase[k]
+                g += phase[k]
+            fold(bank, m, levels, slope)
             for n in range(LANES):
-                low[n] *= 2.0
-                high[n] *= 2.0
-            stop = (span + 1) // 2  # 3m/2 is its own mirror image and counts once, below
-            add_pairs(lane_sums, c[m + 1 :], c[span - stop + 1 :], high, slope, m, m + 1, stop)
-            add_pairs(lane_sums, d[1:], d[2 * m - stop + 1 :], low, slope, m, m + 1, stop)
-            for n in range(LANES):
-                lane_sums[n] *= 2.0
-            if m % 2 == 0:
-                add_pairs(lane_sums, c[middle:], c[middle:], high, slope, m, middle, middle + 1)
-                add_pairs(lane_sums, d[middle - m :], d[middle - m :], low, slope, m, middle, middle + 1)
+                lane_sums[n] = 0.0
+            for row in range(6):
+                rising, falling, level, first, stop = plan[row]
+                add_pairs(lane_sums, bank[rising:], bank[falling:], levels[level], slope, m, first, stop)
+                for n in range(LANES if row == 3 else 0):
+                    lane_sums[n] *= 2.0
             total += sum_pairwise(lane_sums, lanes)
             done += lanes
         used += max(count, 0)

@@ -63,14 +63,16 @@ def _total(record: Record, factors: NDArray[np.int64]) -> Sums:
 
 
 def _mirrored(record: Record, m: int) -> tuple[float, int]:
-    return kernels_total.sum_mirrored(record.x, record.starts, record.stops, m, True)
+    plan = kernels_total.plan_mirrors(m)
+    return kernels_total.sum_mirrored(record.x, record.starts, record.stops, m, True, plan)
 
 
 def _hadamard(record: Record, m: int) -> tuple[float, int]:
     if m == 1:
         total, count = sum_differences(record, np.ones(1, dtype=np.int64), 3)
         return float(total[0]), int(count[0])
-    mirrored, n = kernels_total.sum_mirrored(record.x, record.starts, record.stops, m, False)
+    plan = kernels_total.plan_mirrors(m)
+    mirrored, n = kernels_total.sum_mirrored(record.x, record.starts, record.stops, m, False, plan)
     return mirrored / (6 * float(m)), n
 
 
