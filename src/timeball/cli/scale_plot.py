@@ -73,7 +73,7 @@ def _draw_deviations(axes: Any, report: ScaleReport) -> None:
         legend = axes.legend(
             title="clock  weight", loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False, labelspacing=0.55
         )
-        legend.getplot_title().set_color(MUTED)
+        legend.get_title().set_color(MUTED)
         legend.set_alignment("left")
     axes.grid(which="major", color=GRID, lw=0.8)
     axes.set_xlabel("averaging time τ (s)")
