@@ -10,7 +10,7 @@ import pytest
 
 from timeball.formats.cggtts import Cggtts, CodeDelay, Delays, Header, read_cggtts
 from timeball.instants import LeapTable, day_number
-from timeball.transfer import CalibrationError, calibration_at, correction_s, read_calibrations, station_tracks
+from timeball.transfer import CalibrationError, calibration_at, read_calibrations, station_tracks
 from timeball.transfer.calibrating import calibrated
 
 LEAPS = LeapTable.from_offsets([(day_number(2017, 1, 1), 37)], None, "made up")
@@ -52,22 +52,40 @@ def test_the_newest_entry_that_has_begun_holds() -> None:
 
 def test_a_correction_is_the_headers_total_less_the_tables() -> None:
     old, new = (each for each in read_calibrations(TABLE))
-    assert correction_s(old, FILED, "L1P") == pytest.approx((155 - 150) * 1e-9)
+    assert old.change_s(FILED, "G", "L1P") == pytest.approx((155 - 150) * 1e-9)
     # internal 32 → 30, reference 10 → 12: the file took out 2 ns too much of INT and 2 ns too little of REF
-    assert correction_s(new, FILED, "L1P") == pytest.approx((32 - 30 + 12 - 10) * 1e-9)
+    assert new.change_s(FILED, "G", "L1P") == pytest.approx((32 - 30 + 12 - 10) * 1e-9)
     share = 154**2 / (154**2 - 120**2)  # 2.546: P3 = 2.546 P1 − 1.546 P2
     assert share == pytest.approx(2.5457, abs=1e-4)
     combined = share * (32 - 30) + (1 - share) * (25 - 20)
-    assert correction_s(new, FILED, "L3P") == pytest.approx((combined + 2) * 1e-9)
-    assert correction_s(new, FILED, "L3E") == pytest.approx(2e-9)  # Galileo and GAL are one
+    assert new.change_s(FILED, "G", "L3P") == pytest.approx((combined + 2) * 1e-9)
+    assert new.change_s(FILED, "E", "L3E") == pytest.approx(2e-9)  # Galileo and GAL are one
 
 
 def test_delays_that_are_not_there_are_errors() -> None:
     new = read_calibrations(TABLE)[1]
     with pytest.raises(CalibrationError, match="has no internal delay of GPS C1"):
-        correction_s(new, FILED, "L1C")
-    with pytest.raises(CalibrationError, match="the header gives no REF DLY by itself"):
-        correction_s(new, dataclasses.replace(FILED, kind="TOT", ref_s=math.nan), "L1P")
+        new.change_s(FILED, "G", "L1C")
+    with pytest.raises(CalibrationError, match="the header gives no REF DLY"):
+        new.change_s(dataclasses.replace(FILED, ref_s=math.nan), "G", "L1P")
+    with pytest.raises(CalibrationError, match="has no internal delay of GLO P1"):
+        new.change_s(FILED, "R", "L3P")  # the same three letters, another system
+
+
+def test_delays_that_a_header_gives_as_one() -> None:
+    old, new = read_calibrations(TABLE)
+    whole = dataclasses.replace(FILED, kind="SYS", cable_s=math.nan)
+    with pytest.raises(CalibrationError, match="SYS DLY"):
+        new.change_s(whole, "G", "L1P")
+    with pytest.raises(CalibrationError, match="SYS DLY"):
+        old.change_s(whole, "G", "L1P")
+    both = dataclasses.replace(new, cable_s=150e-9)
+    assert both.change_s(whole, "G", "L1P") == pytest.approx((32 - (30 + 150) + 12 - 10) * 1e-9)
+    with pytest.raises(CalibrationError, match="TOT DLY"):
+        both.change_s(dataclasses.replace(whole, kind="TOT", ref_s=math.nan), "G", "L1P")
+    glonass = dataclasses.replace(new, internal_s={"GLO P1": 10e-9, "GLO P2": 20e-9}, reference_s=None)
+    filed = Delays("INT", (CodeDelay("GLONASS P1", 11e-9), CodeDelay("GLONASS P2", 20e-9)), 0.0, 0.0)
+    assert glonass.change_s(filed, "R", "L3P") == pytest.approx(81 / 32 * 1e-9)
 
 
 @pytest.mark.parametrize(("text", "words"), [

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from timeball.formats import Defect
     from timeball.transfer import Link, Options, StationTracks
 
+MOST_EPOCHS = 200_000  # a smoothed link is no record of every second
 WORDS = {"common-view": "common view", "all-in-view": "all in view", "two-way": "two-way"}
 
 
@@ -75,7 +76,11 @@ def _epochs(link: Link, wanted: Wanted) -> np.ndarray | None:
     from timeball.cli.transfer_inputs import epochs_of
 
     if wanted.at is not None:
-        return epochs_of(wanted.at)
+        at: np.ndarray = epochs_of(wanted.at)
+        at = np.asarray(at[(at >= link.epoch[0]) & (at <= link.epoch[-1])])
+        if at.size > MOST_EPOCHS:
+            raise CommandError(f"{wanted.at}: {at.size} epochs within the link are more than {MOST_EPOCHS}")
+        return at
     if wanted.every is None:
         return None
     return _grid(link, wanted.every)
@@ -91,8 +96,8 @@ def _grid(link: Link, every_s: float) -> np.ndarray:
     offset_ns = int(tai_minus_utc_array(link.epoch[:1], load_leap_table())[0]) * 10**9
     start = (first - offset_ns) // DAY_NS * DAY_NS + offset_ns
     step = round(every_s * 1e9)
-    if (last - start) // step > 10_000_000:
-        raise CommandError(f"--every {every_s:g} would give more than ten million epochs")
+    if (last - start) // step > MOST_EPOCHS:
+        raise CommandError(f"--every {every_s:g} would give more than {MOST_EPOCHS} epochs")
     return np.arange(start, last + 1, step, dtype=np.int64)
 
 

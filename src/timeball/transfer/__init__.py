@@ -6,7 +6,7 @@ Pure: tracks and sessions in, links out. It does not read files, compute orbits,
 """
 
 from timeball.transfer.all_in_view import all_in_view
-from timeball.transfer.calibration import Calibration, calibration_at, correction_s, read_calibrations
+from timeball.transfer.calibration import Calibration, calibration_at, read_calibrations
 from timeball.transfer.common_view import Options, common_view
 from timeball.transfer.errors import CalibrationError, NoLinkError, TransferError
 from timeball.transfer.link import Link
@@ -31,7 +31,6 @@ __all__ = [
     "by_reason",
     "calibration_at",
     "common_view",
-    "correction_s",
     "join_sessions",
     "join_tracks",
     "read_calibrations",

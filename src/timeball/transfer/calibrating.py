@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from timeball.formats.cggtts_records import Cggtts
-from timeball.transfer.calibration import Calibration, calibration_at, correction_s
+from timeball.transfer.calibration import Calibration, calibration_at
 from timeball.transfer.errors import CalibrationError
 from timeball.transfer.rejected import Rejected
 from timeball.transfer.tracks import StationTracks
@@ -39,22 +39,23 @@ def calibrated(tracks: StationTracks, cggtts: Cggtts, table: Sequence[Calibratio
     out = np.zeros(len(tracks), dtype=bool)
     u_s = math.nan
     used: dict[str, str] = {}
-    reasons: dict[str, str] = {}
+    reasons: list[str] = []
     for day in sorted(set(mjd.tolist())):
         calibration = calibration_at(table, lab, day)
         if calibration is None:
             continue
         u_s = max(calibration.u_at(day), 0.0 if math.isnan(u_s) else u_s)
         used[f"{lab} {calibration.from_mjd}"] = _words(calibration, day)
-        for frc in sorted(set(tracks.frc[mjd == day].tolist())):
-            rows = (mjd == day) & (tracks.frc == frc)
+        today = mjd == day
+        for system, frc in sorted(set(zip(tracks.system[today].tolist(), tracks.frc[today].tolist(), strict=True))):
+            rows = today & (tracks.system == system) & (tracks.frc == frc)
             try:
-                change[rows] = correction_s(calibration, cggtts.header.delays, frc)
+                change[rows] = calibration.change_s(cggtts.header.delays, system, frc)
             except CalibrationError as error:
                 out |= rows
-                reasons[frc] = str(error)
+                reasons.append(str(error))
     if reasons and out.all():
-        raise CalibrationError(f"{tracks.files[0]}: {next(iter(reasons.values()))}")
+        raise CalibrationError(f"{tracks.files[0]}: {reasons[0]}")
     rejected = [
         tracks.rejected(row, "without a calibration of its code", str(tracks.frc[row]))
         for row in np.flatnonzero(out).tolist()

@@ -1,7 +1,6 @@
 """Calibration of receivers: delays with the date from which they hold, their uncertainty, and what age does to it.
 
-Sign: a receiver's total delay is INT + CAB − REF; its file's REFSYS and REFSV have that of its header taken out. With
-other delays the figure becomes REFSYS + (total of the header − total of the calibration).
+Signs are those of `delays`, which does the arithmetic.
 
 A table is TOML, one ``[[calibration]]`` for each receiver and date:
 
@@ -20,23 +19,16 @@ What it does not do: judge a calibration, or know of one that is in no table and
 
 from __future__ import annotations
 
-import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard
 
 from timeball.formats.cggtts_records import Delays
+from timeball.transfer.delays import change_s, code_name
 from timeball.transfer.errors import CalibrationError
 from timeball.transfer.uncertainty import aged
 
-# Carrier frequencies in units of 10.23 MHz: combinations free of the ionosphere are f1² − f2² ones (IS-GPS-200,
-# 20.3.3.3.3.3; Galileo OS SIS ICD, 5.1.5).
-_COMBINED = {"L3P": ("GPS P1", "GPS P2", 154.0, 120.0), "L3E": ("GAL E1", "GAL E5a", 154.0, 115.0)}
-_SINGLE = {
-    "L1C": "GPS C1", "L1P": "GPS P1", "L2C": "GPS C2", "L2P": "GPS P2", "L5C": "GPS L5",
-    "E1": "GAL E1", "E5": "GAL E5", "E5a": "GAL E5a", "E5b": "GAL E5b", "E6": "GAL E6",
-}  # fmt: skip
 _KEYS = {"lab", "from_mjd", "id", "u_ns", "ageing_ns_per_year", "internal_ns", "cable_ns", "reference_ns"}
 NS = 1e-9
 LARGEST_NS = 1e9
@@ -60,6 +52,10 @@ class Calibration:
         """Give its uncertainty (s) on a day, with its age."""
         return aged(self.u_s, mjd - self.from_mjd, self.ageing_s_per_year)
 
+    def change_s(self, filed: Delays, system: str, frc: str) -> float:
+        """Give what is to be added to REFSYS and REFSV of a code. Raises ``CalibrationError`` as `delays` does."""
+        return change_s(filed, self.internal_s, self.cable_s, self.reference_s, system, frc)
+
 
 def read_calibrations(text: str) -> list[Calibration]:
     """Read a table, oldest first. Raises ``CalibrationError`` that names the entry and the key."""
@@ -78,18 +74,6 @@ def calibration_at(table: Sequence[Calibration], lab: str, mjd: float) -> Calibr
     """Give the calibration of a laboratory that holds on a day: the newest that began."""
     begun = [each for each in table if each.lab == lab and each.from_mjd <= mjd]
     return max(begun, key=lambda each: each.from_mjd) if begun else None
-
-
-def correction_s(calibration: Calibration, delays: Delays, frc: str) -> float:
-    """Give what is to be added to REFSYS and REFSV of a code. Raises ``CalibrationError`` when it cannot be known."""
-    change = 0.0
-    if calibration.internal_s:
-        change += _internal(_named(delays), frc, "the header") - _internal(calibration.internal_s, frc, "the table")
-    if calibration.cable_s is not None:
-        change += _known(delays.cable_s, "CAB DLY", delays) - calibration.cable_s
-    if calibration.reference_s is not None:
-        change -= _known(delays.ref_s, "REF DLY", delays) - calibration.reference_s
-    return change
 
 
 def _entry(each: object, number: int) -> Calibration:
@@ -112,7 +96,7 @@ def _entry(each: object, number: int) -> Calibration:
         raise CalibrationError(f"{where}: u_ns must be given, and no uncertainty is negative")
     return Calibration(
         lab, mjd, u_s, ageing, str(each.get("id", "")),
-        {_code(code): float(_seconds(internal, code, where, None) or 0.0) for code in internal},
+        {code_name(code): float(_seconds(internal, code, where, None) or 0.0) for code in internal},
         _seconds(each, "cable_ns", where, None), _seconds(each, "reference_ns", where, None),
     )  # fmt: skip
 
@@ -128,37 +112,3 @@ def _seconds(table: Mapping[str, Any], key: str, where: str, default: float | No
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= LARGEST_NS:
         raise CalibrationError(f"{where}: {key} is a number of ns, not {str(value)[:40]}")
     return float(value) * NS
-
-
-def _named(delays: Delays) -> dict[str, float]:
-    return {_code(each.code): each.delay_s for each in delays.codes}
-
-
-def _code(text: str) -> str:
-    """Write a code's name in one way: receivers say Galileo E1 and GAL E1."""
-    words = text.split()
-    return " ".join(["GAL" if words[0].lower() == "galileo" else words[0].upper(), *words[1:]]) if words else ""
-
-
-def _internal(internal: Mapping[str, float], frc: str, where: str) -> float:
-    """Give the internal delay of a code, combined where the code is."""
-    if set(internal) == {""}:
-        return internal[""]  # a header with one delay that names no code
-    if frc in _COMBINED:
-        first, second, f1, f2 = _COMBINED[frc]
-        share = f1 * f1 / (f1 * f1 - f2 * f2)
-        return share * _of(internal, first, where) + (1.0 - share) * _of(internal, second, where)
-    return _of(internal, _SINGLE.get(frc or "L1C", frc), where)
-
-
-def _of(internal: Mapping[str, float], code: str, where: str) -> float:
-    if code not in internal:
-        told = ", ".join(name or "(no code)" for name in internal) or "none"
-        raise CalibrationError(f"{where} has no internal delay of {code}; it has {told}")
-    return internal[code]
-
-
-def _known(delay_s: float, what: str, delays: Delays) -> float:
-    if not math.isfinite(delay_s):
-        raise CalibrationError(f"the header gives no {what} by itself ({delays.kind} DLY): it cannot be replaced")
-    return delay_s

@@ -64,6 +64,8 @@ def kalman(
     times, values, weight, wanted = _merged(epoch, x_s, u_s, at)
     t = (times - times[0]) / NS
     least = 1.0 / float(np.mean(1.0 / u_s**2)) if _known(u_s) else 0.0
+    if noise is not None and not (noise.r_s2 > 0 and max(noise.q_phase, noise.q_frequency) > 0):
+        raise TransferError("a clock's model needs noise of the link and of the clock")
     model = noise or fit_noise(t[weight > 0], values[weight > 0], weight[weight > 0], least)
     y, u = smooth_clock(t, values, weight, model)
     return Smoothed(times[wanted], y[wanted], u[wanted], model)
