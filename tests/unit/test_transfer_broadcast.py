@@ -98,6 +98,7 @@ def test_far_tracks_are_left_out_and_half_a_day_is_no_mean() -> None:
     assert days[0].why == "no navigation message of this day or the day before"
     (half,), _ = against_broadcast(tracks(noisy, (0.0, 1.0)), [message(61041, 0.0)], [(61041, MIDNIGHT)])
     assert math.isnan(half.lab_minus_system_s)
+    assert math.isnan(half.u_s)
     assert half.why == "the tracks lie on one side of 0h"
 
 

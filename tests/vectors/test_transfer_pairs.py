@@ -216,7 +216,9 @@ def test_two_systems_of_one_receiver_have_no_common_view(shared: Find) -> None:
         common_view(galileo, gps)
     assert caught.value.reasons == {"not observed by A": 671, "not observed by B": 621, "with DSG above 20 ns": 14}
     assert (len(galileo), len(gps)) == (634, 672)
-    with pytest.raises(NoLinkError, match="669 of GPS, of which A has no track; 616 of Galileo, of which B has no track"):
+    with pytest.raises(
+        NoLinkError, match="669 of GPS, of which A has no track; 616 of Galileo, of which B has no track"
+    ):
         all_in_view(galileo, gps)
 
 

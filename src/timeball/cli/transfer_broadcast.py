@@ -69,6 +69,8 @@ def command(
         print_json({"system": system, "days": document, "reasons": by_reason(left_out)})
     else:
         _print(days, by_reason(left_out))
+        for note in station.notes:
+            click.echo(f"{note}.")
 
 
 def _ready(station: Station, options: dict[str, Any]) -> tuple[StationTracks, list[Any]]:

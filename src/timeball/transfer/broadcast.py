@@ -38,7 +38,8 @@ class DayOfUTC:
     """One day at 0h UTC (epoch: ns of TAI). All differences in s; NaN and a reason in ``why`` for what is not known.
 
     lab_minus_system_s: UTC(k) − system time, of n tracks, u_a_s its scatter. system_minus_broadcast_s: of the messages,
-    u_message_s: half of what they disagree, and their resolution. u_s: of the last difference, everything together.
+    u_message_s: half of what they disagree, and their resolution. u_s: of the last difference that is known,
+    of all parts whose uncertainty is known.
     """
 
     mjd: int
@@ -126,10 +127,8 @@ def _day(
     if math.isnan(published):
         why = why or "UTC − UTC(k) is not published for this day"
     lab = mean + said
-    return DayOfUTC(
-        mjd, epoch, mean, u_a, int(value.size), said, u_message, published, lab, published + lab,
-        together(u_a, u_message, u_published, u_calibration_s), why,
-    )  # fmt: skip
+    u = together(u_a, u_message, u_published, u_calibration_s) if math.isfinite(lab) else math.nan
+    return DayOfUTC(mjd, epoch, mean, u_a, int(value.size), said, u_message, published, lab, published + lab, u, why)
 
 
 def _interpolated(utc: LabPoints | None, epoch: int) -> tuple[float, float]:
