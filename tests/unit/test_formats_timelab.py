@@ -55,3 +55,7 @@ def test_a_record_cut_short_or_with_words_in_it_gives_what_is_there() -> None:
 def test_nothing_usable_is_a_typed_error(text: str) -> None:
     with pytest.raises(FormatError):
         parse_timelab(text.encode(), "x")
+
+
+def test_quoted_comments_over_plain_columns_make_no_record_of_timelab() -> None:
+    assert recognise(b'"Title" x\n"Input Freq" 10000000\n"Operator" y\n1e-9\n2e-9\n') == "columns"

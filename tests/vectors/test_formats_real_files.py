@@ -109,5 +109,5 @@ def test_frequencies_in_hertz(shared) -> None:
 
 @pytest.mark.data
 def test_cggtts_holds_no_readings_and_the_message_says_what_reads_it(shared) -> None:
-    with pytest.raises(ValueError, match="file of satellite tracks holds no readings.*timeball transfer"):
+    with pytest.raises(ValueError, match=r"file of satellite tracks holds no readings.*timeball transfer"):
         parse(shared("nav-solutions-data/CGGTTS/EZGTR60.258").read_bytes(), "EZGTR60.258")

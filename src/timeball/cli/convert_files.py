@@ -48,17 +48,19 @@ class ReadBack:
 
 def write_file(path: Path, pieces: Iterable[bytes], rows: int) -> Written:
     """Write a file beside its name and put it there when it is whole. CommandError (exit 1) when it cannot be."""
+    from timeball.formats.columns_writer import LINES_A_PIECE
+
     draft = path.with_name(f".{path.name}.{os.getpid()}.part")
     length = 0
     try:
         with draft.open("xb") as raw, progress_bar(f"writing {path.name}") as tell:
             # no name and no time in the gzip header: the same readings give the same bytes
             out = gzip.GzipFile("", "wb", fileobj=raw, mtime=0) if path.suffix.lower() == ".gz" else raw
-            for piece in pieces:
+            for number, piece in enumerate(pieces):  # the first is the heading
                 length += len(piece)
                 out.write(piece)
                 if tell is not None:
-                    tell(min(rows, length // 20), rows)
+                    tell(min(rows, number * LINES_A_PIECE), rows)
             if out is not raw:
                 out.close()
         size = draft.stat().st_size

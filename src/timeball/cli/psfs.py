@@ -10,8 +10,8 @@ import click
 from timeball.cli.inputs import report_defects
 from timeball.cli.numbers import MJD, FiniteRange
 from timeball.cli.output import CommandError, print_json
-from timeball.cli.reading import read_bounded
 from timeball.cli.plotting import PLOT
+from timeball.cli.reading import read_bounded
 
 if TYPE_CHECKING:
     from timeball.ensemble.standards import Correction
