@@ -31,7 +31,7 @@ def mtie(x: ArrayLike, tau0_s: float, m: Factors = None, *, kind: str = "phase",
     record = prepare(x, tau0_s, kind, with_rate=True)
     factors = choose_factors(MTIE, record.x.size, m)
     ascending, place = np.unique(factors, return_inverse=True)
-    sigma = _widest(record, ascending)[place]
+    sigma = _widest(record, ascending, ours=kind == "frequency")[place]
     count = np.array([_windows(record, factor) for factor in factors.tolist()], dtype=np.int64)
     sigma[count == 0] = np.nan
     keep = count > 0 if m is None or isinstance(m, str) else np.ones(factors.size, dtype=bool)
@@ -39,8 +39,11 @@ def mtie(x: ArrayLike, tau0_s: float, m: Factors = None, *, kind: str = "phase",
     return Deviations(tau_s[keep], factors[keep], sigma[keep], count[keep])
 
 
-def _widest(record: Record, factors: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Find the greatest range for each of the factors, which ascend; −∞ where there is no window."""
+def _widest(record: Record, factors: NDArray[np.int64], *, ours: bool) -> NDArray[np.float64]:
+    """Find the greatest range for each of the factors, which ascend; −∞ where there is no window.
+
+    ours: the record is nobody else's, and may be written over.
+    """
     if record.gaps:
         highest, lowest = record.x.copy(), record.x.copy()
         missing = np.isnan(record.x)
@@ -48,7 +51,7 @@ def _widest(record: Record, factors: NDArray[np.int64]) -> NDArray[np.float64]:
         top, bottom = highest, lowest
     else:
         top = bottom = record.x
-        highest, lowest = np.empty_like(top), np.empty_like(top)
+        highest, lowest = record.x if ours else np.empty_like(top), np.empty_like(top)
     widest = np.full((factors.size, kernels_interval.LANES), -np.inf)
     for start, stop in zip(record.starts.tolist(), record.stops.tolist(), strict=True):
         # windows longer than the stretch would only cost
