@@ -73,7 +73,6 @@ def test_corrections_of_tempo2_are_written_as_they_were(shared, file: str) -> No
         "nav-solutions-data/CLK/V3/USNO1.txt",
         "nav-solutions-data/CGGTTS/EZGTR60.258",
         "rtklib-clk/igs15904.clk",
-        "allantools-tests/tests/gps/gps_1pps_phase_data.txt.gz",
     ],
 )
 def test_a_real_file_cut_short_gives_what_is_there_or_one_clear_sentence(shared, file: str) -> None:
