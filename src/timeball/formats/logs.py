@@ -9,6 +9,7 @@ table and is told as a defect, since it is no reading. What it does not do: gues
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -91,10 +92,9 @@ def read_log(data: bytes, name: str, leaps: LeapTable | None, layout: LogLayout)
         row = _row(line, leaps, layout)
         fault: tuple[str, str, str] | None
         if isinstance(row, _Row):
-            why = layout.refused(row.fields)
             rows.append(row)
-            used.append(why is None)
-            fault = None if why is None else (why[0], line, why[1])
+            used.append(row.refused is None)
+            fault = None if row.refused is None else (row.refused[0], line, row.refused[1])
         else:
             fault = row
         if fault is not None:
@@ -106,10 +106,11 @@ def read_log(data: bytes, name: str, leaps: LeapTable | None, layout: LogLayout)
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    fields: list[str]
     epoch: int
     source: str
-    numbers: list[float]
+    numbers: tuple[float, ...]
+    texts: tuple[str, ...]
+    refused: tuple[str, str] | None
 
 
 def _row(line: str, leaps: LeapTable, layout: LogLayout) -> _Row | tuple[str, str, str]:
@@ -131,7 +132,9 @@ def _row(line: str, leaps: LeapTable, layout: LogLayout) -> _Row | tuple[str, st
         if value is None:
             return column, text, "not a number"
         numbers.append(value)
-    return _Row(fields, epoch, source, numbers)
+    # the same few words stand in every line: kept once
+    texts = tuple(sys.intern(fields[place]) for place in layout.texts.values())
+    return _Row(epoch, sys.intern(source), tuple(numbers), texts, layout.refused(fields))
 
 
 def _table(rows: list[_Row], used: list[bool], layout: LogLayout, defects: tuple[Defect, ...]) -> LogTable:
@@ -141,7 +144,7 @@ def _table(rows: list[_Row], used: list[bool], layout: LogLayout, defects: tuple
         epoch=np.array([row.epoch for row in rows], dtype=np.int64),
         sources=tuple(row.source for row in rows),
         numbers={column: columns[:, place].copy() for place, column in enumerate(layout.numbers)},
-        texts={column: tuple(row.fields[place] for row in rows) for column, place in layout.texts.items()},
+        texts={column: tuple(row.texts[place] for row in rows) for place, column in enumerate(layout.texts)},
         used=np.array(used, dtype=np.bool_),
         defects=defects,
     )
