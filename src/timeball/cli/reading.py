@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 HELD_BYTES = 1 << 26  # a file up to here is read at once
 PIECE_BYTES = 1 << 22
+SHOWN_BYTES = 1 << 21  # from here on a bar is shown
 
 
 def read_bounded(path: Path) -> bytes:
@@ -70,9 +72,11 @@ def _parsed(file: IO[bytes], path: Path, options: ReadOptions, kind: str | None)
     if size is None or size <= MAX_PLAIN_BYTES:
         data = head + file.read(MAX_PLAIN_BYTES + 1 - len(head))
         if len(data) <= MAX_PLAIN_BYTES:
-            return parse(
-                data, str(path), leaps=options.leaps, clocks=options.clocks, columns=options.columns, kind=kind
-            )
+            # nobody knows how far a parser is; a bar that moves says that it is at work
+            with progress_bar(f"reading {path.name}") if len(data) > SHOWN_BYTES else nullcontext():
+                return parse(
+                    data, str(path), leaps=options.leaps, clocks=options.clocks, columns=options.columns, kind=kind
+                )
     raise CommandError(f"{path}: {_too_long(size, found)}")
 
 
