@@ -3,9 +3,10 @@
 `solving` takes every clock through third differences, which a drift does not touch and which see little of a walk. Of a
 clock that has no drift second differences say more; but against a scale they hold the drift of that scale, which all
 these clocks share. So it is found with them: each clock has a likelihood of its flicker floor, its random walk and the
-common drift, on a grid; the drift is averaged over by what all the clocks say of it together, and the most likely pair
-of coefficients is taken. These clocks carry the drift of the scale, each as far as its walk is small, so this is what a
-scale's months depend on.
+common drift, on a grid; the drift is averaged over by what all the clocks say of it together, and so are the variances
+of the pairs. These clocks carry the drift of the scale, each as far as its walk is small, so this is what a scale's
+months depend on. Weights that go with the inverse of expected variances make the expected variance of the scale least;
+the most likely walk is often none at all, and its clock would carry everything.
 
 Sign: x is clock minus scale (s), the common drift that of the clocks against the scale (1/s). What it does not do:
 judge which clocks have no drift (`anchors` does), or touch white noises.
@@ -63,8 +64,9 @@ def refined_walks(
     surfaces = _over_drift([each[0] for each in kept.values()])
     found = dict(noise)
     for (name, (_, floors, walks)), surface in zip(kept.items(), surfaces, strict=True):
-        best = int(surface.argmax())
-        found[name] = replace(noise[name], ffm=float(floors[best]), rwfm=float(walks[best]))
+        share = surface / surface.sum()
+        ffm, rwfm = (float(np.sqrt((share * each**2).sum())) for each in (floors, walks))
+        found[name] = replace(noise[name], ffm=ffm, rwfm=rwfm)
     return found
 
 
