@@ -9,7 +9,6 @@ table and is told as a defect, since it is no reading. What it does not do: gues
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -85,11 +84,12 @@ def read_log(data: bytes, name: str, leaps: LeapTable | None, layout: LogLayout)
     plain, defects = plain_bytes(data, name)
     rows: list[_Row] = []
     used: list[bool] = []
+    words: dict[str, str] = {}
     for number, raw in enumerate(plain.split(b"\n"), 1):
         line = raw.rstrip(b"\r").decode("latin-1")
         if not line.strip() or layout.skip(line):
             continue
-        row = _row(line, leaps, layout)
+        row = _row(line, leaps, layout, words)
         fault: tuple[str, str, str] | None
         if isinstance(row, _Row):
             rows.append(row)
@@ -113,7 +113,7 @@ class _Row:
     refused: tuple[str, str] | None
 
 
-def _row(line: str, leaps: LeapTable, layout: LogLayout) -> _Row | tuple[str, str, str]:
+def _row(line: str, leaps: LeapTable, layout: LogLayout, words: dict[str, str]) -> _Row | tuple[str, str, str]:
     """Read a line, or give (field, text, reason) of what is wrong with it."""
     fields = line.split() if len(line) <= LONGEST_LINE else []
     if not layout.fields[0] <= len(fields) <= layout.fields[1]:
@@ -133,8 +133,8 @@ def _row(line: str, leaps: LeapTable, layout: LogLayout) -> _Row | tuple[str, st
             return column, text, "not a number"
         numbers.append(value)
     # the same few words stand in every line: kept once
-    texts = tuple(sys.intern(fields[place]) for place in layout.texts.values())
-    return _Row(epoch, sys.intern(source), tuple(numbers), texts, layout.refused(fields))
+    texts = tuple(words.setdefault(fields[place], fields[place]) for place in layout.texts.values())
+    return _Row(epoch, words.setdefault(source, source), tuple(numbers), texts, layout.refused(fields))
 
 
 def _table(rows: list[_Row], used: list[bool], layout: LogLayout, defects: tuple[Defect, ...]) -> LogTable:
