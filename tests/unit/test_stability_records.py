@@ -10,6 +10,7 @@ from timeball.stability import kernels
 from timeball.stability.records import frequency_record, phase_record
 
 FOUR = (stability.adev, stability.oadev, stability.mdev, stability.tdev)
+ALL = tuple(deviation.function for deviation in stability.DEVIATIONS.values())
 
 
 def test_spacings() -> None:
@@ -33,7 +34,7 @@ def test_a_factor_that_is_none_is_refused(bad: object) -> None:
 
 @pytest.mark.parametrize("bad", [0.0, -1.0, float("nan"), float("inf")])
 def test_an_interval_that_is_none_is_refused(bad: float) -> None:
-    for deviation in FOUR:
+    for deviation in ALL:
         with pytest.raises(stability.RecordError, match="interval"):
             deviation(np.zeros(10), bad)
 
@@ -74,8 +75,10 @@ def test_the_shortest_record_that_will_do(deviation, points_for_m: int, m: int) 
 
 @pytest.mark.parametrize("points", [0, 1, 2])
 def test_too_short_for_any_factor(points: int) -> None:
-    for deviation in FOUR:
-        for spacing in (None, "all", [1]):
+    for deviation in ALL:
+        if deviation in (stability.tierms, stability.mtie) and points == 2:
+            continue  # two points are one interval, and that has an error
+        for spacing in (None, "all", [20]):
             with pytest.raises(stability.TooShortError):
                 deviation(np.zeros(points), 1.0, spacing)
     with pytest.raises(stability.TooShortError):
@@ -130,17 +133,17 @@ def test_the_record_given_is_left_as_it_was() -> None:
     x = np.random.default_rng(2).standard_normal(100)
     before = x.copy()
     x.setflags(write=False)
-    for deviation in FOUR:
+    for deviation in ALL:
         deviation(x, 1.0)
         deviation(x[::2], 1.0, kind="frequency")
     assert np.array_equal(x, before)
 
 
 def test_the_same_bits_whatever_the_memory_layout() -> None:
-    x = np.random.default_rng(3).standard_normal(3000)
-    spread = np.empty(6000)
+    x = np.random.default_rng(3).standard_normal(600)
+    spread = np.empty(1200)
     spread[::2] = x
-    for deviation in FOUR:
+    for deviation in ALL:
         assert np.array_equal(deviation(x, 1.0).sigma, deviation(spread[::2], 1.0).sigma)
         assert np.array_equal(deviation(x, 1.0).sigma, deviation(x.tolist(), 1.0).sigma)
 

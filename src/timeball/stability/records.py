@@ -45,6 +45,11 @@ def check_interval(tau0_s: float) -> float:
 
 def check_values(values: ArrayLike, name: str) -> NDArray[np.float64]:
     """Give a flat float64 array, or raise RecordError; NaN means missing, infinities are refused."""
+    return _check(values, name)[0]
+
+
+def _check(values: ArrayLike, name: str) -> tuple[NDArray[np.float64], bool]:
+    """As `check_values`, and tell whether any value is missing."""
     try:
         # writeable and contiguous, so that the kernels are compiled for one layout only
         array = np.require(values, dtype=np.float64, requirements=["C", "W"])
@@ -52,23 +57,20 @@ def check_values(values: ArrayLike, name: str) -> NDArray[np.float64]:
         raise RecordError(f"{name} must be a line of numbers: {error}") from error
     if array.ndim != 1:
         raise RecordError(f"{name} must be one line of numbers, not an array of shape {array.shape}")
-    if not _is_whole(array) and np.isinf(array).any():
-        infinite = np.flatnonzero(np.isinf(array))
-        raise RecordError(f"{name}[{infinite[0]}] is infinite; a missing value is NaN")
-    return array
-
-
-def _is_whole(values: NDArray[np.float64]) -> bool:
-    """Tell whether every value is finite, by one sum, which is faster than a look at each; a huge sum says no."""
+    # most records are whole, and one sum says so faster than a look at each value; a huge one says nothing
     with np.errstate(invalid="ignore", over="ignore"):
-        return bool(np.isfinite(values.sum()))
+        if np.isfinite(array.sum()):
+            return array, False
+    infinite = np.flatnonzero(np.isinf(array))
+    if infinite.size:
+        raise RecordError(f"{name}[{infinite[0]}] is infinite; a missing value is NaN")
+    return array, bool(np.isnan(array).any())
 
 
 def phase_record(x: ArrayLike) -> Record:
     """Prepare phase x in seconds: one stretch, NaN where missing."""
-    phase = check_values(x, "x")
-    whole = np.zeros(1, dtype=np.int64), np.array([phase.size], dtype=np.int64)
-    return Record(phase, *whole, gaps=bool(np.isnan(phase).any()))
+    phase, gaps = _check(x, "x")
+    return Record(phase, np.zeros(1, dtype=np.int64), np.array([phase.size], dtype=np.int64), gaps)
 
 
 def frequency_record(y: ArrayLike, tau0_s: float, *, with_rate: bool = False) -> Record:

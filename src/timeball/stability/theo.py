@@ -18,7 +18,7 @@ from timeball.stability.records import Record, check_interval
 
 STRIDE = 0.75  # τ = STRIDE · m · τ₀
 SMALLEST = 10  # a smaller m is not Thêo1 (NIST SP 1065, 5.2.15)
-LEAST_POINTS = 18  # for the first ratio to the Allan variance
+LEAST_POINTS = 19  # for the first ratio to the Allan variance
 # All ratios are taken while they need no more than so many terms (some 4 000 points); beyond, an even choice of them,
 # so that the work grows with N² and not with N³.
 MOST_TERMS = 1e9
@@ -38,7 +38,8 @@ def theobr(x: ArrayLike, tau0_s: float, m: Factors = None, *, kind: str = "phase
     """Thêo1 deviation with its bias removed (NIST SP 1065, eq. 31; Taylor and Howe 2005). Arguments as `theo1`.
 
     The variance is multiplied by the mean ratio of the overlapping Allan variance at 9 + 3i to Thêo1 at 12 + 4i, for
-    i = 0 .. ⌊N/6 − 3⌋; beyond some 4 000 points over a choice of these. sigma is NaN and n 0 where gaps left no ratio.
+    i = 0 .. ⌊N/6 − 3⌋ as far as the record goes; beyond some 4 000 points over a choice of these. sigma is NaN and n 0
+    where gaps left no ratio.
     """
     tau0_s = check_interval(tau0_s)
     record = prepare(x, tau0_s, kind)
@@ -59,19 +60,23 @@ def theoh(x: ArrayLike, tau0_s: float, m: Factors = None, *, kind: str = "phase"
         raise TooShortError("THEOH", SMALLEST, points, LEAST_POINTS)
     tenth = (points - 1) // 10
     keep_empty = _one_by_one(m)
-    parts = []
     if keep_empty:
         factors = choose_factors(ANY, points, m)
         short, long = factors[factors <= tenth], factors[factors > tenth]
-        long = choose_factors(THEOBR, points, long.tolist()) if long.size else long
+        if long.size:
+            choose_factors(THEOBR, points, long.tolist())
     else:
         short, long = choose_factors(OADEV, points, m), choose_factors(THEOBR, points, m)
         short, long = short[short <= tenth], long[STRIDE * long > tenth]
+    parts = []
     if short.size:
         parts.append(compute(OADEV, record, tau0_s, short, keep_empty=keep_empty, threads=threads))
     if long.size:
         parts.append(_bias_removed(record, tau0_s, long, keep_empty=keep_empty, threads=threads))
-    columns = (np.concatenate([getattr(part, name) for part in parts]) for name in ("tau_s", "m", "sigma", "n"))
+    columns = [np.concatenate([getattr(part, name) for part in parts]) for name in ("tau_s", "m", "sigma", "n")]
+    if keep_empty:  # in the order they were asked for
+        place = np.argsort(np.argsort(factors > tenth, kind="stable"))
+        columns = [column[place] for column in columns]
     return Deviations(*columns)
 
 
