@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from timeball.stability import covariance, edf
 from timeball.stability.edf import DIFFERENCES, degrees_of_freedom
+from timeball.stability.edf_tables import variance_bias
 from timeball.stability.records import frequency_record, phase_record
 
 POINTS = 96
@@ -78,6 +79,23 @@ def test_white_frequency_of_sampled_phases_is_exact(key: str, monkeypatch: pytes
     for m in (2, 7, 20):
         expected = by_algebra(rows(key, POINTS, m), 0)
         assert degrees_of_freedom(key, phase_record(np.zeros(POINTS)), m, 0) == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("m", [2, 8, 16, 24])
+def test_the_total_deviation_of_white_phase(m: int) -> None:
+    """Its terms at the ends hold the end's phase twice: the bias is exact, the degrees of freedom are held to 15 %."""
+    extended = np.zeros((3 * POINTS - 4, POINTS))
+    extended[POINTS - 2 : 2 * POINTS - 2] = np.eye(POINTS)
+    for j in range(1, POINTS - 1):
+        extended[POINTS - 2 - j, [0, j]] += 2.0, -1.0
+        extended[2 * POINTS - 3 + j, [POINTS - 1, POINTS - 1 - j]] += 2.0, -1.0
+    inner = np.arange(POINTS - 1, 2 * POINTS - 3)
+    terms = extended[inner - m] - 2.0 * extended[inner] + extended[inner + m]
+    assert degrees_of_freedom("totdev", phase_record(np.zeros(POINTS)), m, 2) == pytest.approx(
+        by_algebra(terms, 2), rel=0.15
+    )
+    ratio = float(np.mean(np.sum(terms**2, axis=1))) / 6.0
+    assert variance_bias("totdev", 2, m, (POINTS - 1) / m) == pytest.approx(ratio, rel=0.02)
 
 
 def test_missing_frequencies_cut_what_reaches_across() -> None:

@@ -114,7 +114,7 @@ def test_the_fits_of_the_total_deviations() -> None:
     assert degrees_of_freedom("mtotdev", phases, 100, -2) == pytest.approx(0.75 * 10 - 0.31)
     assert degrees_of_freedom("htotdev", phases, 100, -1) == pytest.approx(10 / (0.868 + 0.114))
     assert degrees_of_freedom("mtotdev", phases, 8, 0) == degrees_of_freedom("mdev", phases, 8, 0)
-    assert degrees_of_freedom("totdev", phases, 8, 2) == degrees_of_freedom("oadev", phases, 8, 2)
+    assert degrees_of_freedom("htotdev", phases, 100, 2) == degrees_of_freedom("ohdev", phases, 100, 2)
 
 
 def test_half_of_the_limits_hold_the_truth() -> None:

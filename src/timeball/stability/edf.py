@@ -56,17 +56,24 @@ def degrees_of_freedom(key: str, record: Record, m: int, alpha: int) -> float:
     """
     if key in TABLES and (found := _from_table(key, record, m, alpha)) is not None:
         return found
-    key = PLAIN_OF.get(key, key)
+    total, key = key == "totdev", PLAIN_OF.get(key, key)
     if key == "pdev" and m > 1:
         return _parabolic(record, m, alpha)
     form = DIFFERENCES.get("oadev" if key == "pdev" else key)
     if form is None or alpha + 2 * form.order <= 1:
         return float("nan")
-    return _exact(form, record, m, alpha)
+    found = _exact(form, record, m, alpha)
+    if total and alpha > 0:
+        return edf_tables.total_of_phase_noise(found, _points(record), m, alpha)
+    return found
+
+
+def _points(record: Record) -> int:
+    return int(np.isfinite(record.x).sum()) if has_gaps(record) else record.x.size
 
 
 def _from_table(key: str, record: Record, m: int, alpha: int) -> float | None:
-    points = int(np.isfinite(record.x).sum()) if has_gaps(record) else record.x.size
+    points = _points(record)
     if key in ("theo1", "theobr"):
         law = edf_tables.theo1 if key == "theo1" else edf_tables.theo_without_bias
         return law(points, m, alpha)
