@@ -22,7 +22,7 @@ from timeball.cli.plotting import PLOT
     multiple=True,
     required=True,
     metavar="NAME",
-    help="Which, see below (repeatable).",
+    help="Which of those above (repeatable).",
 )
 @click.option("--time-error", is_flag=True, help="Zero of the record is the standard's: judge max|TE|, too.")
 @record_options
@@ -36,13 +36,13 @@ def command(
     plot: Path | None,
     **reading: object,
 ) -> int:
-    r"""Judge MTIE and TDEV of the records in FILES: PASS, FAIL, or too short to say. Exit code 3 when one fails.
+    """Judge MTIE and TDEV of the records in FILES: PASS, FAIL, or too short to say. Exit code 3 when one fails.
 
     Masks: g811 (PRC), prtc-a, prtc-b (G.8272), eprtc (G.8272.1), eprc (G.811.1).
 
     \b
     timeball mask pps.txt --unit ns --mask prtc-b --plot pps.png
-    """
+    """  # noqa: D301 (click wants the backspace itself)
     from timeball.cli.mask_report import as_text, judge_record, write_plot
     from timeball.stability.masks import find_mask
 

@@ -54,7 +54,7 @@ def _is_number(following: list[str]) -> bool:
 @click.command(cls=WithOptionalValue, context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
-    "--type", "types", default="oadev", show_default=True, metavar="KEY,KEY,...", help="Deviations: see below for them."
+    "--type", "types", default="oadev", show_default=True, metavar="KEY,KEY,...", help="Deviations, of those above."
 )
 @click.option(
     "--tau",
@@ -92,7 +92,7 @@ def command(
     plot: Path | None,
     **reading: object,
 ) -> None:
-    r"""Compute deviations of the records in FILES: any format of `timeball convert --list`, gz or not.
+    """Compute deviations of the records in FILES: any format that is read, gz or not.
 
     Types: adev oadev mdev tdev hdev ohdev totdev mtotdev ttotdev htotdev theo1 theobr theoh pdev tierms mtie. A bad
     line is told and left out. A missing value takes with it the terms that touch it; n counts those used.
@@ -100,7 +100,7 @@ def command(
     \b
     timeball stability maser.txt --type oadev,mdev --ci 0.95 --plot maser.png
     timeball stability counter.txt --nominal 1e7 --recipe outliers:5,drift --json
-    """
+    """  # noqa: D301 (click wants the backspace itself)
     from timeball.cli.deviation_report import as_text, reports_of
     from timeball.stability.masks import find_mask
 
