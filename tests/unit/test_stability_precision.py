@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from timeball import stability
-from timeball.stability import kernels, kernels_theo, kernels_total
+from timeball.stability import kernels, kernels_theo, kernels_total, kernels_windows
 
 POINTS = 1_000_000
 
@@ -73,7 +73,7 @@ def test_the_moving_sum_is_right_at_the_seams(tiles: int, extra: int) -> None:
     """Tiles of TILE windows, anew every RENEWAL: the number of windows just below, at and above these."""
     rng = np.random.default_rng(tiles)
     for m in (1, 3, 1100):
-        windows = tiles * kernels.TILE + extra
+        windows = tiles * kernels_windows.TILE + extra
         x = rng.integers(-1000, 1001, windows + 3 * m - 1)
         _, expected = exact(x, m)
         found = stability.mdev(x, 1.0, [m])
@@ -100,8 +100,8 @@ def test_the_kernels_give_the_same_bits_without_the_compiler() -> None:
             results.append((total.tolist(), used.tolist()))
         assert results[0] == results[1]
     for kernel, arguments in (
-        (kernels.sum_moving_windows, (*clean, 7)),
-        (kernels.sum_parabolic, (*clean, 7)),
+        (kernels_windows.sum_moving_windows, (*clean, 7)),
+        (kernels_windows.sum_parabolic, (*clean, 7)),
         (kernels_total.sum_reflected, (*whole, 140, True)),
         (kernels_total.sum_reflected, (*clean, 300, False)),
         (kernels_total.sum_mirrored, (*short, 3, True, kernels_total.plan_mirrors(3))),

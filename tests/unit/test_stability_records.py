@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from timeball import stability
-from timeball.stability import kernels
+from timeball.stability import kernels, kernels_windows
 from timeball.stability.records import frequency_record, phase_record
 
 FOUR = (stability.adev, stability.oadev, stability.mdev, stability.tdev)
@@ -148,8 +148,8 @@ def test_the_same_bits_whatever_the_memory_layout() -> None:
         assert np.array_equal(deviation(x, 1.0).sigma, deviation(x.tolist(), 1.0).sigma)
 
 
-@pytest.mark.parametrize("size", [0, 1, 2, 3, 5, 63, 64, 65, kernels.TILE - 1, kernels.TILE])
+@pytest.mark.parametrize("size", [0, 1, 2, 3, 5, 63, 64, 65, kernels_windows.TILE - 1, kernels_windows.TILE])
 def test_the_pairwise_sum_takes_each_number_once(size: int) -> None:
-    tile = np.full(kernels.TILE, 1e30)  # what lies behind the numbers must not count
+    tile = np.full(kernels_windows.TILE, 1e30)  # what lies behind the numbers must not count
     tile[:size] = np.arange(1, size + 1)
     assert kernels.sum_pairwise(tile, size) == size * (size + 1) // 2

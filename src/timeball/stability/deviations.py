@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from timeball.stability import kernels
+from timeball.stability import kernels, kernels_windows
 from timeball.stability.forms import Deviations, Factors, Form, Sums, Terms, deviations, one_by_one
 from timeball.stability.records import Record
 
@@ -104,7 +104,7 @@ def _decimated(order: int) -> Terms:
 
 
 def _windows(record: Record, m: int) -> tuple[float, int]:
-    return kernels.sum_moving_windows(record.x, record.starts, record.stops, m)
+    return kernels_windows.sum_moving_windows(record.x, record.starts, record.stops, m)
 
 
 def half(m: int) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from timeball.stability import kernels
+from timeball.stability import kernels_windows
 from timeball.stability.deviations import sum_differences
 from timeball.stability.forms import Deviations, Factors, Form, deviations, one_by_one
 from timeball.stability.records import Record
@@ -27,7 +27,7 @@ def _terms(record: Record, m: int) -> tuple[float, int]:
     if m == 1:
         total, count = sum_differences(record, np.ones(1, dtype=np.int64), 2)
         return float(total[0]), int(count[0])
-    return kernels.sum_parabolic(record.x, record.starts, record.stops, m)
+    return kernels_windows.sum_parabolic(record.x, record.starts, record.stops, m)
 
 
 def _scale(m: int) -> float:
