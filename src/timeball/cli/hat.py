@@ -104,7 +104,7 @@ def command(
     plot: Path | None,
     **reading: object,
 ) -> None:
-    r"""Tell three clocks apart: one file of three clocks with three --clock, or files of A − B, B − C and C − A.
+    """Tell three clocks apart: one file of three clocks with three --clock, or files of A − B, B − C and C − A.
 
     Clocks that are compared with one and the same fourth are differenced first. A variance may come out negative: that
     is its uncertainty, and no deviation is given for it.
@@ -112,7 +112,7 @@ def command(
     \b
     timeball hat day.clk.gz --clock AMC2 --clock WTZR --clock NRC1
     timeball hat ab.txt bc.txt ca.txt --unit ns --names H1,H2,Cs --plot hat.png
-    """
+    """  # noqa: D301 (click wants the backspace itself)
     records = list(measured_records(files, Choices(**reading)))  # type: ignore[arg-type]
     if len(records) != 3:
         raise click.UsageError(f"a hat has three corners: {len(records)} records given, in files or with --clock")

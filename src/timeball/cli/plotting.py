@@ -6,9 +6,10 @@ same report gives the same bytes. matplotlib is an extra (`reports`); nothing he
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 import click
@@ -17,6 +18,8 @@ from timeball.cli.output import CommandError
 
 SUFFIXES = (".png", ".svg", ".pdf")
 INK, MUTED, GRID, PAPER = "#1f2933", "#66727f", "#e3e8ed", "#ffffff"
+# of the sentences under a plot
+LETTERS_PER_INCH = 14
 # distinct for colour-blind eyes, the strongest first
 COLOURS = (
     "#0b5fa5",
@@ -59,7 +62,7 @@ def need_matplotlib() -> None:
     try:
         import matplotlib as _  # noqa: F401 (only whether it is there)
     except ImportError as error:
-        raise CommandError("--plot needs matplotlib: pip install 'timeball[reports]'") from error
+        raise CommandError("a plot needs matplotlib: pip install 'timeball[reports]'") from error
 
 
 @contextmanager
@@ -96,6 +99,15 @@ def plain_frame(axes: Any) -> None:
     axes.tick_params(colors=MUTED, which="both", length=3)
     axes.xaxis.label.set_color(MUTED)
     axes.yaxis.label.set_color(MUTED)
+
+
+def sentences_below(figure: Any, sentences: Sequence[str], most: int = 6) -> None:
+    """Write sentences under everything, each on lines of its own that fit; of very many the first few."""
+    width = int(LETTERS_PER_INCH * figure.get_figwidth())
+    lines = [line for sentence in sentences[:most] for line in wrap(sentence, width)]
+    if len(sentences) > most:
+        lines.append(f"and {len(sentences) - most} more")
+    figure.supxlabel("\n".join(lines), fontsize=9)
 
 
 def plot_title(axes: Any, what: str, how: str) -> None:

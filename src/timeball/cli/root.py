@@ -29,6 +29,7 @@ SUBCOMMANDS: Table = {
     "psfs": "Find a scale's rate from reports of frequency standards.",
     "steer": "Simulate the steering to UTC; propose the next steer.",
     "report": "Write a laboratory's daily, weekly or monthly report.",
+    "plot": "Draw phase and frequency of records.",
     "stability": "Compute deviations of phase or frequency records, with limits.",
     "mask": "Judge MTIE and TDEV of records by the masks of ITU-T.",
     "hat": "Tell three clocks apart by their differences.",
