@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from timeball.ensemble.noise import ClockNoise
 from timeball.simulation.equal_effort import at_equal_effort, ratio_with_error
@@ -73,6 +74,24 @@ def test_steers_to_come_narrow_the_band() -> None:
     with_law, alone = (forecast(each, now, np.random.default_rng(1)).band() for each in (loop, without_law(loop)))
     width = [float(np.median(high[-1] - low[-1])) for _, low, high in (with_law, alone)]
     assert width[0] < 0.8 * width[1]
+
+
+def test_a_scale_that_drifts_has_a_band_that_knows_it() -> None:
+    """A maser's drift of 2e-16 a day: taken for noise it makes the band wide, and off to one side of what comes."""
+    rng = np.random.default_rng(SEED + 5)
+    free = free_scales(replace(MASERS, drift=2e-16 / DAY_S), 320, 30, rng, x_s=5e-9, y=5e-15)
+    loop = loop_of(Practice(MonthlyOnCircularT(), Envelope(2e-14, 1e-12, 1e-7)), FIRST, free, rng)
+    now = mjd_at(CALENDAR.next_circular_t(day_start(FIRST + 250))[0]) + 1 - FIRST
+    loop.run(0, now)
+    knowing, not_knowing = (forecast(loop, now, np.random.default_rng(1), drifts=drifts) for drifts in (True, False))
+    last = knowing.mjds[-1] - FIRST
+    loop.run(now, last)
+    published = (loop.circular_t + loop.steered)[last]
+    middle, low, high = (each[-1] for each in knowing.band())
+    assert np.mean((published >= low) & (published <= high)) >= 0.85, f"seed {SEED + 5}"
+    wrong, left, right = (each[-1] for each in not_knowing.band())
+    assert np.median(high - low) < 0.75 * np.median(right - left)
+    assert abs(np.mean(published - middle)) < 0.5 * abs(np.mean(published - wrong))
 
 
 @pytest.mark.parametrize("days", [20])

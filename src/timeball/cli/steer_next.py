@@ -74,8 +74,13 @@ def look_ahead(
     at_mjd: int | None,
     take_back: bool,
     confidence: float,
+    *,
+    drifts: bool = False,
 ) -> Next:
-    """Propose at 0 h of a day (default: the day after the last publication), and predict; raises ``CommandError``."""
+    """Propose at 0 h of a day (default: the day after the last publication), and predict; raises ``CommandError``.
+
+    drifts: whether the band allows for a constant drift of the free scale.
+    """
     if not points:
         raise CommandError("no published value can be used")
     now = day_start(at_mjd if at_mjd is not None else mjd_at(max(point.published for point in points)) + 1)
@@ -83,7 +88,7 @@ def look_ahead(
     if known and not take_back and mjd_at(now) - mjd_at(max(point.epoch for point in known)) > STALE_DAYS:
         raise CommandError(_stale(known, now))
     steers = [command for command in record if command.epoch <= now]
-    bands = _Bands(known, steers, now, confidence)
+    bands = _Bands(known, steers, now, confidence, drifts)
     rate_now = steers[-1].rate if steers else 0.0
     if take_back:
         try:
@@ -136,7 +141,7 @@ class _Bands:
     """The band of the next Circular T that a steer tells on, from one past."""
 
     def __init__(
-        self, known: list[PublishedPoint], steers: Sequence[StepperCommand], now: int, confidence: float
+        self, known: list[PublishedPoint], steers: Sequence[StepperCommand], now: int, confidence: float, drifts: bool
     ) -> None:
         calendar = PublicationCalendar()
         self.published, mjds = calendar.next_circular_t(now - 1)
@@ -153,6 +158,7 @@ class _Bands:
                 u_s=np.array([point.u_s for point in known]),
                 u_at_s=U_CIRCULAR_T_S,
                 confidence=confidence,
+                drifts=drifts,
                 steers=steers,
             )
         except PredictionError as error:

@@ -59,6 +59,7 @@ _OPTIONS = (
         show_default=True,
         help="Of the band.",
     ),
+    click.option("--drift", is_flag=True, help="Let the band allow for a constant drift of the free scale."),
     click.option("--lab", metavar="K", help="Laboratory, where the files do not say or hold many."),
     click.option("--plot", type=PLOT, help="Draw it: .png, .svg or .pdf."),
     click.option("--json", "as_json", is_flag=True, help="Print one JSON document."),

@@ -34,6 +34,7 @@ def command(
     at_mjd: int | None,
     take_back: bool,
     confidence: float,
+    drift: bool,
     lab: str | None,
     plot: Path | None,
     as_json: bool,
@@ -54,7 +55,7 @@ def command(
     options = choice(laws)
     if options.law == "none" and not take_back:
         raise CommandError("a proposal needs a law")
-    following = look_ahead(options, points, record, at_mjd, take_back, confidence)
+    following = look_ahead(options, points, record, at_mjd, take_back, confidence, drifts=drift)
     if plot is not None:
         from timeball.cli.steer_plot import draw_next
 
@@ -84,7 +85,7 @@ def _print(following: Next, confidence: float) -> None:
     assert following.without is not None
     columns = (last.x_s, last.low_s, last.high_s, following.without.x_s)
     rows = [[day_text(mjd), *(f"{column[i] * 1e9:+.2f}" for column in columns)] for i, mjd in enumerate(following.mjds)]
-    click.echo(format_table(["UTC(k) − UTC at", "median (ns)", "from (ns)", "to (ns)", "unsteered (ns)"], rows))
+    click.echo(format_table(["UTC(k) − UTC at", "median (ns)", "from (ns)", "to (ns)", "without it (ns)"], rows))
 
 
 def _record(path: Path | None) -> list[StepperCommand]:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from timeball.simulation.models import ClockModel
 
 LONGEST_DAYS = 3650
+MOSTLY = 0.5
+"""A loop of which more steers than this share are held back follows its limits and not its law."""
 
 
 @click.command("simulate", context_settings={"help_option_names": ["-h", "--help"]})
@@ -38,6 +40,7 @@ def command(
     days: int,
     seed: int,
     confidence: float,
+    drift: bool,
     lab: str | None,
     plot: Path | None,
     as_json: bool,
@@ -58,9 +61,11 @@ def command(
 
     options = choice(laws)
     assumed = ""
+    if drift and not files:
+        raise CommandError("--drift is for FILES; of a model it is known whether it drifts")
     if files:
         points = read_points(files, lab)
-        study = study_series(options, points, seed, confidence)
+        study = study_series(options, points, seed, confidence, drifts=drift)
         assumed = taken_as(options.law, {point.source for point in points})
     else:
         with progress_bar("laboratories steered") as tell:
@@ -153,6 +158,10 @@ def _told(study: Study, confidence: float) -> str:
         f"at most {n['max_s'] * 1e9:.2f} ns; unsteered rms {n['free_rms_s'] * 1e9:.1f} ns.",
         f"{n['steers']} steers of {n['change_rms']:.1e} (rms); {n['limited']:.0%} held back by the limits.",
     ]
+    if n["limited"] > MOSTLY:
+        lines.append(
+            "So the loop does not settle: it needs a larger --max-change, or a rate that is near from the start."
+        )
     if n["covered"] is not None:
         lines.append(
             f"The band held the outcome in {n['covered']:.1%} of {study.x.shape[1]} runs (stated: {confidence:.0%})."

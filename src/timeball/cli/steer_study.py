@@ -89,7 +89,10 @@ class Study:
 def study_model(
     options: Choice, model: ClockModel, runs: int, days: int, seed: int, confidence: float, tell: Tell = None
 ) -> Study:
-    """Closed loops on simulated scales; the band is stated for each run and held against what came."""
+    """Closed loops on simulated scales; the band is stated for each run and held against what came.
+
+    The band allows for a drift where the model has one, as a laboratory that knows its clocks would let it.
+    """
     rng = np.random.default_rng(seed)
     noise = ClockNoise(wpm=model.wpm, wfm=model.wfm, ffm=model.ffm, rwfm=model.rwfm)
     calendar = PublicationCalendar()
@@ -105,7 +108,7 @@ def study_model(
         free = free_scales(model, length, part, rng, x_s=START_S, y=START_RATE)
         loop = loop_of(practice, FIRST_MJD, free, rng)
         loop.run(0, now - FIRST_MJD)
-        bands.append(forecast(loop, now - FIRST_MJD, rng))
+        bands.append(forecast(loop, now - FIRST_MJD, rng, drifts=model.drift != 0.0))
         loop.run(now - FIRST_MJD, length - 1)
         loops.append((loop, free))
         if tell is not None:
@@ -138,7 +141,9 @@ def _joined(loops: list[tuple[Loop, FloatArray]], bands: list[Forecast], now: in
     )
 
 
-def study_series(options: Choice, points: list[PublishedPoint], seed: int, confidence: float) -> Study:
+def study_series(
+    options: Choice, points: list[PublishedPoint], seed: int, confidence: float, *, drifts: bool = False
+) -> Study:
     """A real series taken as a free scale: how it would have been steered, and the band ahead of its end."""
     mjds, free, filled = daily(points)
     calendar = PublicationCalendar()
@@ -157,7 +162,7 @@ def study_series(options: Choice, points: list[PublishedPoint], seed: int, confi
     zeros = np.zeros((length, 1))
     loop = Loop(practice, int(mjds[0]), padded, padded.copy(), zeros, np.zeros(1), [], [])
     loop.run(0, length - 1)
-    ahead = forecast(loop, length - 1, np.random.default_rng(seed), paths=1999)
+    ahead = forecast(loop, length - 1, np.random.default_rng(seed), paths=1999, drifts=drifts)
     middle, low, high = ahead.band(confidence)
     changes, limited = _changes([loop])
     x = padded[: free.size] + loop.steered[: free.size]

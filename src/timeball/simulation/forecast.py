@@ -37,8 +37,11 @@ class Forecast:
         return np.median(ordered, axis=2), ordered[:, :, tail - 1], ordered[:, :, count - tail]
 
 
-def forecast(loop: Loop, day: int, rng: np.random.Generator, paths: int = PATHS) -> Forecast:
+def forecast(loop: Loop, day: int, rng: np.random.Generator, paths: int = PATHS, *, drifts: bool = False) -> Forecast:
     """Look from 0 h of `day` (counted from the first) to the last epoch of the next Circular T.
+
+    drifts: whether the free scales may have a constant drift, unknown as their offset and rate are; without it a scale
+    that drifts leaves its band more often than stated.
 
     Raises
     ------
@@ -54,7 +57,7 @@ def forecast(loop: Loop, day: int, rng: np.random.Generator, paths: int = PATHS)
     first = int(rows[-1]) + 1 if rows.size else 0
     at = [row for row in targets if row < first] + list(range(first, max(targets[-1], day) + 1))
     covariance = practice.noise.covariance(rows, circular)
-    posterior = Posterior(_epochs(loop, rows), _epochs(loop, np.array(at)), u_s=covariance)
+    posterior = Posterior(_epochs(loop, rows), _epochs(loop, np.array(at)), u_s=covariance, drifts=drifts)
     free = np.where(circular[:, None], loop.circular_t[rows], loop.utcr[rows])
     drawn = posterior.of(free).draw(rng, paths)
     copies = continued(loop, day, drawn[at.index(first) :], rng)
