@@ -202,11 +202,16 @@ time_constant_s = 14400.0
 """
 
 
-def build_small(state: Path, hours: int = 5, genesis_ns: int = GENESIS) -> Path:
-    """A real ledger of a simulated station's first hours: 60 epochs each, the same whenever it is built."""
+def build_small(state: Path, hours: int = 5, genesis_ns: int = GENESIS, more: str = "") -> Path:
+    """A real ledger of a simulated station's first hours: 60 epochs each, the same whenever it is built.
+
+    more: further lines of `[ensemble]`.
+    """
     raw_ns = hostclocks.raw_ns()
     anchor = Anchor(1, genesis_ns, hostclocks.boot_name(), raw_ns, genesis_ns + hours * HOUR + MINUTE // 2)
     state.mkdir(exist_ok=True)
     paths.simulation_file(state).write_bytes(msgspec.json.encode(anchor))
-    build_history(state, parse_config(SMALL), lambda _fraction, _words: None)
+    build_history(
+        state, parse_config(SMALL.replace("[simulation]", f"{more}\n[simulation]")), lambda _fraction, _words: None
+    )
     return state

@@ -101,6 +101,41 @@ def test_from_files(ask: Ask, shared: Callable[[str], Path]) -> None:
     assert {row["tau_s"] for row in told["stability"]} >= {300.0, 600.0, 1200.0}
 
 
+def test_a_kalman_scale_is_told_by_what_was_read(
+    ask: Ask, shared: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its phases are estimates: readings, and not they, are held against the scale without the clock."""
+    source = (shared("rtklib-clk/esa15253.clk.gz"), "--clocks", "AMC2,WTZR,NRC1,YELL", "--algorithm", "kalman")
+    told = ask("NRC1", *source, "--json")
+    assert root.run(["scale", *map(str, source), "--json"]) == 0
+    [beside] = [each for each in json.loads(capsys.readouterr().out)["clocks"] if each["name"] == "NRC1"]
+    ours = [each["oadev_clock"] for each in told["stability"]]
+    assert ours == pytest.approx([each["sigma"] for each in beside["oadev"]], rel=1e-9)
+    assert told["why"].endswith("from its noise")
+    assert told["read_s"] - told["predicted_s"] == pytest.approx(told["error_s"], abs=1e-20)
+    assert 0.0 < abs(told["read_s"] - told["x_s"]) < 50e-12
+    assert " grew by " in told["fall"]["why"], "nothing became of the clock: another took the weight"
+
+
+def test_a_kalman_ledger_is_told_by_the_readings_in_it(tmp_path: Path, ask: Ask) -> None:
+    state = build_small(tmp_path / "state", more='algorithm = "kalman"')
+    entries = entries_of(state)
+    scale = [item.payload for item in entries if item.type == "scale"][-1]
+    assert scale["algorithm"] == "Kalman"
+    told = ask("Cs4", state, "--json")
+    place = scale["clocks"].index("Cs4")
+    assert told["x_s"] == int(scale["x_fs"][-1][place]) / 1e15
+    assert told["read_s"] - told["predicted_s"] == pytest.approx(told["error_s"], abs=1e-20)
+    # against the others read at the same epoch the clock stands as its reading says, to what the filter left of it
+    batch = entries[scale["readings"]].payload["batch"]
+    assert int(batch["epochs"][-1]) == int(told["tai_ns"])
+    both = ask("H1", state, "--json")
+    read_s = {a: int(x_fs) / 1e15 for (a, _), x_fs in zip(batch["pairs"], batch["x_fs"][-1], strict=True)}
+    hub = batch["pairs"][0][1]
+    apart = read_s["Cs4"] - (0.0 if hub == "H1" else read_s["H1"])
+    assert told["read_s"] - both["read_s"] == pytest.approx(apart, abs=2e-15)
+
+
 def test_what_is_not_there_is_said(ledger: Path, ask: Ask, tmp_path: Path) -> None:
     assert "there are Cs1, Cs2" in ask("H9", ledger, code=1)
     assert "no ledger here" in ask("H1", tmp_path, code=2)

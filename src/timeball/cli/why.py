@@ -119,7 +119,9 @@ def sentences(audit: Audit, account: Account, taus: Taus) -> Iterator[str]:
     if account.fall is not None:
         fall = account.fall
         yield f"  fell most   from {fall.before:.4f} to {fall.after:.4f} at {_utc(fall.epoch)}: {fall.why}"
-    yield f"  prediction  {_time(account.predicted_s)}, read {_time(account.x_s)}, error {_time(account.error_s)}"
+    yield f"  prediction  {_time(account.predicted_s)}, read {_time(account.read_s)}, error {_time(account.error_s)}"
+    if audit.read is not audit.x and account.read_s != account.x_s:
+        yield f"  estimate    {_time(account.x_s)}"
     yield f"  errors      {_time(account.recent_rms_s)} rms of late, {_time(account.rms_s)} rms over the record"
     counted = ", ".join(f"{count} {word}" for word, count in account.counts.items())
     yield f"  epochs      {len(audit.epochs)} since {_utc(int(audit.epochs[0]))}: {counted}"
@@ -148,6 +150,7 @@ def _document(audit: Audit, account: Account, taus: Taus) -> dict[str, Any]:
         "why": account.why,
         "weight": account.weight,
         "x_s": _known(account.x_s),
+        "read_s": _known(account.read_s),
         "predicted_s": _known(account.predicted_s),
         "error_s": _known(account.error_s),
         "greatest_weight": account.greatest,

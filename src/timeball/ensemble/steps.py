@@ -137,12 +137,17 @@ def _ratio(steps: Steps, i: int, j: int, ratio: float | None = None) -> str:
 _WEIGHED_BY = {"ALGOS": "how well its rates were foretold", "Kalman": "its noise"}
 
 
-def _ok(steps: Steps, i: int, j: int) -> str:
-    return f"weight {steps.weight[i, j]:.3f} from {_WEIGHED_BY.get(steps.algorithm, 'its prediction errors')}"
+def ordinary_words(algorithm: str, code: int, weight: float) -> str:
+    """Why a clock has the weight it has when nothing was out of the ordinary (`ORDINARY`), by an algorithm's name."""
+    if code == k.AT_CAP:
+        return f"weight at the cap of {weight:.2f}"
+    if code == k.NO_WEIGHT:
+        return "no weight by configuration"
+    return f"weight {weight:.3f} from {_WEIGHED_BY.get(algorithm, 'its prediction errors')}"
 
 
-def _at_cap(steps: Steps, i: int, j: int) -> str:
-    return f"weight at the cap of {steps.weight[i, j]:.2f}"
+def _in_use(steps: Steps, i: int, j: int) -> str:
+    return ordinary_words(steps.algorithm, int(steps.code[i, j]), float(steps.weight[i, j]))
 
 
 def _missing(_steps: Steps, _i: int, _j: int) -> str:
@@ -176,10 +181,6 @@ def _rate_step(steps: Steps, i: int, j: int) -> str:
 
 def _noise_step(steps: Steps, _i: int, _j: int) -> str:
     return f"{steps.parameters.noise_epochs} errors in a row beyond the limit: noise learned anew"
-
-
-def _no_weight(_steps: Steps, _i: int, _j: int) -> str:
-    return "no weight by configuration"
 
 
 def _starting(steps: Steps, i: int, j: int) -> str:
@@ -223,8 +224,8 @@ def _first_windows(steps: Steps, i: int, j: int) -> str:
 
 
 _WORDS = {
-    k.OK: _ok,
-    k.AT_CAP: _at_cap,
+    k.OK: _in_use,
+    k.AT_CAP: _in_use,
     k.MISSING: _missing,
     k.LEARNING: _learning,
     k.REDUCED: _reduced,
@@ -233,7 +234,7 @@ _WORDS = {
     k.CAME_BACK: _came_back,
     k.RATE_STEP: _rate_step,
     k.NOISE_STEP: _noise_step,
-    k.NO_WEIGHT: _no_weight,
+    k.NO_WEIGHT: _in_use,
     k.STARTING: _starting,
     k.JOINED: _joined,
     k.NO_SCALE: _no_scale,

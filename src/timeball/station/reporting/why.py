@@ -1,7 +1,8 @@
 """Why a clock has the weight it has: what the steps of a scale say of one clock, from a ledger or from a computed run.
 
-Sign: x is clock minus scale, a prediction error is measured minus predicted, so the prediction is x minus the error.
-Nothing is decided here and nothing judged: it finds what was recorded and puts the figures side by side.
+Sign: x is clock minus scale, a prediction error is read minus predicted, so the prediction is what was read minus the
+error. A Kalman scale's x is an estimate and not what was read. Nothing is decided here and nothing judged: it finds
+what was recorded and puts the figures side by side.
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ import numpy.typing as npt
 
 from timeball.ensemble.codes import AT_CAP, OK, REDUCED
 from timeball.ensemble.errors import EnsembleError
-from timeball.ensemble.scale import without
-from timeball.ensemble.steps import CODES, ORDINARY, Steps
+from timeball.ensemble.scale import counted_weight, through_clocks, without
+from timeball.ensemble.steps import CODES, ORDINARY, Steps, ordinary_words
 from timeball.readings import FloatArray, PhaseTable
 from timeball.readings.names import did_you_mean
 
 IntArray = npt.NDArray[np.int64]
+ESTIMATES = "Kalman"
+"""The algorithm whose phases are estimates; those of the others are what was read."""
 IN_USE = "in use"
 WEIGHTED = (OK, AT_CAP, REDUCED)
 RECENT = 20
@@ -31,18 +34,23 @@ RECENT = 20
 class Audit:
     """One clock in a scale, m epochs (ns of TAI), the last of them the one that is asked about.
 
-    x, error (s), weight: float64[m]; code: int64[m]; reasons: m sentences, empty where nothing was out of the ordinary.
-    table: every clock's phases against the scale. notes: what else was recorded of the clock, by epoch.
+    x, read (s): float64[m], clock minus scale as it stands in the steps and as it was read; the same but for a Kalman
+    scale, NaN where it is not known. error (s), weight: float64[m]; code: int64[m]; reasons: m sentences, empty where
+    nothing was out of the ordinary. weights: float64[m, n] of all `names`. table: the readings of every clock, put
+    against whatever; empty where they are not known. notes: what else was recorded of the clock, by epoch.
     """
 
     algorithm: str
     clock: str
     epochs: IntArray
     x: FloatArray
+    read: FloatArray
     weight: FloatArray
     error: FloatArray
     code: IntArray
     reasons: list[str]
+    names: tuple[str, ...]
+    weights: FloatArray
     table: PhaseTable
     notes: list[tuple[int, str]] = field(default_factory=list)
 
@@ -70,7 +78,7 @@ class Fall:
 
 @dataclass(frozen=True)
 class Account:
-    """What stands in an audit at its last epoch: weight, phase, prediction and error (s), state and reason in words.
+    """What stands in an audit at its last epoch: weight, phase, as read, predicted, error (s), state, reason in words.
 
     greatest, greatest_epoch: the greatest weight, and its first epoch (ns of TAI). rms_s, recent_rms_s: of the errors
     of the whole record and of the recent part (s); counts: epochs by state; stretches: those not in use, in order.
@@ -79,6 +87,7 @@ class Account:
     epoch: int
     weight: float
     x_s: float
+    read_s: float
     predicted_s: float
     error_s: float
     state: str
@@ -102,17 +111,35 @@ def audit_of_steps(steps: Steps, clock: str, table: PhaseTable, at: int | None =
         raise EnsembleError("the scale begins after the moment that is asked about")
     column = steps.clocks.index(clock)
     rows = slice(0, count)
+    readings = PhaseTable(table.epochs[rows], table.clocks, table.x[rows], table.pivot[rows], table.reference)
     return Audit(
         steps.algorithm,
         clock,
         steps.epochs[rows],
         steps.x[rows, column],
+        as_read(readings, steps.x[rows], counted_weight(steps)[rows], steps.clocks, clock)
+        if steps.algorithm == ESTIMATES
+        else steps.x[rows, column],
         steps.weight[rows, column],
         steps.error[rows, column],
         steps.code[rows, column].astype(np.int64),
         ["" if int(steps.code[i, column]) in ORDINARY else steps.reason(i, column) for i in range(count)],
-        PhaseTable(steps.epochs[rows], steps.clocks, steps.x[rows], table.pivot[rows], table.reference),
+        steps.clocks,
+        steps.weight[rows],
+        readings,
     )
+
+
+def as_read(table: PhaseTable, x: FloatArray, weight: FloatArray, names: tuple[str, ...], clock: str) -> FloatArray:
+    """What was read of a clock against the scale, float64[m] (s): through every clock of `names` that counted.
+
+    x, weight: float64[m, n], each clock minus scale, and the weights of readings that counted.
+    """
+    known = [(j, table.clocks.index(name)) for j, name in enumerate(names) if name in table.clocks]
+    ours, theirs = [j for j, _ in known], [i for _, i in known]
+    offset = through_clocks(x[:, ours] - table.x[:, theirs], weight[:, ours])
+    read: FloatArray = table.x[:, table.clocks.index(clock)] + offset
+    return read
 
 
 def account_of(audit: Audit) -> Account:
@@ -125,10 +152,11 @@ def account_of(audit: Audit) -> Account:
         int(audit.epochs[-1]),
         float(audit.weight[-1]),
         float(audit.x[-1]),
-        float(audit.x[-1] - error[-1]),
+        float(audit.read[-1]),
+        float(audit.read[-1] - error[-1]),
         float(error[-1]),
         CODES[int(audit.code[-1])],
-        audit.reasons[-1] or _ordinary(float(audit.weight[-1]), int(audit.code[-1])),
+        audit.reasons[-1] or ordinary_words(audit.algorithm, int(audit.code[-1]), float(audit.weight[-1])),
         float(audit.weight[greatest]),
         int(audit.epochs[greatest]),
         _fall(audit),
@@ -150,17 +178,14 @@ def scale_without(audit: Audit, run: Any) -> tuple[FloatArray, FloatArray]:
 
     run: makes a `ScaleRun` of a table. Both scales are made by it, from the same start.
     """
-    table, at = audit.table, audit.table.clocks.index(audit.clock)
-    rest = [j for j in range(len(table.clocks)) if j != at]
-    with_it, others = run(table).steps, without(table, audit.clock)
-    alone = run(others).steps
+    table, others = audit.table, without(audit.table, audit.clock)
+    with_it, alone = run(table).steps, run(others).steps
     order = [alone.clocks.index(name) for name in others.clocks]
-    apart = with_it.x[:, [with_it.clocks.index(table.clocks[j]) for j in rest]] - alone.x[:, order]
-    known = np.isfinite(apart)
-    first = np.argmax(known, axis=1)
-    moved: FloatArray = np.where(known.any(axis=1), apart[np.arange(len(apart)), first], np.nan)
-    # clock − without = (clock − scale) − (without − scale)
-    return with_it.x[:, with_it.clocks.index(audit.clock)] - moved, moved
+    x, weight = alone.x[:, order], counted_weight(alone)[:, order]
+    against: FloatArray = table.x[:, table.clocks.index(audit.clock)] + through_clocks(x - others.x, weight)
+    # without − with = (clock − with) − (clock − without), of every clock that is in both
+    moved = through_clocks(with_it.x[:, [with_it.clocks.index(name) for name in others.clocks]] - x, weight)
+    return against, moved
 
 
 def _fall(audit: Audit) -> Fall | None:
@@ -169,18 +194,16 @@ def _fall(audit: Audit) -> Fall | None:
     if not len(change) or change.min() >= 0.0:
         return None
     at = int(np.argmin(change)) + 1
-    why = audit.reasons[at] or _ordinary(float(audit.weight[at]), int(audit.code[at]))
+    why = audit.reasons[at] or _without_event(audit, at)
     return Fall(int(audit.epochs[at]), float(audit.weight[at - 1]), float(audit.weight[at]), why)
 
 
-def _ordinary(weight: float, code: int) -> str:
-    if CODES[code] == "at cap":
-        return f"weight at the cap of {weight:.2f}"
-    return (
-        "no weight by configuration"
-        if CODES[code] == "no weight"
-        else f"weight {weight:.3f} from its prediction errors"
-    )
+def _without_event(audit: Audit, at: int) -> str:
+    """Why a weight fell when nothing became of the clock itself: weights add up to one, and another's grew."""
+    words = ordinary_words(audit.algorithm, int(audit.code[at]), float(audit.weight[at]))
+    grew = audit.weights[at] - audit.weights[at - 1]
+    most = int(np.argmax(grew))
+    return f"{words}; that of {audit.names[most]} grew by {grew[most]:.3f}" if grew[most] > 0.0 else words
 
 
 def _stretches(audit: Audit, words: list[str]) -> list[Stretch]:

@@ -1,30 +1,35 @@
 """The audit of one clock from a ledger: what `scale` entries recorded of it, and the anomalies that name it.
 
 Only entries under the signed head are read, each payload checked against its digest. Nothing is computed again:
-`timeball replay` does that.
+`timeball replay` does that. Of a Kalman scale, whose phases are estimates, the readings that made it are read as well.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from timeball.ensemble.algorithms import ALGORITHMS, algorithm
+from timeball.ensemble.codes import NOT_COUNTED
 from timeball.ensemble.errors import EnsembleError
 from timeball.ledger import canonical
-from timeball.readings import PhaseTable
+from timeball.readings import FloatArray, PhaseTable
 from timeball.station.fold.rules import Rules, rules_from_payload
+from timeball.station.fold.tables import table_of
 from timeball.station.fold.timekeeping import CONFIG, STREAM
 from timeball.station.recording.ledger_reader import LedgerReader
 from timeball.station.recording.newest import newest_entry
-from timeball.station.reporting.why import Audit
+from timeball.station.reporting.why import ESTIMATES, Audit, as_read
 
 SLACK_NS = 86400 * 10**9
 """An epoch is recorded so long after it at most: the computed past is recorded by the day."""
 Payload = dict[str, Any]
+Row = tuple[int, Payload, int]
+"""An epoch (ns of TAI), the scale entry's payload that it stands in, and its row there."""
 
 
 def audit_of_ledger(state: Path, clock: str, at: int | None, span_s: float) -> tuple[Audit, Rules]:
@@ -42,7 +47,7 @@ def audit_of_ledger(state: Path, clock: str, at: int | None, span_s: float) -> t
     until = at if at is not None else int(canonical.decode(newest.payload or b"")["epochs"][-1])
     begin = _index_at(reader, size, until - int(span_s * 1e9))
     end = _index_at(reader, size, until + SLACK_NS)
-    rows: list[tuple[int, Payload, int]] = []
+    rows: list[Row] = []
     notes: list[tuple[int, str]] = []
     for kind, payload in _decisions(reader, begin, end):
         if kind == "scale":
@@ -54,7 +59,8 @@ def audit_of_ledger(state: Path, clock: str, at: int | None, span_s: float) -> t
             rows += [row for row in kept if row[0] > until - span_s * 1e9]
         elif clock in payload["clocks"] and int(payload["found"]) <= until:
             notes.append((int(payload["epoch"]), str(payload["words"])))
-    return _audit(clock, rows, notes), rules_from_payload(canonical.decode(config.payload))
+    audit = _audit(clock, rows, notes)
+    return _with_readings(audit, reader, rows), rules_from_payload(canonical.decode(config.payload))
 
 
 def key_of(name: str) -> str:
@@ -78,15 +84,16 @@ def _index_at(reader: LedgerReader, size: int, time_ns: int) -> int:
     return low
 
 
-def _audit(clock: str, rows: list[tuple[int, Payload, int]], notes: list[tuple[int, str]]) -> Audit:
+def _audit(clock: str, rows: list[Row], notes: list[tuple[int, str]]) -> Audit:
     names = tuple(sorted({name for _, payload, _ in rows for name in payload["clocks"]}))
     if clock not in names:
         known = f"; there are {', '.join(names)}" if names else ""
         raise EnsembleError(f"nothing of clock {clock} is recorded before the moment that is asked about{known}")
     rows = [row for row in rows if clock in row[1]["clocks"]]
-    x = np.full((len(rows), len(names)), np.nan)
+    x, weights = np.full((len(rows), len(names)), np.nan), np.zeros((len(rows), len(names)))
     for at, (_, payload, i) in enumerate(rows):
         places = [names.index(name) for name in payload["clocks"]]
+        weights[at, places] = [float(weight) for weight in payload["weights"][i]]
         x[at, places] = [np.nan if x_fs is None else int(x_fs) / 1e15 for x_fs in payload["x_fs"][i]]
     mine = [(payload, i, payload["clocks"].index(clock)) for _, payload, i in rows]
     errors = [payload["errors_fs"][i][j] for payload, i, j in mine]
@@ -96,10 +103,42 @@ def _audit(clock: str, rows: list[tuple[int, Payload, int]], notes: list[tuple[i
         clock,
         epochs,
         x[:, names.index(clock)],
-        np.array([float(payload["weights"][i][j]) for payload, i, j in mine]),
+        x[:, names.index(clock)],
+        weights[:, names.index(clock)],
         np.array([np.nan if error is None else int(error) / 1e15 for error in errors]),
         np.array([payload["codes"][i][j] for payload, i, j in mine], np.int64),
         [payload["reasons"].get(payload["epochs"][i], {}).get(clock, "") for payload, i, _ in mine],
+        names,
+        weights,
         PhaseTable(epochs, names, x, np.full(len(epochs), -1, np.int32), "TA(k)"),
         notes,
     )
+
+
+def _with_readings(audit: Audit, reader: LedgerReader, rows: list[Row]) -> Audit:
+    """The audit with the readings in place of phases that are estimates; NaN where they were erased."""
+    if audit.algorithm != ESTIMATES:
+        return audit
+    counted = audit.weights.copy()
+    for at, (_, payload, i) in enumerate(row for row in rows if audit.clock in row[1]["clocks"]):
+        places = [audit.names.index(name) for name in payload["clocks"]]
+        counted[at, places] = np.where(np.isin(payload["codes"][i], NOT_COUNTED), 0.0, counted[at, places])
+    x = _readings(audit, reader, [int(payload["readings"]) for _, payload, _ in rows])
+    readings = PhaseTable(audit.epochs, audit.names, x, audit.table.pivot, audit.table.reference)
+    return replace(audit, read=as_read(readings, audit.table.x, counted, audit.names, audit.clock), table=readings)
+
+
+def _readings(audit: Audit, reader: LedgerReader, indices: list[int]) -> FloatArray:
+    """What was read of every clock at the epochs of an audit, float64[m, n] (s), from the entries of readings."""
+    at = {epoch: place for place, epoch in enumerate(audit.epochs.tolist())}
+    x = np.full((len(at), len(audit.names)), np.nan)
+    for index in dict.fromkeys(indices):
+        [entry] = reader.entries(index, index + 1)
+        if entry.payload is None:
+            continue
+        table = table_of(canonical.decode(entry.payload)["batch"])
+        columns = [(audit.names.index(name), j) for j, name in enumerate(table.clocks) if name in audit.names]
+        known = [(at[epoch], row) for row, epoch in enumerate(table.epochs.tolist()) if epoch in at]
+        for place, row in known:
+            x[place, [ours for ours, _ in columns]] = table.x[row, [theirs for _, theirs in columns]]
+    return x
