@@ -83,15 +83,15 @@ class Report:
         """Name what was computed of what."""
         return f"{self.deviation.name} of {self.record.clock} against {self.record.against} ({self.record.file})"
 
-    def sentence(self) -> str:
-        """Say the result in one plain sentence: the ends of the curve and its best point."""
+    def sentence(self, of: str | None = None) -> str:
+        """Say the result in one plain sentence: the ends of the curve and its best point. of: what it is of."""
         d, name = self.deviations, self.deviation.name
         known = [k for k in range(d.n.size) if d.n[k]]
         if not known:
             return f"Gaps leave no term of {name}: nothing can be said."
         low = min(known, key=lambda k: float(d.sigma[k]))
         first, last = known[0], known[-1]
-        text = f"{self.record.clock} against {self.record.against}: {name} is {self._at(first)}"
+        text = f"{of or f'{self.record.clock} against {self.record.against}'}: {name} is {self._at(first)}"
         if last != first:
             text += f" and {self._at(last)}"
         return text + (f", lowest {self._at(low)}." if low not in (first, last) else ".")

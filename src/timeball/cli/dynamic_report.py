@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from timeball.cli.deviation_report import left_out
 from timeball.cli.measured import Measured, chosen_factors
 from timeball.cli.output import CommandError, format_seconds, format_table, format_tau
-from timeball.cli.plotting import new_plot
+from timeball.cli.plotting import new_plot, sentences_below
 
 if TYPE_CHECKING:
     from timeball.stability import Deviation
@@ -110,4 +110,4 @@ def write_moving_plot(reports: Sequence[MovingReport], path: Path) -> None:
             figure.colorbar(mesh, ax=axes, label=f"log₁₀ of the {report.deviation.title}{unit}")
             axes.set(yscale="log", xlabel="middle of the window (s)", ylabel="averaging time τ (s)")
             axes.set_title(f"{report.record.clock} − {report.record.against}", loc="left", fontsize=10)
-        figure.supxlabel("\n".join(report.sentence() for report in reports), fontsize=9)
+        sentences_below(figure, [report.sentence() for report in reports])

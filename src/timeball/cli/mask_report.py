@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from timeball.cli.deviation_report import left_out
 from timeball.cli.measured import Measured, short_names
 from timeball.cli.output import CommandError, format_seconds, format_table, format_tau
-from timeball.cli.plotting import COLOURS, GRID, new_plot, plain_frame
+from timeball.cli.plotting import COLOURS, GRID, new_plot, plain_frame, sentences_below
 
 if TYPE_CHECKING:
     from timeball.stability.masks import Judged, Mask
@@ -133,7 +133,7 @@ def write_plot(reports: Sequence[MaskReport], path: Path) -> None:
     with new_plot(path, 13, 6.2, layout="constrained") as figure:
         for axes, deviation in zip(figure.subplots(1, 2), DEVIATIONS, strict=True):
             _draw(axes, reports, deviation)
-        figure.supxlabel("\n".join(report.sentence() for report in reports[:6]), fontsize=9)
+        sentences_below(figure, [report.sentence() for report in reports])
 
 
 def _draw(axes: Any, reports: Sequence[MaskReport], deviation: str) -> None:
@@ -146,6 +146,7 @@ def _draw(axes: Any, reports: Sequence[MaskReport], deviation: str) -> None:
         if each.tau_s.size and name not in curves:
             curves[name] = COLOURS[len(curves) % len(COLOURS)]
             axes.plot(each.tau_s, each.value_s, "o-", ms=4, lw=1.2, color=curves[name], label=name)
+        _ring_what_breaks(axes, each)
     axes.set(xscale="log", yscale="log", xlabel="observation interval τ (s)", ylabel=f"{deviation.upper()} (s)")
     for style, mask in zip(
         ("-", "--", ":", "-."), {report.mask.key: report.mask for report in reports}.values(), strict=False
@@ -156,13 +157,18 @@ def _draw(axes: Any, reports: Sequence[MaskReport], deviation: str) -> None:
     axes.legend(fontsize=8, frameon=False)
 
 
+def _ring_what_breaks(axes: Any, each: Judged) -> None:
+    over = each.value_s > each.limit_s
+    axes.plot(each.tau_s[over], each.value_s[over], "o", ms=8, mfc="none", mec=LIMIT, mew=1.2, zorder=4)
+
+
 def draw_mask(axes: Any, mask: Mask, deviation: str, style: str = "-") -> None:
     """Draw a limit over the part of it that lies in the picture, or over all of it when nothing else is there."""
     import numpy as np
 
     left, right = axes.get_xlim() if axes.has_data() else (0.1, mask.needed_s(deviation))
     bottom, top = axes.get_ylim()
-    label: str | None = f"{mask.key}, limit"
+    label: str | None = f"{mask.key}, limit of {deviation.upper()}"
     for stretch in mask.stretches(deviation):
         low, high = max(left, stretch.from_s), min(right, stretch.to_s)
         if low < high:
