@@ -65,6 +65,9 @@ def test_a_large_offset_and_rate_cost_nothing() -> None:
     for deviation in (stability.oadev, stability.mdev):
         plain = deviation(whole.astype(np.float64), 1.0, [1, 100, 10000]).sigma
         np.testing.assert_allclose(deviation(tilted.astype(np.float64), 1.0, [1, 100, 10000]).sigma, plain, rtol=1e-13)
+    for deviation in (stability.totdev, stability.mtotdev, stability.htotdev, stability.theo1, stability.pdev):
+        plain = deviation(whole[:2000].astype(np.float64), 1.0).sigma
+        np.testing.assert_allclose(deviation(tilted[:2000].astype(np.float64), 1.0).sigma, plain, rtol=1e-13)
 
 
 @pytest.mark.parametrize("extra", [-1, 0, 1, 2, 700])

@@ -3,6 +3,9 @@
 All sums run in a fixed order, without fastmath: terms are added side by side in lanes, and the lanes pairwise, so that
 the rounding error grows slowly with the number of terms. Nothing here knows of τ: factors such as 1/(2 τ²) are the
 caller's.
+
+numba keeps machine code by the file it was written in, and what others take from here is built into theirs: whoever
+changes `sum_pairwise` or `copy_level` also changes the files that import them, or old code stays in use.
 """
 
 from __future__ import annotations
@@ -39,6 +42,9 @@ def sum_pairwise(tile: NDArray[np.float64], size: int) -> float:
 def copy_level(x: NDArray[np.float64], start: int, count: int, out: NDArray[np.float64]) -> None:
     """Copy x[start : start + count] less the line through its first and last point; zeros fill the rest of `out`."""
     rate = (x[start + count - 1] - x[start]) / max(count - 1, 1)
+    # the upper 26 bits of it (Veltkamp): times a whole number it is then exact, and costs the phases no digits
+    shifted = 134217729.0 * rate
+    rate = shifted - (shifted - rate)
     for k in range(count):
         out[k] = (x[start + k] - x[start]) - rate * k
     out[count:] = 0.0

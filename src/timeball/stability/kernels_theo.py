@@ -1,6 +1,7 @@
 """Compiled sum of Thêo1: all pairs of a window about its middle, for many windows side by side.
 
-The windows stand in the lanes of a tile, so that no lane's sum is ever taken apart: the order of additions is fixed.
+The windows stand in the lanes of a tile, less a line through it (`copy_level`), so that no lane's
+sum is ever taken apart: the order of additions is fixed.
 """
 
 from __future__ import annotations

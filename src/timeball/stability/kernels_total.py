@@ -1,6 +1,7 @@
 """Compiled sums of the total deviations: reflected ends (TOTDEV), mirrored stretches of 3m points (MTOTDEV, HTOTDEV).
 
-All sums run in a fixed order, without fastmath. The stretches of MTOTDEV stand side by side in the lanes of a tile.
+All sums run in a fixed order, without fastmath, of phases less a line (`copy_level`). The
+stretches of MTOTDEV stand side by side in the lanes of a tile.
 """
 
 from __future__ import annotations
