@@ -148,6 +148,25 @@ def test_a_track_twice_counts_once() -> None:
     assert {each.file for each in link.rejected} == {"A.cctf"}
 
 
+def test_a_receiver_with_files_of_two_versions_counts_once() -> None:
+    plain = station("A", 1e-9).replaced(frc=np.full(80, "", dtype="U3"))  # version 1 does not say the code
+    both = join_tracks([station("A", 1e-9), plain], "A")
+    for method, n in ((common_view, 80), (all_in_view, 160)):
+        link = method(both, station("B"))
+        assert link.n == n
+        assert by_reason(link.rejected) == {"repeated": 80}
+        assert link.count.tolist() == [n // 20] * 20
+
+
+def test_a_system_that_one_side_lacks_is_told_also_when_it_was_asked_for() -> None:
+    a = station("A", satellites=("G01", "G02", "E01", "R01"))
+    link = all_in_view(a, station("B"), Options(limits=Limits(systems=("G", "E", "R"))))
+    assert by_reason(link.rejected) == {
+        "of Galileo, of which B has no track": 20, "of GLONASS, of which B has no track": 20,
+    }  # fmt: skip
+    assert link.n + len(link.rejected) == 80 + 80
+
+
 def test_same_ephemeris_and_refsv() -> None:
     other = station("B").replaced(ioe=np.where(np.arange(80) < 8, 9, 7))
     link = common_view(station("A"), other, Options(same_ephemeris=True))
@@ -163,6 +182,9 @@ def test_same_ephemeris_and_refsv() -> None:
 def test_the_measured_ionosphere_takes_the_place_of_the_model() -> None:
     a = station("A").replaced(msio_s=np.full(80, 14e-9))  # the file took 10 ns out, it was 14 ns
     assert common_view(a, station("B"), Options(ionosphere="measured")).mean_s == pytest.approx(-4e-9, abs=1e-20)
+    free = a.replaced(frc=np.full(80, "L3P", dtype="U3"))  # two frequencies: no model was taken out
+    other = station("B").replaced(frc=free.frc)
+    assert common_view(free, other, Options(ionosphere="measured")).mean_s == pytest.approx(0.0, abs=1e-20)
     none = station("A").replaced(msio_s=np.full(80, math.nan))
     with pytest.raises(NoLinkError, match="80 without REFSYS"):
         common_view(none, station("B"), Options(ionosphere="measured"))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from timeball.cli.transfer_inputs import Station
     from timeball.formats.broadcast_utc import BroadcastUTC
     from timeball.formats.bulletin import LabPoints
-    from timeball.transfer import StationTracks
+    from timeball.transfer import Rejections, StationTracks
     from timeball.transfer.broadcast import DayOfUTC
 
 NS = 1e-9
@@ -62,7 +62,7 @@ def command(
     days, far = against_broadcast(tracks, told, _midnights(tracks), _published(utc, lab), station.u_s)
     if not days:
         raise CommandError("no track of these files is near a 0h UTC")
-    left_out = [*station.rejected, *rejected, *far]
+    left_out = station.rejected + rejected + far
     if as_json:
         rows = [{name: getattr(day, name) for name in day.__slots__ if name != "epoch"} for day in days]
         document = [{"tai_ns": str(day.epoch), **row} for day, row in zip(days, rows, strict=True)]
@@ -73,7 +73,7 @@ def command(
             click.echo(f"{note}.")
 
 
-def _ready(station: Station, options: dict[str, Any]) -> tuple[StationTracks, list[Any]]:
+def _ready(station: Station, options: dict[str, Any]) -> tuple[StationTracks, Rejections]:
     """Apply limits and one code; weights and outliers are not asked for here."""
     from timeball.transfer import Options
     from timeball.transfer.common_view import within_limits

@@ -18,7 +18,7 @@ from timeball.cli.progress import progress_bar
 if TYPE_CHECKING:
     from timeball.formats import Defect
     from timeball.formats.cggtts import Header
-    from timeball.transfer import Calibration, Rejected, Side, StationTracks
+    from timeball.transfer import Calibration, Rejections, Side, StationTracks
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Station:
     """The tracks of one end, what was left out before they were compared, and what is known of its calibration."""
 
     tracks: StationTracks
-    rejected: list[Rejected]
+    rejected: Rejections
     defects: list[Defect]
     u_s: float
     notes: list[str]
@@ -107,11 +107,11 @@ def _read_end(
     from timeball import formats
     from timeball.formats.cggtts import is_cggtts, read_cggtts
     from timeball.station.hosttime.leaps import load_leap_table
-    from timeball.transfer import join_tracks, station_tracks
+    from timeball.transfer import Rejections, join_tracks, station_tracks
     from timeball.transfer.calibrating import calibrated
 
     leaps = load_leap_table()
-    parts, rejected, defects, headers, used = [], [], [], [], {}
+    parts, rejected, defects, headers, used = [], Rejections(), [], [], {}
     u_s = math.nan
     files = files_of(argument, is_cggtts)
     for number, (path, data) in enumerate(files):

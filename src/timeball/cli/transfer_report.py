@@ -28,7 +28,7 @@ def link_of(
     """Make the link of two stations, with what their calibrations leave uncertain, and what was left out before."""
     a, b = stations
     link = method(a.tracks, b.tracks, replace(options, u_b_s=math.hypot(a.u_s, b.u_s)))
-    return replace(link, rejected=(*a.rejected, *b.rejected, *link.rejected), notes=(*a.notes, *b.notes, *link.notes))
+    return replace(link, rejected=a.rejected + b.rejected + link.rejected, notes=(*a.notes, *b.notes, *link.notes))
 
 
 def finish(link: Link, wanted: Wanted, defects: Sequence[Defect]) -> None:

@@ -10,7 +10,7 @@ from timeball.transfer.calibration import Calibration, calibration_at, read_cali
 from timeball.transfer.common_view import Options, common_view
 from timeball.transfer.errors import CalibrationError, NoLinkError, TransferError
 from timeball.transfer.link import Link
-from timeball.transfer.rejected import Rejected, by_reason
+from timeball.transfer.rejected import Rejected, Rejections, by_reason
 from timeball.transfer.sieve import Limits
 from timeball.transfer.tracks import StationTracks, join_tracks, station_tracks
 from timeball.transfer.two_way import Side, TwoWayOptions, join_sessions, two_way
@@ -23,6 +23,7 @@ __all__ = [
     "NoLinkError",
     "Options",
     "Rejected",
+    "Rejections",
     "Side",
     "StationTracks",
     "TransferError",

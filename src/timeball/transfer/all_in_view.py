@@ -19,7 +19,7 @@ from timeball.readings import EpochArray, FloatArray
 from timeball.transfer.common_view import VALUES, Options, half_track_ns, ns_text, outlier_reason, within_limits
 from timeball.transfer.errors import NoLinkError, TransferError
 from timeball.transfer.link import Link, Shown, summary_of
-from timeball.transfer.rejected import Rejected, by_reason
+from timeball.transfer.rejected import RejectedRows, Rejections, by_reason
 from timeball.transfer.robust import RESOLUTION_S, outliers
 from timeball.transfer.sieve import SYSTEMS, choose_codes, one_code
 from timeball.transfer.tracks import IntArray, StationTracks
@@ -47,29 +47,28 @@ def all_in_view(a: StationTracks, b: StationTracks, options: Options | None = No
     chosen = options or Options()
     if chosen.value != "refsys":
         raise TransferError("all in view averages over satellites: their clocks must be out, so it takes REFSYS")
-    rejected: list[Rejected] = []
+    rejected: list[RejectedRows] = []
     codes: dict[str, str] = {}
     side_a, side_b = (_of_one_code(each, chosen, codes, rejected) for each in (a, b))
     sides_a = _sides(side_a, chosen, rejected, across)
     sides_b = _sides(side_b, chosen, rejected, across)
-    if chosen.limits.systems == () and not across:
-        rejected += _unshared(sides_a, sides_b, b.name) + _unshared(sides_b, sides_a, a.name)
+    rejected += _unshared(sides_a, sides_b, b.name) + _unshared(sides_b, sides_a, a.name)
     shared = sorted(set(sides_a) & set(sides_b), key=lambda key: (-len(sides_a[key].tracks), key))
     parts = {key: _subtract(sides_a[key], sides_b[key], a.name, b.name, rejected) for key in shared}
     parts = {key: part for key, part in parts.items() if part.epoch.size}
     if not parts:
-        raise NoLinkError(f"{a.name} and {b.name} see no satellite system at one time", by_reason(rejected))
-    return _link(a.name, b.name, parts, codes, chosen, rejected)
+        raise NoLinkError(f"{a.name} and {b.name} see no satellite system at one time", by_reason(Rejections(rejected)))
+    return _link(a.name, b.name, parts, codes, chosen, Rejections(rejected))
 
 
 def _of_one_code(
-    tracks: StationTracks, options: Options, codes: dict[str, str], rejected: list[Rejected]
+    tracks: StationTracks, options: Options, codes: dict[str, str], rejected: list[RejectedRows]
 ) -> StationTracks:
     """Apply the limits and choose a code a system for one station alone; where the two differ both are told."""
     good, out = within_limits(tracks, options)
     own = choose_codes((good,), shared=False)
     kept, others = one_code(good, own)
-    rejected += out + others
+    rejected += (*out.parts, *others.parts)
     for system, code in own.items():
         told = codes.setdefault(system, code)
         codes[system] = told if told == code else f"{told} and {code}"
@@ -87,7 +86,7 @@ class _Part:
     shown: Shown
 
 
-def _sides(tracks: StationTracks, options: Options, rejected: list[Rejected], across: bool) -> dict[str, _Side]:
+def _sides(tracks: StationTracks, options: Options, rejected: list[RejectedRows], across: bool) -> dict[str, _Side]:
     """Average one station by system, its outliers left out."""
     found: dict[str, _Side] = {}
     system = tracks.system
@@ -100,28 +99,26 @@ def _sides(tracks: StationTracks, options: Options, rejected: list[Rejected], ac
             out, residual = outliers(
                 own.epoch, value, options.sigmas, options.window_s, variances(own, options.weights)
             )
-            reason = outlier_reason(options)
-            rejected += [own.rejected(row, reason, ns_text(residual[row])) for row in np.flatnonzero(out).tolist()]
+            rejected.append(own.rejected(out, outlier_reason(options), residual, ns_text))
             own, value = own.take(~out), value[~out]
         found[key] = _Side(own, value, epoch_means(own.epoch, value, 1.0 / variances(own, options.weights)))
     return found
 
 
-def _unshared(sides: dict[str, _Side], others: dict[str, _Side], other: str) -> list[Rejected]:
-    rejected: list[Rejected] = []
-    for key in set(sides) - set(others):
-        tracks = sides[key].tracks
-        reason = f"of {SYSTEMS.get(key, key)}, of which {other} has no track"
-        rejected += [tracks.rejected(row, reason) for row in range(len(tracks))]
-    return rejected
+def _unshared(sides: dict[str, _Side], others: dict[str, _Side], other: str) -> list[RejectedRows]:
+    alone = {key: sides[key].tracks for key in sorted(set(sides) - set(others))}
+    return [
+        tracks.rejected(np.arange(len(tracks)), f"of {SYSTEMS.get(key, key)}, of which {other} has no track")
+        for key, tracks in alone.items()
+    ]
 
 
-def _subtract(a: _Side, b: _Side, name_a: str, name_b: str, rejected: list[Rejected]) -> _Part:
+def _subtract(a: _Side, b: _Side, name_a: str, name_b: str, rejected: list[RejectedRows]) -> _Part:
     """Subtract where both have the epoch; tracks of other epochs are rejected."""
     epoch, at_a, at_b = np.intersect1d(a.means.epoch, b.means.epoch, return_indices=True)
     for side, other in ((a, name_b), (b, name_a)):
-        alone = np.flatnonzero(~np.isin(side.tracks.epoch, epoch)).tolist()
-        rejected += [side.tracks.rejected(row, f"at a time at which {other} has none of its system") for row in alone]
+        alone = ~np.isin(side.tracks.epoch, epoch)
+        rejected.append(side.tracks.rejected(alone, f"at a time at which {other} has none of its system"))
     count = a.means.count[at_a] + b.means.count[at_b]
     x = a.means.x_s[at_a] - b.means.x_s[at_b]
     half_ns = half_track_ns(a.tracks)
@@ -145,7 +142,7 @@ def _joined(*parts: Shown) -> Shown:
 
 
 def _link(
-    a: str, b: str, parts: dict[str, _Part], codes: dict[str, str], options: Options, rejected: list[Rejected]
+    a: str, b: str, parts: dict[str, _Part], codes: dict[str, str], options: Options, rejected: Rejections
 ) -> Link:
     """Put the systems together, each shifted onto the first and weighed by its variance."""
     first = next(iter(parts.values()))
@@ -164,7 +161,7 @@ def _link(
     several = {SYSTEMS.get(key, key): offsets[key] for key in parts} if len(parts) > 1 else {}
     return Link(
         a, b, "all-in-view", whole.epoch, whole.x_s, u, counts, mean, spread, int(counts.sum()), u_a,
-        options.u_b_s, tuple(rejected), shown, codes, several,
+        options.u_b_s, rejected, shown, codes, several,
     )  # fmt: skip
 
 

@@ -22,7 +22,7 @@ from timeball.formats.broadcast_utc import BroadcastUTC
 from timeball.formats.bulletin import LabPoints
 from timeball.readings import EpochArray, FloatArray
 from timeball.transfer.common_view import ns_text
-from timeball.transfer.rejected import Rejected
+from timeball.transfer.rejected import RejectedRows, Rejections
 from timeball.transfer.tracks import MaskArray, StationTracks
 from timeball.transfer.uncertainty import standard_error, together
 
@@ -62,7 +62,7 @@ def against_broadcast(
     midnights: Sequence[tuple[int, int]],
     utc: LabPoints | None = None,
     u_calibration_s: float = math.nan,
-) -> tuple[list[DayOfUTC], list[Rejected]]:
+) -> tuple[list[DayOfUTC], Rejections]:
     """Compare a laboratory's UTC(k) with the UTC of one satellite system.
 
     tracks: within limits, of one system, in order of time. midnights: (MJD, epoch in ns of TAI of its 0h UTC). utc:
@@ -70,7 +70,7 @@ def against_broadcast(
     """
     by_day = {(each.system, each.mjd): each for each in messages}
     days: list[DayOfUTC] = []
-    rejected: list[Rejected] = []
+    rejected: list[RejectedRows] = []
     middle = tracks.middle
     for mjd, epoch in midnights:
         rows = np.flatnonzero((middle >= epoch - DAY_NS // 2) & (middle < epoch + DAY_NS // 2))
@@ -78,16 +78,14 @@ def against_broadcast(
             continue
         value = tracks.refsys_s[rows]
         out = _beyond(value)
-        centre = float(np.median(value))
-        rejected += [
-            tracks.rejected(int(row), f"more than {SIGMAS:g} σ from the day's others", ns_text(x - centre))
-            for row, x in zip(rows[out].tolist(), value[out].tolist(), strict=True)
-        ]
+        own = tracks.take(rows)
+        far = value - float(np.median(value))
+        rejected.append(own.rejected(out, f"more than {SIGMAS:g} σ from the day's others", far, ns_text))
         at, kept = middle[rows[~out]], value[~out]
         system = str(tracks.system[rows[0]])
         told = [by_day[key] for key in ((system, mjd - 1), (system, mjd)) if key in by_day]
         days.append(_day(mjd, epoch, at, kept, told, utc, u_calibration_s))
-    return days, rejected
+    return days, Rejections(rejected)
 
 
 def _beyond(value: FloatArray) -> MaskArray:

@@ -11,7 +11,7 @@ import numpy as np
 from timeball.formats.cggtts_records import Cggtts
 from timeball.transfer.calibration import Calibration, calibration_at
 from timeball.transfer.errors import CalibrationError
-from timeball.transfer.rejected import Rejected
+from timeball.transfer.rejected import Rejections
 from timeball.transfer.tracks import StationTracks
 
 
@@ -23,7 +23,7 @@ class Calibrated:
     """
 
     tracks: StationTracks
-    rejected: list[Rejected]
+    rejected: Rejections
     u_s: float
     used: dict[str, str]
 
@@ -56,10 +56,7 @@ def calibrated(tracks: StationTracks, cggtts: Cggtts, table: Sequence[Calibratio
                 reasons.append(str(error))
     if reasons and out.all():
         raise CalibrationError(f"{tracks.files[0]}: {reasons[0]}")
-    rejected = [
-        tracks.rejected(row, "without a calibration of its code", str(tracks.frc[row]))
-        for row in np.flatnonzero(out).tolist()
-    ]
+    rejected = Rejections([tracks.rejected(out, "without a calibration of its code", tracks.frc)])
     moved = tracks.replaced(refsys_s=tracks.refsys_s + change, refsv_s=tracks.refsv_s + change)
     return Calibrated(moved.take(~out), rejected, u_s, used)
 

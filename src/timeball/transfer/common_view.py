@@ -11,7 +11,6 @@ was broadcast. What it does not do: correct orbits, or weigh one satellite again
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,10 +18,10 @@ import numpy as np
 from timeball.readings import FloatArray
 from timeball.transfer.errors import NoLinkError, TransferError
 from timeball.transfer.link import Link, Shown, summary_of
-from timeball.transfer.rejected import Rejected, by_reason
+from timeball.transfer.rejected import RejectedRows, Rejections, by_reason
 from timeball.transfer.robust import WINDOW_S, outliers
-from timeball.transfer.sieve import Limits, choose_codes, one_code, sieve
-from timeball.transfer.tracks import IntArray, MaskArray, StationTracks
+from timeball.transfer.sieve import IONOSPHERE_FREE, Limits, choose_codes, one_code, sieve
+from timeball.transfer.tracks import IntArray, StationTracks
 from timeball.transfer.weights import epoch_means, variances
 
 VALUES = {"refsys": "refsys_s", "refsv": "refsv_s"}
@@ -59,11 +58,13 @@ def common_view(a: StationTracks, b: StationTracks, options: Options | None = No
     side_b, others_b = one_code(good_b, codes)
     rejected += out_b + others_a + others_b
     rows_a, rows_b = _common(side_a, side_b)
-    rejected += _alone(side_a, rows_a, b.name) + _alone(side_b, rows_b, a.name)
+    rejected += Rejections([_alone(side_a, rows_a, b.name), _alone(side_b, rows_b, a.name)])
     both_a, both_b = side_a.take(rows_a), side_b.take(rows_b)
     if chosen.same_ephemeris:
         differs = both_a.ioe != both_b.ioe
-        rejected += _pairs(both_a, both_b, differs, "with another ephemeris than the other station", _issues)
+        issues = np.stack([both_a.ioe, both_b.ioe], axis=1)
+        reason = "with another ephemeris than the other station"
+        rejected += Rejections(each.rejected(differs, reason, issues, _issues) for each in (both_a, both_b))
         both_a, both_b = both_a.take(~differs), both_b.take(~differs)
     if not len(both_a):
         raise NoLinkError(f"{a.name} and {b.name} have no track in common", by_reason(rejected))
@@ -73,17 +74,19 @@ def common_view(a: StationTracks, b: StationTracks, options: Options | None = No
     if chosen.sigmas > 0:
         expected = variances(both_a, chosen.weights) + variances(both_b, chosen.weights)
         out, residual = outliers(both_a.epoch, x, chosen.sigmas, chosen.window_s, expected)
-        rejected += _pairs(both_a, both_b, out, outlier_reason(chosen), lambda _a, _b, row: ns_text(residual[row]))
+        reason = outlier_reason(chosen)
+        rejected += Rejections(each.rejected(out, reason, residual, ns_text) for each in (both_a, both_b))
     return _link(both_a.take(~out), both_b.take(~out), x[~out], chosen, rejected, codes)
 
 
-def within_limits(tracks: StationTracks, options: Options) -> tuple[StationTracks, list[Rejected]]:
+def within_limits(tracks: StationTracks, options: Options) -> tuple[StationTracks, Rejections]:
     """Apply the ionosphere that is asked for, and the limits."""
     if options.value not in VALUES or options.ionosphere not in IONOSPHERES:
         raise TransferError(f"no such value or ionosphere: {options.value!r}, {options.ionosphere!r}")
     column = VALUES[options.value]
     if options.ionosphere == "measured":  # the file took MDIO out; with MSIO it would have taken out MSIO
-        change = tracks.mdio_s - tracks.msio_s
+        free = np.char.startswith(tracks.frc, IONOSPHERE_FREE)  # of two frequencies: there was nothing to take out
+        change = np.where(free, 0.0, tracks.mdio_s - tracks.msio_s)
         tracks = tracks.replaced(refsys_s=tracks.refsys_s + change, refsv_s=tracks.refsv_s + change)
     return sieve(tracks, options.limits, column)
 
@@ -103,40 +106,23 @@ def ns_text(value_s: float) -> str:
     return f"{value_s * 1e9:+.1f} ns"
 
 
-def _issues(a: StationTracks, b: StationTracks, row: int) -> str:
-    return f"IOE {a.ioe[row]} and {b.ioe[row]}"
-
-
-def _pairs(
-    a: StationTracks,
-    b: StationTracks,
-    out: MaskArray,
-    reason: str,
-    value: Callable[[StationTracks, StationTracks, int], str],
-) -> list[Rejected]:
-    """Reject both tracks of the pairs that are out."""
-    rows = np.flatnonzero(out).tolist()
-    return [side.rejected(row, reason, value(a, b, row)) for side in (a, b) for row in rows]
+def _issues(pair: IntArray) -> str:
+    return f"IOE {pair[0]} and {pair[1]}"
 
 
 def _common(a: StationTracks, b: StationTracks) -> tuple[IntArray, IntArray]:
-    """Give the places of the pairs: same start and satellite, and same code unless one side does not say its own."""
-    places: dict[tuple[int, str], int] = {}
-    for row, key in enumerate(zip(b.epoch.tolist(), b.satellite.tolist(), strict=True)):
-        places.setdefault(key, row)
-    rows = [
-        (row, places[key])
-        for row, key in enumerate(zip(a.epoch.tolist(), a.satellite.tolist(), strict=True))
-        if key in places
-    ]
-    first, second = zip(*rows, strict=True) if rows else ((), ())
-    return np.array(first, dtype=np.int64), np.array(second, dtype=np.int64)
+    """Give the places of the pairs: same start and satellite; each track is there once by now."""
+    _, start = np.unique(np.concatenate([a.epoch, b.epoch]), return_inverse=True)
+    names, name = np.unique(np.concatenate([a.satellite, b.satellite]), return_inverse=True)
+    key = start * names.size + name
+    _, rows_a, rows_b = np.intersect1d(key[: len(a)], key[len(a) :], assume_unique=True, return_indices=True)
+    return rows_a.astype(np.int64), rows_b.astype(np.int64)
 
 
-def _alone(tracks: StationTracks, paired: IntArray, other: str) -> list[Rejected]:
+def _alone(tracks: StationTracks, paired: IntArray, other: str) -> RejectedRows:
     alone = np.ones(len(tracks), dtype=bool)
     alone[paired] = False
-    return [tracks.rejected(row, f"not observed by {other}") for row in np.flatnonzero(alone).tolist()]
+    return tracks.rejected(alone, f"not observed by {other}")
 
 
 def _link(
@@ -144,7 +130,7 @@ def _link(
     b: StationTracks,
     x: FloatArray,
     options: Options,
-    rejected: list[Rejected],
+    rejected: Rejections,
     codes: dict[str, str],
 ) -> Link:
     weight = 1.0 / (variances(a, options.weights) + variances(b, options.weights))
@@ -155,5 +141,5 @@ def _link(
     u_a = summary_of(means.epoch, means.x_s, means.weight)[2]
     return Link(
         a.name, b.name, "common-view", means.epoch, means.x_s, np.sqrt(means.variance_s2), means.count,
-        mean, spread, int(x.size), u_a, options.u_b_s, tuple(rejected), shown, codes,
+        mean, spread, int(x.size), u_a, options.u_b_s, rejected, shown, codes,
     )  # fmt: skip

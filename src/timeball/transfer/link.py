@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from timeball.readings import EpochArray, FloatArray, Readings
-from timeball.transfer.rejected import Rejected, by_reason
+from timeball.transfer.rejected import Rejected, Rejections, by_reason
 from timeball.transfer.tracks import IntArray, TextArray
 from timeball.transfer.uncertainty import standard_error, together
 
@@ -56,7 +56,7 @@ class Link:
     n: int
     u_a_s: float
     u_b_s: float
-    rejected: tuple[Rejected, ...]
+    rejected: Rejections
     shown: Shown
     codes: dict[str, str] = field(default_factory=dict)
     systems_s: dict[str, float] = field(default_factory=dict)

@@ -29,10 +29,11 @@ def outliers(
     out = np.zeros(x_s.shape, dtype=bool)
     residual = np.zeros(x_s.shape)
     root = np.ones(x_s.shape) if variance is None else np.sqrt(variance / np.median(variance))
+    level = _Level(epoch, x_s, window_s)
     for _ in range(ROUNDS):
         if out.all():
             break
-        residual = x_s - _level(epoch, x_s, ~out, window_s)
+        residual = x_s - level.without(out)
         scale_s = max(NORMAL * float(np.median(np.abs(residual[~out]) / root[~out])), RESOLUTION_S)
         found = np.abs(residual) > sigmas * scale_s * np.maximum(root, RESOLUTION_S / scale_s)
         if np.array_equal(found, out):
@@ -41,13 +42,36 @@ def outliers(
     return out, residual
 
 
-def _level(epoch: EpochArray, x_s: FloatArray, good: MaskArray, window_s: float) -> FloatArray:
-    """Give the median of the good values within half a window of each epoch; with none there, of all."""
-    epochs, row = np.unique(epoch, return_inverse=True)
-    half_ns = round(window_s * 1e9 / 2)
-    near, values = epoch[good], x_s[good]
-    low = np.searchsorted(near, epochs - half_ns, side="left").tolist()
-    high = np.searchsorted(near, epochs + half_ns, side="right").tolist()
-    whole = float(np.median(values))
-    levels = [float(np.median(values[i:j])) if j > i else whole for i, j in zip(low, high, strict=True)]
-    return np.array(levels)[row]
+class _Level:
+    """The median of the values within half a window of each epoch; where none is left, of all that are."""
+
+    def __init__(self, epoch: EpochArray, x_s: FloatArray, window_s: float) -> None:
+        epochs, row = np.unique(epoch, return_inverse=True)
+        half_ns = round(window_s * 1e9 / 2)
+        self.x_s, self.row = x_s, row
+        self.low = np.searchsorted(epoch, epochs - half_ns, side="left")
+        self.high = np.searchsorted(epoch, epochs + half_ns, side="right")
+        self.medians = np.full(epochs.shape, np.nan)
+        self.gone = np.full(epochs.shape, -1)  # values out of each window at the last call
+
+    def without(self, out: MaskArray) -> FloatArray:
+        """Give it for every value, with those that are out left out. Only windows that lost one are looked at again."""
+        before = np.concatenate([[0], np.cumsum(out)])
+        gone = before[self.high] - before[self.low]
+        good, place = self.x_s[~out], np.arange(before.size) - before  # of each value among the good ones
+        low, high = place[self.low].tolist(), place[self.high].tolist()
+        for window in np.flatnonzero(gone != self.gone).tolist():
+            values = good[low[window] : high[window]]
+            self.medians[window] = _median(values) if values.size else np.nan
+        self.gone = gone
+        level: FloatArray = np.nan_to_num(self.medians, nan=_median(good))[self.row]
+        return level
+
+
+def _median(values: FloatArray) -> float:
+    """Give the median of finite values: numpy's own, without what it does for others."""
+    middle = values.size // 2
+    if values.size % 2:
+        return float(np.partition(values, middle)[middle])
+    both = np.partition(values, (middle - 1, middle))
+    return float(both[middle - 1] + both[middle]) / 2

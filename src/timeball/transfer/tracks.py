@@ -18,7 +18,7 @@ import numpy.typing as npt
 from timeball.formats.cggtts_records import Cggtts
 from timeball.readings import EpochArray, FloatArray
 from timeball.transfer.errors import TransferError
-from timeball.transfer.rejected import Rejected
+from timeball.transfer.rejected import RejectedRows, Words
 
 TextArray = npt.NDArray[np.str_]
 IntArray = npt.NDArray[np.int64]
@@ -82,10 +82,13 @@ class StationTracks:
             self.name, self.files, **{name: columns.get(name, getattr(self, name)) for name in COLUMNS}
         )
 
-    def rejected(self, row: int, reason: str, value: str = "") -> Rejected:
-        """Say of one row that it was left out."""
-        file = self.files[int(self.source[row])]
-        return Rejected(file, int(self.line[row]), str(self.satellite[row]), int(self.epoch[row]), reason, value)
+    def rejected(
+        self, rows: MaskArray | IntArray, reason: str, values: npt.NDArray[Any] | None = None, words: Words = str
+    ) -> RejectedRows:
+        """Say of some rows (mask or indices) that they were left out. values: of all rows, told with ``words``."""
+        told = None if values is None else values[rows]
+        columns = (self.source[rows], self.line[rows], self.satellite[rows], self.epoch[rows])
+        return RejectedRows(self.files, *columns, reason, told, words)
 
 
 COLUMNS = tuple(each.name for each in fields(StationTracks) if each.name not in ("name", "files"))

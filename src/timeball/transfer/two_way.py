@@ -15,15 +15,16 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from timeball.formats.itu_tw import TwoWay
 from timeball.readings import FloatArray
 from timeball.transfer.common_view import ns_text
 from timeball.transfer.errors import NoLinkError, TransferError
 from timeball.transfer.link import Link, Shown, summary_of
-from timeball.transfer.rejected import Rejected, by_reason
+from timeball.transfer.rejected import RejectedRows, Rejections, Words, by_reason
 from timeball.transfer.robust import WINDOW_S, outliers
-from timeball.transfer.tracks import IntArray
+from timeball.transfer.tracks import IntArray, MaskArray
 
 CALIBRATED = 1
 # A quadratic fitted to n samples of scatter s is uncertain by 1.5 s/√n in its middle.
@@ -49,10 +50,12 @@ class Side:
     source: IntArray
     sessions: TwoWay
 
-    def rejected(self, row: int, reason: str, value: str = "") -> Rejected:
-        """Say of one session that it was left out."""
-        file = self.files[int(self.source[row])]
-        return Rejected(file, int(self.sessions.line[row]), "", int(self.sessions.epoch[row]), reason, value)
+    def rejected(
+        self, rows: IntArray | MaskArray, reason: str, values: npt.NDArray[Any] | None = None, words: Words = str
+    ) -> RejectedRows:
+        """Say of some sessions (mask or indices) that they were left out. values: one for each, told with ``words``."""
+        tw = self.sessions
+        return RejectedRows(self.files, self.source[rows], tw.line[rows], None, tw.epoch[rows], reason, values, words)
 
 
 def join_sessions(parts: Sequence[tuple[str, TwoWay]], name: str | None = None) -> Side:
@@ -84,12 +87,12 @@ def two_way(a: Side, b: Side, options: TwoWayOptions | None = None) -> Link:
     Where some sessions have a calibration, those without are left out; where none has, the link is not calibrated.
     """
     chosen = options or TwoWayOptions()
-    rejected: list[Rejected] = []
+    rejected: list[RejectedRows] = []
     good_a, good_b = _good(a, chosen, rejected), _good(b, chosen, rejected)
     rows_a, rows_b = _common(a, b, good_a, good_b, rejected)
     rows_a, rows_b, calibrated = _calibrated(a, b, rows_a, rows_b, rejected)
     if not rows_a.size:
-        raise NoLinkError(f"{a.name} and {b.name} have no session in common", by_reason(rejected))
+        raise NoLinkError(f"{a.name} and {b.name} have no session in common", by_reason(Rejections(rejected)))
     order = np.argsort(a.sessions.midpoint[rows_a], kind="stable")
     rows_a, rows_b = rows_a[order], rows_b[order]
     x = _half(a.sessions, rows_a, calibrated) - _half(b.sessions, rows_b, calibrated)
@@ -98,33 +101,33 @@ def two_way(a: Side, b: Side, options: TwoWayOptions | None = None) -> Link:
     if chosen.sigmas > 0:
         out, residual = outliers(epoch, x, chosen.sigmas, chosen.window_s)
         keep = ~out
-        for place in np.flatnonzero(out).tolist():
-            reason, value = f"more than {chosen.sigmas:g} σ from the others", ns_text(residual[place])
-            rejected += [a.rejected(int(rows_a[place]), reason, value), b.rejected(int(rows_b[place]), reason, value)]
-    return _link(a, b, rows_a[keep], rows_b[keep], x[keep], calibrated, rejected)
+        reason = f"more than {chosen.sigmas:g} σ from the others"
+        ends = ((a, rows_a), (b, rows_b))
+        rejected += [end.rejected(rows[out], reason, residual[out], ns_text) for end, rows in ends]
+    return _link(a, b, rows_a[keep], rows_b[keep], x[keep], calibrated, Rejections(rejected))
 
 
-def _good(side: Side, options: TwoWayOptions, rejected: list[Rejected]) -> IntArray:
+def _good(side: Side, options: TwoWayOptions, rejected: list[RejectedRows]) -> IntArray:
     tw = side.sessions
     own = np.array([local == remote for local, remote in zip(tw.local, tw.remote, strict=True)], dtype=bool)
-    rules = (
-        (own, "of the station with itself", ""),
-        (~np.isfinite(tw.tw_s), "without TW", ""),
-        (tw.drms_s > options.drms_s, f"with DRMS above {options.drms_s * 1e9:g} ns", "drms_s"),
-        ((tw.samples >= 0) & (tw.samples < options.samples), f"of fewer than {options.samples} samples", "samples"),
-        (~np.isfinite(tw.refdelay_s), "without REFDELAY", ""),
+    few = (tw.samples >= 0) & (tw.samples < options.samples)
+    rules: tuple[tuple[MaskArray, str, npt.NDArray[Any] | None, Words], ...] = (
+        (own, "of the station with itself", None, str),
+        (~np.isfinite(tw.tw_s), "without TW", None, str),
+        (tw.drms_s > options.drms_s, f"with DRMS above {options.drms_s * 1e9:g} ns", tw.drms_s, _rms_text),
+        (few, f"of fewer than {options.samples} samples", tw.samples, str),
+        (~np.isfinite(tw.refdelay_s), "without REFDELAY", None, str),
     )
     out = np.zeros(len(tw), dtype=bool)
-    for broken, reason, column in rules:
-        for row in np.flatnonzero(broken & ~out).tolist():
-            value = "" if not column else ns_text(tw.drms_s[row]) if column == "drms_s" else str(tw.samples[row])
-            rejected.append(side.rejected(row, reason, value))
+    for broken, reason, values, words in rules:
+        new = broken & ~out
+        rejected.append(side.rejected(new, reason, None if values is None else values[new], words))
         out |= broken
     return np.flatnonzero(~out).astype(np.int64)
 
 
 def _common(
-    a: Side, b: Side, good_a: IntArray, good_b: IntArray, rejected: list[Rejected]
+    a: Side, b: Side, good_a: IntArray, good_b: IntArray, rejected: list[RejectedRows]
 ) -> tuple[IntArray, IntArray]:
     """Pair sessions: one start, and each the other's remote station; the others are rejected."""
 
@@ -132,32 +135,43 @@ def _common(
         return int(side.sessions.epoch[row]), local[row], remote[row]
 
     theirs: dict[tuple[int, str, str], int] = {}
+    again: list[int] = []
     for row in good_b.tolist():
         if theirs.setdefault(key(b, row, b.sessions.remote, b.sessions.local), row) != row:
-            rejected.append(b.rejected(row, "repeated"))
-    pairs = []
+            again.append(row)
+    pairs, alone = [], []
     for row in good_a.tolist():
         place = theirs.pop(key(a, row, a.sessions.local, a.sessions.remote), None)
         if place is None:
-            rejected.append(a.rejected(row, f"not measured by {b.name}"))
+            alone.append(row)
         else:
             pairs.append((row, place))
-    rejected += [b.rejected(row, f"not measured by {a.name}") for row in sorted(theirs.values())]
-    first, second = zip(*pairs, strict=True) if pairs else ((), ())
-    return np.array(first, dtype=np.int64), np.array(second, dtype=np.int64)
+    rejected += [
+        b.rejected(_rows(again), "repeated"),
+        a.rejected(_rows(alone), f"not measured by {b.name}"),
+        b.rejected(_rows(sorted(theirs.values())), f"not measured by {a.name}"),
+    ]
+    return _rows([row for row, _ in pairs]), _rows([place for _, place in pairs])
+
+
+def _rows(places: list[int]) -> IntArray:
+    return np.array(places, dtype=np.int64)
+
+
+def _rms_text(rms_s: float) -> str:
+    return f"{rms_s * 1e9:.1f} ns"
 
 
 def _calibrated(
-    a: Side, b: Side, rows_a: IntArray, rows_b: IntArray, rejected: list[Rejected]
+    a: Side, b: Side, rows_a: IntArray, rows_b: IntArray, rejected: list[RejectedRows]
 ) -> tuple[IntArray, IntArray, bool]:
     known = np.ones(rows_a.shape, dtype=bool)
     for side, rows in ((a, rows_a), (b, rows_b)):
         known &= (side.sessions.switch[rows] == CALIBRATED) & np.isfinite(side.sessions.calr_s[rows])
     if not known.any():
         return rows_a, rows_b, False
-    for place in np.flatnonzero(~known).tolist():
-        reason = "without the calibration that others have"
-        rejected += [a.rejected(int(rows_a[place]), reason), b.rejected(int(rows_b[place]), reason)]
+    reason = "without the calibration that others have"
+    rejected += [a.rejected(rows_a[~known], reason), b.rejected(rows_b[~known], reason)]
     return rows_a[known], rows_b[known], True
 
 
@@ -192,7 +206,7 @@ def _notes(side: Side, rows: IntArray, calibrated: bool) -> tuple[str, ...]:
 
 
 def _link(
-    a: Side, b: Side, rows_a: IntArray, rows_b: IntArray, x: FloatArray, calibrated: bool, rejected: list[Rejected]
+    a: Side, b: Side, rows_a: IntArray, rows_b: IntArray, x: FloatArray, calibrated: bool, rejected: Rejections
 ) -> Link:
     u_b_s = _u_b(a.sessions, rows_a) if calibrated else math.nan
     epoch = a.sessions.midpoint[rows_a]
@@ -203,7 +217,7 @@ def _link(
     shown = Shown(epoch, empty, x, x - mean, unknown, unknown)
     return Link(
         a.name, b.name, "two-way", epoch, x, u, np.ones(x.shape, dtype=np.int64), mean, spread, int(x.size), u_a,
-        u_b_s, tuple(rejected), shown, notes=_notes(a, rows_a, calibrated),
+        u_b_s, rejected, shown, notes=_notes(a, rows_a, calibrated),
     )  # fmt: skip
 
 
