@@ -20,7 +20,7 @@ GENESIS_NS = 1_800_000_000 * 10**9
 def main() -> None:
     """Call each room's kernels with a small input, as many rooms at once as there are processors."""
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
-        for done in [pool.submit(warm) for warm in (warm_at1, warm_kalman, warm_algos, warm_rest)]:
+        for done in [pool.submit(warm) for warm in (warm_at1, warm_kalman, warm_algos, warm_deviations, warm_rest)]:
             done.result()
 
 
@@ -40,8 +40,7 @@ def warm_algos() -> None:
 
 
 def warm_rest() -> None:
-    """Everything that is no scale."""
-    warm_deviations()
+    """Everything that is no scale and no deviation."""
     warm_server()
     warm_ledger()
     warm_recording()
@@ -71,11 +70,11 @@ def warm_fold(key: str, *, anomalies: bool) -> None:
 
 def warm_deviations() -> None:
     """Every deviation, once."""
-    from timeball.stability import adev, mdev, oadev, tdev
+    from timeball.stability import DEVIATIONS
 
     x = np.linspace(0.0, 1e-9, 64) ** 2
-    for deviation in (adev, oadev, mdev, tdev):
-        deviation(x, 60.0)
+    for deviation in DEVIATIONS.values():
+        deviation.function(x, 60.0)
 
 
 def warm_server() -> None:
