@@ -124,8 +124,11 @@ class FakeStation:
         for i, (name, _kind, _weight, model, drift, *_rest) in enumerate(CLOCKS):
             white, floor = model * (1 + 0.11 * i), (5e-15 if model > 1e-12 else 1.5e-15) * (1.4 - 0.1 * i)
             sigma = np.sqrt(white**2 / taus + floor**2 + (drift * taus) ** 2 / 2)
-            clocks[name] = {"tau_s": taus.tolist(), "sigma": sigma.tolist()}
-        return {"type": "oadev", "clocks": {} if self.story == "empty" else clocks}
+            wide = 0.03 * 2.0 ** (np.arange(14) / 2.0)
+            low, high = (sigma / (1 + 0.6 * wide)).tolist(), (sigma * (1 + wide)).tolist()
+            low[-1] = high[-1] = None
+            clocks[name] = {"tau_s": taus.tolist(), "sigma": sigma.tolist(), "low": low, "high": high}
+        return {"type": "oadev", "confidence": 0.683, "clocks": {} if self.story == "empty" else clocks}
 
     def _station(self) -> dict:
         lamp, verdict = {

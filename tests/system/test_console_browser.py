@@ -230,6 +230,33 @@ def test_the_phase_chart_is_the_history_without_its_line(browser, console, stati
             np.testing.assert_allclose(shown[good], (x - line(t))[good] * 1e9, atol=1e-6)
 
 
+def test_the_bars_reach_from_one_limit_to_the_other_and_slopes_are_guides(browser, console, station):
+    with checks.open_page(browser, console) as watched:
+        watched.wait_live()
+        watched.wait_charts()
+        watched.page.wait_for_function("document.getElementById('oadev-chart').data.length === 8")
+        drawn = watched.page.evaluate(
+            "document.getElementById('oadev-chart').data"
+            ".map(({ name, y, error_y }) => [name, y, error_y.array, error_y.arrayminus])"
+        )
+        answer = station.deviations()
+        for name, sigma, up, down in drawn:
+            clock = answer["clocks"][name]
+            assert sigma == clock["sigma"]
+            high, low = (np.array(clock[key][:-1]) for key in ("high", "low"))
+            np.testing.assert_allclose(np.array(sigma[:-1]) + up[:-1], high, rtol=1e-12)
+            np.testing.assert_allclose(np.array(sigma[:-1]) - down[:-1], low, rtol=1e-12)
+            assert (up[-1], down[-1]) == (0, 0), "no bar where the limits are not known"
+        assert watched.page.locator("#oadev-chart .errorbar .yerror").count() == 8 * len(drawn[0][1])
+        texts = watched.page.locator("#oadev-chart .annotation-text").all_text_contents()
+        assert texts == ["1/τ", "1/√τ", "level"]
+        for line in watched.page.evaluate("document.getElementById('oadev-chart').layout.shapes"):
+            slope = np.log(line["y1"] / line["y0"]) / np.log(line["x1"] / line["x0"])
+            assert min(abs(slope - each) for each in (-1.0, -0.5, 0.0)) < 1e-9
+        assert "68.3" in watched.page.text_content("#oadev-words")
+        checks.check_clean(watched)
+
+
 def test_one_line_of_every_history_answer_is_asked_for_once(browser, console, station):
     with checks.open_page(browser, console) as watched:
         watched.wait_live()

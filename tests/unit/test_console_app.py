@@ -87,7 +87,8 @@ def test_a_since_that_is_no_index_is_refused(ask, station, since):
 def test_deviations_are_answered(ask):
     answer = json.loads(ask("/api/deviations")[2])
     assert answer["type"] == "oadev"
-    assert set(answer["clocks"]["Cs1"]) == {"tau_s", "sigma"}
+    assert answer["confidence"] == 0.683
+    assert set(answer["clocks"]["Cs1"]) == {"tau_s", "sigma", "low", "high"}
 
 
 PATHS = ["/", "/api/status", "/api/history?since=x", "/static/main.js", "/static/none.js", "/plotly.min.js", "/nowhere"]

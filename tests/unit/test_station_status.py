@@ -17,7 +17,7 @@ from ledgers import GENESIS, SMALL, Item, build_small, entries_of, write_ledger
 
 from timeball.cli import root
 from timeball.ensemble.steps import CODES
-from timeball.stability import oadev
+from timeball.stability import intervals, oadev
 from timeball.station import paths
 from timeball.station.configuration.config import Config, ConfigError, parse_config
 from timeball.station.fold.timekeeping import STREAM
@@ -86,7 +86,7 @@ def test_before_the_first_entry(tmp_path: Path, capsys: pytest.CaptureFixture[st
         f"nobody renewed it: {name} down or still, or its words are not recorded" for name in ("timekeeper", "observer")
     ]
     assert reader.history()["epoch_s"] == []
-    assert reader.deviations() == {"type": "oadev", "clocks": {}}
+    assert reader.deviations() == {"type": "oadev", "confidence": 0.683, "clocks": {}}
     assert root.run(["status", "--state", str(tmp_path)]) == 3
     assert capsys.readouterr().out.startswith("RED  withdrawn: ")
 
@@ -347,6 +347,12 @@ def test_deviations_come_from_every_epoch(past: Path, items: Sequence[Item]) -> 
     assert got["sigma"] == pytest.approx(expected.sigma[: len(got["sigma"])])
     assert series.deviations() is series.deviations(), "asked again at once it is not computed again"
     assert not any(math.isnan(value) for value in got["sigma"])
+    limits = intervals("oadev", expected, np.array(x), 60.0, confidence=0.683)
+    for name, wanted in (("low", limits.low), ("high", limits.high)):
+        assert [math.nan if each is None else each for each in got[name]] == pytest.approx(
+            wanted[: len(got["tau_s"])].tolist(), nan_ok=True
+        )
+    assert all(low < sigma < high for low, sigma, high in zip(got["low"], got["sigma"], got["high"], strict=True))
 
 
 def test_epochs_that_were_not_measured_are_gaps(past: Path, items: Sequence[Item], tmp_path: Path) -> None:

@@ -97,7 +97,31 @@ function decades(values) {
   return { type: "log", range: [low - room, high + room], tickvals: powers.map((n) => 10 ** n), ticktext: powers.map(powerOfTen) };
 }
 
-/** Draw sigma(tau) of each drawn clock. */
+// The bars of one clock: up to its upper limit and down to its lower one; none where the station knows no limits.
+function bars({ sigma, low, high }, color) {
+  const reach = (limits, sign) => sigma.map((value, i) => (limits?.[i] == null ? 0 : Math.max(0, sign * (limits[i] - value))));
+  return { type: "data", symmetric: false, array: reach(high, 1), arrayminus: reach(low, -1), color, thickness: 1.2, width: 3 };
+}
+
+// What white phase noise, white frequency noise and flicker of frequency fall like, from the middle of the first points.
+function slopes(clocks, x, y) {
+  const first = clocks.map((clock) => clock.sigma[0]).sort((a, b) => a - b);
+  if (!first.length || !x.range || !y.range) return {};
+  const [at, level] = [Math.min(...clocks.map((clock) => clock.tau_s[0])), first[Math.floor(first.length / 2)]].map(Math.log10);
+  const lines = [["1/τ", -1], ["1/√τ", -0.5], ["level", 0]].map(([text, slope]) => {
+    const end = slope ? Math.min(x.range[1], at + (y.range[0] - level) / slope) : x.range[1];
+    return { text, from: [at, level], to: [end, level + slope * (end - at)] };
+  });
+  return {
+    shapes: lines.map(({ from, to }) => ({
+      type: "line", layer: "below", x0: 10 ** from[0], y0: 10 ** from[1], x1: 10 ** to[0], y1: 10 ** to[1],
+      line: { color: colour("--strong-line"), width: 1, dash: "dot" },
+    })),
+    annotations: lines.map(({ text, to }) => ({ text, x: to[0], y: to[1], xanchor: "right", yanchor: "bottom", showarrow: false })),
+  };
+}
+
+/** Draw sigma(tau) of each drawn clock with its limits. */
 export function drawDeviations(deviations, drawn, place) {
   const names = Object.keys(deviations.clocks).filter((name) => drawn(name) && deviations.clocks[name].tau_s.length);
   const traces = names.map((name) => ({
@@ -108,11 +132,17 @@ export function drawDeviations(deviations, drawn, place) {
     y: deviations.clocks[name].sigma,
     line: { width: 1.7, ...lineStyle(place(name)) },
     marker: { size: 5, color: lineStyle(place(name)).color },
+    error_y: bars(deviations.clocks[name], lineStyle(place(name)).color),
     hovertemplate: `${name}: %{y:.3e} at %{x:.4~g} s<extra></extra>`,
   }));
-  const all = (key) => names.flatMap((name) => deviations.clocks[name][key]);
-  const shape = layout(axis("averaging time τ, s", decades(all("tau_s"))), axis("Allan deviation σ(τ)", decades(all("sigma"))));
-  const words = "How much each clock’s rate changes from one averaging time to the next, against the scale. Lower is better.";
+  const shown = names.map((name) => deviations.clocks[name]);
+  const all = (key) => shown.flatMap((clock) => clock[key] ?? []);
+  const [x, y] = [decades(all("tau_s")), decades([...all("sigma"), ...all("low"), ...all("high")])];
+  const shape = layout(axis("averaging time τ, s", x), axis("Allan deviation σ(τ)", y), slopes(shown, x, y));
+  const percent = deviations.confidence == null ? "" : ` Bars: ${Number((100 * deviations.confidence).toPrecision(3))}\u202f% confidence.`;
+  const words =
+    "How much each clock’s rate changes from one averaging time to the next, against the scale. Lower is better." +
+    `${percent} Dotted: the slopes of white phase noise (1/τ), white frequency noise (1/√τ) and flicker of frequency (level).`;
   return draw("oadev", traces, shape, words, "not enough readings yet");
 }
 

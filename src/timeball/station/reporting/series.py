@@ -13,7 +13,7 @@ import numpy as np
 
 from timeball.instants import LeapTable
 from timeball.ledger import canonical
-from timeball.stability import oadev
+from timeball.stability import Deviations, intervals, oadev
 from timeball.station.configuration.settings import Config
 from timeball.station.fold.timekeeping import STREAM
 from timeball.station.recording.ledger_reader import LedgerReader
@@ -21,6 +21,9 @@ from timeball.station.recording.ledger_reader import LedgerReader
 RECENT_S = 7200.0
 COARSE_S = 600.0
 DEVIATIONS_EVERY_S = 30.0
+CONFIDENCE = 0.683
+# Limits are σ times a factor that hardly moves while the record grows by less than this: they are not computed anew.
+GROWTH = 1.02
 Payload = dict[str, Any]
 
 
@@ -38,6 +41,7 @@ class Series:
         self.utc: list[tuple[int, int, float]] = []
         self._deviations: Payload | None = None
         self._computed = float("-inf")
+        self._factors: dict[str, tuple[int, np.ndarray[Any, Any]]] = {}
 
     def follow(self) -> None:
         """Read every scale entry that is new."""
@@ -99,20 +103,38 @@ class Series:
         if self._deviations is None or time.monotonic() - self._computed >= DEVIATIONS_EVERY_S:
             self.follow()
             self._computed = time.monotonic()
-            self._deviations = {"type": "oadev", "clocks": {name: self._oadev(name) for name in self.clocks()}}
+            clocks = {name: self._oadev(name) for name in self.clocks()}
+            self._deviations = {"type": "oadev", "confidence": CONFIDENCE, "clocks": clocks}
         return self._deviations
 
     def _oadev(self, name: str) -> Payload:
-        """Phases on the epoch grid, NaN where the station did not measure."""
+        """Phases on the epoch grid, NaN where the station did not measure; limits null where they are not known."""
         step_ns = int(self.config.ensemble.interval_s * 1e9)
         place = (np.array(self.epoch, np.int64) - self.epoch[0]) // step_ns
         x = np.full(int(place[-1]) + 1, np.nan)
         x[place] = [row.get(name, np.nan) for row in self.x]
         if len(x) < 4:
-            return {"tau_s": [], "sigma": []}
+            return {"tau_s": [], "sigma": [], "low": [], "high": []}
         result = oadev(x, self.config.ensemble.interval_s)
         known = np.isfinite(result.sigma) & (result.sigma > 0)
-        return {"tau_s": result.tau_s[known].tolist(), "sigma": result.sigma[known].tolist()}
+        sigma = result.sigma[known]
+        low, high = self._limits(name, x, result)[:, known] * sigma
+        return {
+            "tau_s": result.tau_s[known].tolist(),
+            "sigma": sigma.tolist(),
+            "low": [none_if_nan(each) for each in low.tolist()],
+            "high": [none_if_nan(each) for each in high.tolist()],
+        }
+
+    def _limits(self, name: str, x: np.ndarray[Any, Any], result: Deviations) -> np.ndarray[Any, Any]:
+        """Lower and upper limit over σ, float64[2, k]: they follow the degrees of freedom, not σ."""
+        points, factors = self._factors.get(name, (0, np.zeros((2, 0))))
+        if len(x) > GROWTH * points or factors.shape[1] != result.sigma.size:
+            found = intervals("oadev", result, x, self.config.ensemble.interval_s, confidence=CONFIDENCE)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                factors = np.array([found.low, found.high]) / result.sigma
+            self._factors[name] = len(x), factors
+        return factors
 
 
 def none_if_nan(value: float) -> float | None:
