@@ -139,8 +139,8 @@ def test_wrong_use_is_one_clear_sentence(
         ([*pair, "--names", "A"], "two different names"),
         ([*pair, "--calibration", str(words)], "not TOML"),
         ([*pair, "--at", str(words)], "words.txt"),
-        ([pair[0], str(tmp_path / "none*")], "no such file, and no folder or pattern"),
-        ([pair[0], str(empty)], "no such file, and no folder or pattern"),
+        ([pair[0], str(tmp_path / "none*")], "no such file or folder, and as a pattern it fits none"),
+        ([pair[0], str(empty)], "empty: no CGGTTS file in it"),
         ([pair[0], str(words)], "words.txt"),
         ([*pair, "--out", str(tmp_path / "no" / "link.txt")], "cannot be written"),
         (ugr, "have no track in common"),
@@ -188,5 +188,5 @@ def test_a_folder_of_days_with_other_files_in_it(
     assert (document["mean_s"], document["spread_s"], document["rejected_lines"]) == (0.0, 0.0, 1)
     assert document["reasons"]["not observed by A"] == 1
     assert [(Path(each["file"]).name, each["line"]) for each in document["defects"]] == [("57490.cctf", 20)]
-    assert "README is of another kind" in told.err
+    assert "README is no CGGTTS file" in told.err
     assert "left out: " in told.err

@@ -145,6 +145,16 @@ def test_each_track_has_the_delays_of_its_day_and_code() -> None:
     assert done.tracks.refsv_s - done.tracks.refsys_s == pytest.approx(9e-8)  # both are moved
 
 
+def test_u_is_not_known_when_some_days_have_no_calibration() -> None:
+    cggtts = file_with("L1P")
+    table = [each for each in read_calibrations(TABLE) if each.from_mjd == 60300]
+    done = calibrated(station_tracks(cggtts, "file"), cggtts, table)
+    assert math.isnan(done.u_s)
+    assert done.tracks.refsys_s[0] == cggtts.tracks.refsys_s[0]
+    assert list(done.used) == ["TB before", "TB 60300"]
+    assert done.used["TB before"] == "TB: up to MJD 60299 delays of the header, uncertainty not known"
+
+
 def test_without_an_entry_the_header_holds_and_u_is_not_known() -> None:
     cggtts = file_with("L1P")
     done = calibrated(station_tracks(cggtts, "file"), cggtts, [])

@@ -70,8 +70,21 @@ def load_files(
 
 
 def report_defects(defects: Sequence[Defect]) -> None:
-    """Say on stderr which lines were left out: the first few in full, the rest as a count."""
-    for defect in defects[:DEFECTS_SHOWN]:
-        click.echo(f"{'left out' if defect.lines else 'note'}: {defect}", err=True)
-    if len(defects) > DEFECTS_SHOWN:
-        click.echo(f"left out: {len(defects) - DEFECTS_SHOWN} more lines of {defects[0].file}", err=True)
+    """Say on stderr which lines were left out, the first few in full and the rest as a count; then what was used all
+    the same: the first of each field, and how many more there are, since files of one receiver err alike.
+    """
+    out = [each for each in defects if each.lines]
+    for defect in out[:DEFECTS_SHOWN]:
+        click.echo(f"left out: {defect}", err=True)
+    rest = out[DEFECTS_SHOWN:]
+    if rest:
+        files = sorted({each.file for each in rest})
+        where = files[0] if len(files) == 1 else f"{len(files)} files"
+        click.echo(f"left out: {sum(each.lines for each in rest)} more lines of {where}", err=True)
+    notes: dict[str, list[Defect]] = {}
+    for note in defects:
+        if not note.lines:
+            notes.setdefault(note.field, []).append(note)
+    for first, *more in list(notes.values())[:DEFECTS_SHOWN]:
+        also = f"; the same {len(more)} times more" if more else ""
+        click.echo(f"note: {first}{also}", err=True)

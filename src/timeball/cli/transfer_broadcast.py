@@ -11,6 +11,7 @@ import numpy as np
 
 from timeball.cli.inputs import report_defects
 from timeball.cli.output import CommandError, format_table, print_json
+from timeball.cli.reading import read_bounded
 from timeball.cli.transfer_options import limit_options, limits_of
 
 if TYPE_CHECKING:
@@ -50,13 +51,13 @@ def command(
     \b
     timeball transfer broadcast 'GZ*' --message nav.txt --utc cirt.txt --lab AUS
     """  # noqa: D301 (click wants the backspace itself)
-    from timeball.cli.transfer_inputs import load_station, read_calibration, tell_defects
+    from timeball.cli.transfer_inputs import load_station, read_calibration
     from timeball.transfer import by_reason
     from timeball.transfer.broadcast import against_broadcast
 
     options["systems"] = system
     station = load_station(files, read_calibration(calibration))
-    tell_defects(station.defects)
+    report_defects(station.defects)
     tracks, rejected = _ready(station, options)
     told = [each for path in messages for each in _read_messages(path, system)]
     days, far = against_broadcast(tracks, told, _midnights(tracks), _published(utc, lab), station.u_s)
@@ -66,11 +67,14 @@ def command(
     if as_json:
         rows = [{name: getattr(day, name) for name in day.__slots__ if name != "epoch"} for day in days]
         document = [{"tai_ns": str(day.epoch), **row} for day, row in zip(days, rows, strict=True)]
-        print_json({"system": system, "days": document, "reasons": by_reason(left_out)})
+        calibrated = math.isfinite(station.u_s)
+        print_json({"system": system, "calibrated": calibrated, "days": document, "reasons": by_reason(left_out)})
     else:
         _print(days, by_reason(left_out))
         for note in station.notes:
             click.echo(f"{note}.")
+        if not math.isfinite(station.u_s):
+            click.echo("u leaves out what the delays of the receiver are off by: see --calibration.")
 
 
 def _ready(station: Station, options: dict[str, Any]) -> tuple[StationTracks, Rejections]:
@@ -99,11 +103,10 @@ def _midnights(tracks: StationTracks) -> list[tuple[int, int]]:
 
 def _read_messages(path: Path, system: str) -> list[BroadcastUTC]:
     from timeball import formats
-    from timeball.cli.transfer_inputs import bytes_of
     from timeball.formats.broadcast_utc import read_broadcast_utc
 
     try:
-        found, defects = read_broadcast_utc(bytes_of(path), str(path), system)
+        found, defects = read_broadcast_utc(read_bounded(path), str(path), system)
     except formats.FormatError as error:
         raise CommandError(str(error)) from error
     report_defects(defects)
@@ -113,12 +116,11 @@ def _read_messages(path: Path, system: str) -> list[BroadcastUTC]:
 def _published(utc: Path | None, lab: str | None) -> LabPoints | None:
     """Read UTC − UTC(k): a Circular T needs the laboratory's name, a series of one laboratory does not."""
     from timeball import formats
-    from timeball.cli.transfer_inputs import bytes_of
     from timeball.station.hosttime.leaps import load_leap_table
 
     if utc is None:
         return None
-    data, leaps = bytes_of(utc), load_leap_table()
+    data, leaps = read_bounded(utc), load_leap_table()
     try:
         if formats.recognise(data, str(utc)) == "circular-t":
             circular = formats.read_circular_t(data, str(utc), leaps)

@@ -1,4 +1,4 @@
-"""The files of the two ends of a link: one file, a folder, a pattern, or several joined by commas."""
+"""The two ends of a link, read: tracks or sessions, what was wrong with them, and what is known of calibrations."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
 import numpy as np
 
 from timeball.cli.inputs import report_defects
 from timeball.cli.output import CommandError
 from timeball.cli.progress import progress_bar
+from timeball.cli.reading import read_bounded
+from timeball.cli.transfer_files import files_of
 
 if TYPE_CHECKING:
     from timeball.formats import Defect
@@ -32,46 +33,16 @@ class Station:
     notes: list[str]
 
 
-def files_of(text: str, fits: Callable[[bytes], bool]) -> list[tuple[Path, bytes]]:
-    """Give the files that an argument names, in order of name, with what is in them.
-
-    fits: tells a file of the right kind by its head; in a folder or a pattern others are passed over, and told.
-    Raises ``CommandError`` when there is none, or a file named by itself cannot be read.
-    """
-    found: list[tuple[Path, bytes]] = []
-    for part in text.split(","):
-        path = Path(part.strip())
-        if path.is_file():
-            found.append((path, bytes_of(path)))
-            continue
-        many = path.iterdir() if path.is_dir() else path.parent.glob(path.name) if path.name else ()
-        for each in sorted(each for each in many if each.is_file()):
-            data = bytes_of(each)
-            if fits(_plain(data)):
-                found.append((each, data))
-            else:
-                click.echo(f"passed over: {each} is of another kind", err=True)
-    if not found:
-        raise CommandError(f"{text}: no such file, and no folder or pattern with one")
-    return found
-
-
-def _plain(data: bytes) -> bytes:
-    from timeball.formats.compression import plain_bytes
-
-    return plain_bytes(data, "")[0]
-
-
 def read_calibration(path: Path | None) -> list[Calibration]:
-    """Read the table of `--calibration`; none is an empty one."""
-    from timeball.transfer import read_calibrations
+    """Read the table of `--calibration`; none is an empty one. Raises ``CommandError``."""
+    from timeball.transfer import CalibrationError, read_calibrations
 
     if path is None:
         return []
     try:
-        return read_calibrations(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise CommandError(f"{path}: cannot be read: {error}") from error
+        return read_calibrations(read_bounded(path).decode())
+    except (UnicodeDecodeError, CalibrationError) as error:
+        raise CommandError(f"{path}: {error}") from error
 
 
 def load_stations(
@@ -79,10 +50,10 @@ def load_stations(
 ) -> tuple[Station, Station]:
     """Read both ends. Raises ``CommandError`` for what cannot be read or used."""
     with progress_bar("reading CGGTTS files") as tell:
-        ends = [_read_end(argument, table, tell) for argument in arguments]
+        ends = [_read_end(argument, table, tell, name) for argument, name in zip(arguments, names, strict=True)]
     (first, headers_a), (second, headers_b) = ends
     name_a, name_b = _names(names, headers_a[0], headers_b[0])
-    tell_defects([*first.defects, *second.defects])
+    report_defects([*first.defects, *second.defects])
     return _renamed(first, name_a), _renamed(second, name_b)
 
 
@@ -92,17 +63,8 @@ def load_station(argument: str, table: list[Calibration]) -> Station:
         return _read_end(argument, table, tell)[0]
 
 
-def tell_defects(defects: list[Defect]) -> None:
-    """Say which lines were left out, and of what was used all the same the first and how many more."""
-    report_defects([each for each in defects if each.lines])
-    notes = [each for each in defects if not each.lines]
-    for note in notes[:1]:
-        more = f"; so it is in {len(notes) - 1} more places" if len(notes) > 1 else ""
-        click.echo(f"note: {note}{more}", err=True)
-
-
 def _read_end(
-    argument: str, table: list[Calibration], tell: Callable[[int, int], None] | None
+    argument: str, table: list[Calibration], tell: Callable[[int, int], None] | None, name: str | None = None
 ) -> tuple[Station, list[Header]]:
     from timeball import formats
     from timeball.formats.cggtts import is_cggtts, read_cggtts
@@ -111,12 +73,11 @@ def _read_end(
     from timeball.transfer.calibrating import calibrated
 
     leaps = load_leap_table()
-    parts, rejected, defects, headers, used = [], Rejections(), [], [], {}
-    u_s = math.nan
-    files = files_of(argument, is_cggtts)
-    for number, (path, data) in enumerate(files):
+    parts, rejected, defects, headers, used, u_s = [], Rejections(), [], [], {}, []
+    files = files_of(argument, is_cggtts, "CGGTTS file")
+    for number, path in enumerate(files):
         try:
-            cggtts = read_cggtts(data, str(path), leaps)
+            cggtts = read_cggtts(read_bounded(path), str(path), leaps)
         except formats.FormatError as error:
             raise CommandError(str(error)) from error
         ready = calibrated(station_tracks(cggtts, str(path)), cggtts, table)
@@ -124,11 +85,23 @@ def _read_end(
         rejected += ready.rejected
         defects += cggtts.defects
         headers.append(cggtts.header)
-        u_s = ready.u_s if math.isnan(u_s) else max(u_s, ready.u_s)
+        u_s += [ready.u_s] if len(ready.tracks) else []
         used.update(ready.used or _header_words(cggtts.header))
         if tell is not None:
             tell(number + 1, len(files))
-    return Station(join_tracks(parts), rejected, defects, u_s, list(used.values())), headers
+    notes = [*_one_station(argument, headers, name), *used.values()]
+    known = bool(u_s) and all(map(math.isfinite, u_s))  # of all that is used, or it is not known
+    return Station(join_tracks(parts), rejected, defects, max(u_s) if known else math.nan, notes), headers
+
+
+def _one_station(argument: str, headers: list[Header], name: str | None) -> list[str]:
+    """Give a word on files whose clocks differ; ``CommandError`` when laboratories do and nobody gave them a name."""
+    labs = sorted({header.lab for header in headers if header.lab})
+    if len(labs) > 1 and name is None:
+        told = ", ".join(labs)
+        raise CommandError(f"{argument}: files of several laboratories, {told}; with --names they are taken for one")
+    clocks = sorted({header.ref for header in headers if header.ref})
+    return [f"{' or '.join(labs)}: the files name several clocks, {', '.join(clocks)}"] if len(clocks) > 1 else []
 
 
 def _header_words(header: Header) -> dict[str, str]:
@@ -160,14 +133,6 @@ def _renamed(station: Station, name: str) -> Station:
     return Station(join_tracks([station.tracks], name), station.rejected, station.defects, station.u_s, station.notes)
 
 
-def bytes_of(path: Path) -> bytes:
-    """Read a file. Raises ``CommandError``."""
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise CommandError(f"{path}: cannot be read: {error.strerror}") from error
-
-
 def load_sessions(argument: str, name: str | None) -> tuple[Side, list[Defect]]:
     """Read the two-way files of one end. Raises ``CommandError``."""
     from timeball import formats
@@ -177,13 +142,13 @@ def load_sessions(argument: str, name: str | None) -> tuple[Side, list[Defect]]:
 
     leaps = load_leap_table()
     found = []
-    for path, data in files_of(argument, is_itu_tw):
+    for path in files_of(argument, is_itu_tw, "two-way file"):
         try:
-            found.append((str(path), read_itu_tw(data, str(path), leaps)))
+            found.append((str(path), read_itu_tw(read_bounded(path), str(path), leaps)))
         except formats.FormatError as error:
             raise CommandError(str(error)) from error
     defects = [defect for _, tw in found for defect in tw.defects]
-    tell_defects(defects)
+    report_defects(defects)
     return join_sessions(found, name), defects
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 NS = 1e-9
 HOUR_S = 3600.0
+WORDS = {"common-view": "common view", "all-in-view": "all in view", "two-way": "two-way"}
 POSITIVE = FiniteRange(min=0, min_open=True)
 NOT_NEGATIVE = FiniteRange(min=0)
 FILE = click.Path(path_type=Path, dir_okay=False)
@@ -57,7 +58,7 @@ _SHARED = (
     ),
     click.option("--every", type=POSITIVE, metavar="S", help="Smoothed at multiples of this from 0h UTC, in s."),
     click.option("--at", type=FILE, help="Smoothed at the epochs of these readings."),
-    click.option("--out", type=FILE, help="Write the link as readings that `timeball scale` reads."),
+    click.option("--out", type=FILE, help="Write the link as readings, .tfex in the BIPM's format."),
     click.option("--plot", type=PLOT, help="Draw link, residuals and sky to a .png, .svg or .pdf."),
     click.option("--json", "as_json", is_flag=True, help="Print one JSON document."),
 )

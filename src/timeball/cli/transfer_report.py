@@ -11,7 +11,7 @@ import click
 import numpy as np
 
 from timeball.cli.output import CommandError, format_table, print_json
-from timeball.cli.transfer_options import HOUR_S, NS, Wanted
+from timeball.cli.transfer_options import HOUR_S, NS, WORDS, Wanted
 
 if TYPE_CHECKING:
     from timeball.cli.transfer_inputs import Station
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from timeball.transfer import Link, Options, StationTracks
 
 MOST_EPOCHS = 200_000  # a smoothed link is no record of every second
-WORDS = {"common-view": "common view", "all-in-view": "all in view", "two-way": "two-way"}
 
 
 def link_of(
@@ -35,7 +34,9 @@ def finish(link: Link, wanted: Wanted, defects: Sequence[Defect]) -> None:
     """Smooth, write, draw and print, as asked."""
     shown = _smoothed(link, wanted)
     if wanted.out is not None:
-        _write(shown, wanted)
+        from timeball.cli.transfer_written import write_link
+
+        write_link(shown, wanted.out)
     if wanted.plot is not None:
         from timeball.cli.transfer_plot import draw_link
 
@@ -101,22 +102,6 @@ def _grid(link: Link, every_s: float) -> np.ndarray:
     return np.arange(start, last + 1, step, dtype=np.int64)
 
 
-def _write(link: Link, wanted: Wanted) -> None:
-    from timeball.formats import WriteError, write_columns
-
-    assert wanted.out is not None
-    head = [f"{WORDS[link.method]} {link.a} - {link.b}; the third column is the uncertainty of scatter (k = 1)"]
-    if math.isfinite(link.u_b_s):
-        head.append(f"the same for all: {link.u_b_s / NS:.2f} ns of the calibrations")
-    try:
-        text = "".join(f"# {line}\n" for line in head).encode() + write_columns(link.readings())
-        wanted.out.write_bytes(text)
-    except WriteError as error:
-        raise CommandError(str(error)) from error
-    except OSError as error:
-        raise CommandError(f"{wanted.out}: cannot be written: {error.strerror}") from error
-
-
 def _print(link: Link, shown: Link, defects: Sequence[Defect], wanted: Wanted) -> None:
     """Print the verdict in words, then what stands behind it, then what was left out and why."""
     click.echo(verdict(link))
@@ -142,6 +127,8 @@ def verdict(link: Link) -> str:
     method = WORDS[link.method]
     mean = f"{link.mean_s / NS:+.2f}".replace("-", "−")
     text = f"{link.a} − {link.b} = {mean} ns ± {link.u_total_s / NS:.2f} ns (k = 1) by {method}"
+    if not math.isfinite(link.u_a_s):
+        return f"{link.a} − {link.b} = {mean} ns by {method}: of too few epochs to say how well."
     if math.isfinite(link.u_b_s):
         return f"{text}: uA {link.u_a_s / NS:.2f} ns, uB {link.u_b_s / NS:.2f} ns."
     return f"{text}: uA alone; what the delays are off by is not known."

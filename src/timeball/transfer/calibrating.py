@@ -17,8 +17,9 @@ from timeball.transfer.tracks import StationTracks
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Calibrated:
-    """Tracks with the delays of a table: what was left out for want of a delay, u (s, the largest of the calibrations
-    with their age; NaN without one), and which were used: their words by laboratory
+    """Tracks with the delays of a table, and what was left out for want of a delay.
+
+    u_s: the largest of the calibrations with their age (s); NaN when a track has none. used: their words by laboratory
     and date, as of the last day.
     """
 
@@ -31,20 +32,24 @@ class Calibrated:
 def calibrated(tracks: StationTracks, cggtts: Cggtts, table: Sequence[Calibration]) -> Calibrated:
     """Put the delays of a table in place of those of the header; ``tracks`` are those of ``cggtts``, in its order.
 
-    A laboratory without an entry keeps its header's delays, with an unknown uncertainty. Tracks of a code that
-    table or header has no delay of are left out. Raises ``CalibrationError`` when that is all of them.
+    A laboratory without an entry, and a day before its first, keep the header's delays, with an unknown uncertainty.
+    Tracks of a code that table or header has no delay of are left out. Raises ``CalibrationError`` when that is all of
+    them.
     """
     lab, mjd = cggtts.header.lab, cggtts.tracks.mjd
     change = np.zeros(len(tracks))
     out = np.zeros(len(tracks), dtype=bool)
-    u_s = math.nan
+    u_s = 0.0 if len(tracks) else math.nan
     used: dict[str, str] = {}
     reasons: list[str] = []
     for day in sorted(set(mjd.tolist())):
         calibration = calibration_at(table, lab, day)
         if calibration is None:
+            u_s = math.nan
+            if any(each.lab == lab for each in table):
+                used[f"{lab} before"] = f"{lab}: up to MJD {day} delays of the header, uncertainty not known"
             continue
-        u_s = max(calibration.u_at(day), 0.0 if math.isnan(u_s) else u_s)
+        u_s = u_s if math.isnan(u_s) else max(calibration.u_at(day), u_s)
         used[f"{lab} {calibration.from_mjd}"] = _words(calibration, day)
         today = mjd == day
         for system, frc in sorted(set(zip(tracks.system[today].tolist(), tracks.frc[today].tolist(), strict=True))):

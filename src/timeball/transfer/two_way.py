@@ -208,7 +208,8 @@ def _notes(side: Side, rows: IntArray, calibrated: bool) -> tuple[str, ...]:
 def _link(
     a: Side, b: Side, rows_a: IntArray, rows_b: IntArray, x: FloatArray, calibrated: bool, rejected: Rejections
 ) -> Link:
-    u_b_s = _u_b(a.sessions, rows_a) if calibrated else math.nan
+    stated = (_u_b(a.sessions, rows_a), _u_b(b.sessions, rows_b)) if calibrated else ()
+    u_b_s = next(filter(math.isfinite, stated), math.nan)  # one calibration of the link, that both files name
     epoch = a.sessions.midpoint[rows_a]
     u = 0.5 * QUADRATIC * np.sqrt(_noise(a.sessions, rows_a) + _noise(b.sessions, rows_b))
     mean, spread, u_a = summary_of(epoch, x, np.ones(x.shape))
