@@ -108,3 +108,18 @@ def test_nothing_happened_and_what_makes_no_sense(tmp_path: Path) -> None:
     assert call(*paths, "--clocks", "C1,C9").exit_code == 1
     short = call(*paths, "--until", 52160)
     assert exit_code_of(short.exception) == 1 or short.exit_code == 1
+
+
+@pytest.mark.data
+def test_one_clock_is_judged_against_what_it_is_compared_with(shared: Callable[[str], Path]) -> None:
+    """Green Bank in 2004: four days of 81 µs, seen at one epoch of the grid, and half a µs that stayed."""
+    done = call(
+        shared("ipta-pulsar-clock-corrections/gbt2gps.clk"), "--grid", 5, "--since", 52900, "--until", 53250, "--json"
+    )
+    document = json.loads(done.stdout)
+    assert (document["clocks"], document["reference"]) == (["UTC(GBT)"], "UTC(GPS)")
+    assert [each["tai_ns"] for each in document["lone"]] == [str((53109 - MJD_OF_1970) * DAY_NS)]
+    first, second = document["anomalies"]
+    assert [each["kind"] for each in (first, second)] == ["phase step", "phase step"]
+    assert first["tai_ns"] == str((53114 - MJD_OF_1970) * DAY_NS)
+    assert [each["size"] for each in (first, second)] == pytest.approx([-515e-9, 575e-9], rel=0.05)

@@ -27,6 +27,7 @@ from timeball.integrity.anomalies import (
     find_in_record,
 )
 from timeball.integrity.anomalies.live import advance_phases
+from timeball.integrity.anomalies.record import lone_readings
 
 RULES = AnomalyRules(interval_s=INTERVAL_S, levels=3)
 AT = 600
@@ -283,3 +284,18 @@ def test_the_payload_of_an_anomaly_holds_no_float() -> None:
         assert not [leaf for leaf in flat(payload) if isinstance(leaf, float)]
         assert int(payload["epoch"]) > START_NS
         assert ("size_fs" in payload) == ("phase_s" in what)
+
+
+def test_a_lone_reading_of_a_record_is_no_step_of_rate() -> None:
+    """One wild reading of C3, 2000 sigma off, where the clock is also stepped by 30: the step is told, and no more."""
+    record = with_step(quiet_laboratory(1), AT, ("C3",), phase_s=30 * SIGMA_S)
+    assert not lone_readings(record).any(), "a step is none"
+    wild = record.x.copy()
+    column = record.clocks.index("C3")
+    wild[AT - 1, column] += 2000 * SIGMA_S
+    record = dataclasses.replace(record, x=wild)
+    assert np.argwhere(lone_readings(record)).tolist() == [[AT - 1, column]]
+    told = only(find_in_record(record))
+    assert (told.kind, told.clocks) == ("phase step", ("C3",))
+    assert told.size == pytest.approx(30 * SIGMA_S, abs=6 * SIGMA_S)
+    assert abs(index_of(told) - AT) <= 1

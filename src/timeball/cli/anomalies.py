@@ -17,9 +17,14 @@ from timeball.cli.output import CommandError, format_table, print_json
 from timeball.cli.plotting import PLOT
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from timeball.formats import Defect
     from timeball.integrity.anomalies import Anomaly, Record
     from timeball.readings import Readings
+
+    BoolArray = npt.NDArray[np.bool_]
 
 DAY_S = 86_400.0
 GRID = FiniteRange(min=1e-6, max=10_000)
@@ -60,7 +65,7 @@ def command(
         --since 57060 --until 59080
     """  # noqa: D301 (click wants the backspace itself)
     from timeball.integrity.anomalies import find_in_record
-    from timeball.integrity.anomalies.record import rules_for
+    from timeball.integrity.anomalies.record import lone_readings, rules_for
 
     record, defects = read_record(files, _names(clocks), reference, _links(links), grid_days, (since, until))
     rules = rules_for(record.epochs)
@@ -69,14 +74,17 @@ def command(
 
         rules = msgspec.structs.replace(rules, threshold=threshold)
     found = find_in_record(record, rules)
+    lone = lone_readings(record)
     if plot is not None:
         from timeball.cli.anomalies_plot import draw_anomalies
 
         draw_anomalies(record, found, plot)
     if as_json:
-        print_json(_document(record, rules.threshold, found, defects, plot))
+        print_json(_document(record, rules.threshold, found, defects, plot) | {"lone": _lone_json(record, lone)})
         return
     print_found(record, found)
+    if lone.any():
+        click.echo(_lone_words(record, lone))
     if plot is not None:
         click.echo(f"\nDrawn: {plot}")
 
@@ -128,6 +136,8 @@ def _record(readings: Readings, clocks: list[str] | None, reference: str | None,
         if not [name for name in chosen if name != reference]:
             # files of scales alone, each a clock's time: those that are compared with the reference only in passing
             chosen = _ends(readings, reference)
+    if reference is None and len(chosen) == 1:
+        reference = _partner(readings, chosen[0])
     unknown = sorted(set(links) - set(readings.clocks))
     if unknown:
         raise CommandError(f"--link names clocks that are not in the files: {', '.join(unknown)}")
@@ -148,6 +158,18 @@ def _ends(readings: Readings, reference: str | None) -> list[str]:
     second = {readings.clocks[j] for j in set(readings.b.tolist())}
     first = [readings.clocks[j] for j in sorted(set(readings.a.tolist()))]
     return [name for name in first if name not in second and name != reference]
+
+
+def _partner(readings: Readings, clock: str) -> str:
+    """What a clock that stands alone is compared with, and so judged against; raises ``CommandError`` if not one."""
+    at = readings.clocks.index(clock)
+    pairs = zip(readings.a.tolist(), readings.b.tolist(), strict=True)
+    names: list[str] = sorted({readings.clocks[b if a == at else a] for a, b in pairs if at in (a, b)})
+    if len(names) != 1:
+        raise CommandError(
+            f"{clock} is the only clock, compared with {', '.join(names) or 'nothing'}: choose --reference"
+        )
+    return names[0]
 
 
 def print_found(record: Record, found: Sequence[Anomaly]) -> None:
@@ -173,11 +195,25 @@ def print_found(record: Record, found: Sequence[Anomaly]) -> None:
     click.echo("\nA size is after minus before, with its standard uncertainty. Epochs, dates and more: --json.")
 
 
+def _lone_words(record: Record, lone: BoolArray) -> str:
+    counts = [(name, int(lone[:, j].sum())) for j, name in enumerate(record.clocks)]
+    told = ", ".join(f"{name} {count}" for name, count in counts if count)
+    return f"\nNot counted, for both readings beside them say otherwise: {told}. Their epochs: --json."
+
+
+def _lone_json(record: Record, lone: BoolArray) -> list[dict[str, str]]:
+    import numpy as np
+
+    return [{"clock": record.clocks[j], "tai_ns": str(int(record.epochs[i]))} for i, j in np.argwhere(lone).tolist()]
+
+
 def headline(record: Record, found: Sequence[Anomaly]) -> str:
     """What was found, in one sentence."""
     days = float(record.epochs[-1] - record.epochs[0]) / 1e9 / DAY_S
     span = f"{days / 365.25:.1f} years" if days > 700 else f"{days:.3g} days"
-    said = f"{len(record.clocks)} clocks, {len(record.epochs)} epochs over {span}: "
+    one = len(record.clocks) == 1
+    who = f"{record.clocks[0]} against {record.reference}" if one else f"{len(record.clocks)} clocks"
+    said = f"{who}, {len(record.epochs)} epochs over {span}: "
     if not found:
         return said + "nothing out of the ordinary."
     kinds = [(kind, sum(each.kind == kind for each in found)) for kind in ("phase step", "rate step", "drift")]

@@ -22,6 +22,11 @@ from timeball.integrity.anomalies.state import DetectorState
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+LONE = 12.0
+"""A reading so many robust sigma from the line between the two beside it may be one that says nothing of the clock."""
+HALF = (0.4, 0.6)
+"""It is when each of those lies about half as far off its own line, the other way: of a step, two lie equally far."""
 FEWEST_EPOCHS = 40
 
 
@@ -54,12 +59,14 @@ def find_anomalies(
 def find_in_record(record: Record, rules: AnomalyRules | None = None) -> list[Anomaly]:
     """Every anomaly of a record, by epoch; rules default to those that its interval and length ask for.
 
-    The detectors go through twice: once to learn each clock's noise, once with it from the first epoch on. Then each
-    rate step is dated and measured from both sides. Raises ``AnomalyError`` for fewer than 40 epochs.
+    Lone readings (`lone_readings`) do not count. The detectors go through twice: once to learn each clock's noise, once
+    with it from the first epoch on. Then each rate step is dated and measured from both sides. Raises ``AnomalyError``
+    for fewer than 40 epochs.
     """
     if len(record.epochs) < FEWEST_EPOCHS:
         raise AnomalyError(f"anomalies need at least {FEWEST_EPOCHS} epochs, here are {len(record.epochs)}")
     rules = rules_for(record.epochs) if rules is None else rules
+    record = replace(record, x=_carried_over(record, lone_readings(record)))
     learned, _ = _pass(DetectorState.empty(), rules, record)
     start = DetectorState.of_names(learned.clocks, learned.links, rules.levels)
     start.mean, start.square = learned.mean, learned.square
@@ -71,6 +78,40 @@ def find_in_record(record: Record, rules: AnomalyRules | None = None) -> list[An
     found = sorted(found, key=lambda anomaly: (anomaly.epoch, anomaly.clocks))
     refined = [_refined(anomaly, found, record, rules, final) for anomaly in found]
     return sorted(refined, key=lambda anomaly: (anomaly.epoch, anomaly.clocks))
+
+
+def lone_readings(record: Record) -> BoolArray:
+    """Readings, bool[m, n], that both readings beside them contradict: a slip of the pen, not a step of the clock.
+
+    A live detector cannot know what comes next; in a whole record such a one, or what a grid makes of it, would be told
+    as a step of rate.
+    """
+    lone = np.zeros(record.x.shape, np.bool_)
+    for j in range(record.x.shape[1]):
+        rows = np.flatnonzero(np.isfinite(record.x[:, j]))
+        if len(rows) < FEWEST_EPOCHS:
+            continue
+        t_s, x = (record.epochs[rows] - record.epochs[0]) / 1e9, record.x[rows, j]
+        share = (t_s[1:-1] - t_s[:-2]) / (t_s[2:] - t_s[:-2])
+        off = x[1:-1] - (x[:-2] + share * (x[2:] - x[:-2]))
+        far = np.abs(off) > LONE * 1.4826 * np.median(np.abs(off - np.median(off)))
+        middle, early, late = off[1:-1], off[:-2], off[2:]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            shares = -early / middle, -late / middle
+        lone[rows[2:-2], j] = far[1:-1] & np.all([(HALF[0] < each) & (each < HALF[1]) for each in shares], axis=0)
+    return lone
+
+
+def _carried_over(record: Record, lone: BoolArray) -> FloatArray:
+    """The phases with the clock's usual rate carried on over lone readings, so that a step beside one stays a step."""
+    x = record.x.copy()
+    for j in np.flatnonzero(lone.any(axis=0)).tolist():
+        rows = np.flatnonzero(np.isfinite(record.x[:, j]))
+        t_s = record.epochs[rows] / 1e9
+        rate = float(np.median(np.diff(record.x[rows, j]) / np.diff(t_s)))
+        for k in np.flatnonzero(lone[rows, j]).tolist():
+            x[rows[k], j] = x[rows[k - 1], j] + rate * (t_s[k] - t_s[k - 1])
+    return x
 
 
 def rules_for(epochs: IntArray) -> AnomalyRules:
