@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import sys
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +16,12 @@ import pytest
 from ledgers import HOUR, SMALL, Item, build_small, entries_of, write_ledger
 
 from timeball.cli import root
+from timeball.formats.steers import RecordedSteer
 from timeball.station.bulletin.contents import make_contents
 from timeball.station.bulletin.ledger_record import record_of_ledger
 from timeball.station.bulletin.period import newest_period
 from timeball.station.bulletin.sheets import write_sheets
+from timeball.station.bulletin.table_record import with_steers
 from timeball.station.configuration.config import parse_config
 from timeball.station.fold.memory import paper_of
 from timeball.station.hosttime.leaps import load_leap_table
@@ -69,6 +73,20 @@ def test_steers_are_those_recorded(state: Path) -> None:
     assert steers
     found = [(str(each.epoch), repr(each.rate)) for each in record_of_ledger(state).steers]
     assert found == [(steer["paper"]["epoch"], steer["paper"]["rate"]) for steer in steers]
+
+
+def test_a_steer_keeps_its_change_where_those_before_it_are_not_shown(state: Path) -> None:
+    record = record_of_ledger(state)
+    assert math.isnan(record.steers[0].change), "what held before the first one recorded is not known"
+    for before, steer in pairwise(record.steers):
+        assert steer.change == steer.rate - before.rate
+    first, last = (int(record.epochs[place]) for place in (0, -1))
+    listed = [RecordedSteer(first, -2.0e-15, "by hand"), RecordedSteer(last, 6e-16, "by hand")]
+    record = with_steers(replace(record, steers=()), listed)
+    assert [each.change for each in record.steers] == [-2.0e-15, 6e-16]
+    [shown] = record.within(first + 1, last).steers
+    assert shown.rate == pytest.approx(-1.4e-15, rel=1e-12)
+    assert shown.change == 6e-16
 
 
 def test_the_page_stands_alone(page: str) -> None:

@@ -116,6 +116,7 @@ def _print(report: Report, output: tuple[Path, ...]) -> None:
     rows = [[*row[:-1], row[-1].ljust(width)] for row in clocks.rows]
     click.echo("\n" + format_table(clocks.headers, rows, left=clocks.left))
     steers, events = len(report.record.steers), len(report.record.events)
-    click.echo(f"\n{steers} frequency steers, {events} anomalies. Source: {report.record.source}.")
+    told = f"{steers} frequency steer{'s' * (steers != 1)}, {events} anomal{'y' if events == 1 else 'ies'}"
+    click.echo(f"\n{told}. Source: {report.record.source}.")
     for path in output:
         click.echo(f"Written: {path}")

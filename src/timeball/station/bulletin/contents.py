@@ -6,6 +6,7 @@ are taken against a scale of the others, computed anew without it (AT1), so none
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +21,16 @@ from timeball.ensemble.steps import CODES, si_time
 from timeball.readings import PhaseTable
 from timeball.stability import StabilityError, oadev
 from timeball.station.bulletin.period import Period
-from timeball.station.bulletin.record import CIRCULAR_T, LINK, UTCR, FloatArray, Points, Record, ReportError
+from timeball.station.bulletin.record import (
+    CIRCULAR_T,
+    LINK,
+    UTCR,
+    FloatArray,
+    Points,
+    Record,
+    ReportError,
+    SteerLine,
+)
 
 NS_PER_DAY = 86400e9
 NOT_COUNTED = (codes.LEFT_OUT, codes.CAME_BACK, codes.RATE_STEP, codes.NOISE_STEP)
@@ -81,7 +91,7 @@ class Report:
             "bulletin": [{"row": name, "values_s": values} for name, values in self.table.items()],
             "clocks": [_clock_json(clock) for clock in self.clocks],
             "utc": [_points_json(origin, points) for origin, points in self.record.points.items()],
-            "steers": [{"tai_ns": str(each.epoch), "rate": each.rate, "why": each.why} for each in self.record.steers],
+            "steers": [_steer_json(each) for each in self.record.steers],
             "events": [
                 {"tai_ns": str(each.epoch), "clocks": each.clocks, "kind": each.kind, "words": each.words}
                 for each in self.record.events
@@ -251,7 +261,7 @@ def _sentences(record: Record, period: Period, clocks: list[ClockLine]) -> dict[
         if carried < 0.8 * total:
             some.append(clock.name)
             carried += clock.weight
-    steered = [abs(b.rate - a.rate) for a, b in zip(record.steers, record.steers[1:], strict=False)]
+    steered = [abs(each.change) for each in record.steers if math.isfinite(each.change)]
     return {
         "utc": _utc_sentence(record, period),
         "weights": f"{_and(some)} carried {100 * carried / total:.0f} % of TA({k}).",
@@ -260,6 +270,11 @@ def _sentences(record: Record, period: Period, clocks: list[ClockLine]) -> dict[
         "steers": f"UTC({k}) was steered {_times(len(record.steers))}"
         + (f"; the largest change of rate was {max(steered) * 1e15:.2g}·10⁻¹⁵." if steered else "."),
     }
+
+
+def _steer_json(steer: SteerLine) -> dict[str, Any]:
+    change = steer.change if math.isfinite(steer.change) else None
+    return {"tai_ns": str(steer.epoch), "rate": steer.rate, "change": change, "why": steer.why}
 
 
 def _utc_sentence(record: Record, period: Period) -> str:

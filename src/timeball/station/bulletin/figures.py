@@ -131,7 +131,10 @@ def draw_steers(axes: Any, report: Report) -> None:
         epochs = np.array([each.epoch for each in steers], np.int64)
         rates = np.array([each.rate for each in steers]) * 1e15
         end = min(report.period.ends, max(int(report.record.epochs[-1]), int(epochs[-1])))
-        axes.step(_days(np.append(epochs, end)), np.append(rates, rates[-1]), where="post", color=ACCENT, lw=1.4)
+        before = rates[:1] - steers[0].change * 1e15  # NaN, and not drawn, where it is not known
+        known = np.concatenate([[max(report.period.begins, int(report.record.epochs[0]))], epochs, [end]])
+        levels = np.concatenate([before, rates, rates[-1:]])
+        axes.step(_days(known), levels, where="post", color=ACCENT, lw=1.4)
         axes.plot(_days(epochs), rates, "o", color=ACCENT, ms=4.2, mec=PAPER, mew=0.8)
     axes.set_ylabel("rate against TA, 10⁻¹⁵")
     axes.ticklabel_format(axis="y", useOffset=False)

@@ -6,6 +6,7 @@ own stream alone. Sign: clocks minus TA(k); UTC − UTC(k).
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -124,8 +125,9 @@ class _Reading:
 
     def _steer(self, payload: Payload) -> None:
         if payload["paper"] is not None:
-            line = SteerLine(int(payload["paper"]["epoch"]), float(payload["paper"]["rate"]), payload["why"])
-            self.steers.append(line)
+            epoch, rate = int(payload["paper"]["epoch"]), float(payload["paper"]["rate"])
+            change = rate - self.steers[-1].rate if self.steers else math.nan
+            self.steers.append(SteerLine(epoch, rate, payload["why"], change))
 
     def record(self, source: str) -> Record:
         """Everything read, as arrays in the order of time."""

@@ -5,6 +5,7 @@ Sign: x is clock minus TA(k) (s); points are UTC − UTC(k) (s), as the BIPM pri
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -36,11 +37,15 @@ class Points:
 
 @dataclass(frozen=True, slots=True)
 class SteerLine:
-    """A change of the rate of UTC(k) against TA(k): from `epoch` on it is `rate`; `why` in words."""
+    """A change of the rate of UTC(k) against TA(k): from `epoch` on it is `rate`; `why` in words.
+
+    change: from the rate before; NaN where that is not known.
+    """
 
     epoch: int
     rate: float
     why: str
+    change: float = math.nan
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,7 @@ def with_steers(record: Record, steers: Sequence[RecordedSteer]) -> Record:
     lines, rate = [], 0.0
     for steer in steers:
         rate += steer.change
-        lines.append(SteerLine(steer.epoch, rate, steer.remark))
+        lines.append(SteerLine(steer.epoch, rate, steer.remark, steer.change))
     return replace(record, steers=(*record.steers, *lines))
 
 

@@ -81,13 +81,11 @@ def bulletin_table(report: Report) -> Table:
 
 def steer_table(report: Report) -> Table:
     """Every change of rate of UTC(k)."""
-    rows, before = [], None
+    rows = []
     for steer in report.record.steers:
-        change = DASH if before is None else signed((steer.rate - before) * 1e15, 3)
-        rows.append(
-            [utc_minute(steer.epoch, report), f"{signed(steer.rate * 1e15, 3)}", change, steer.why.partition("; ")[0]]
-        )
-        before = steer.rate
+        change = signed(steer.change * 1e15, 3) if math.isfinite(steer.change) else DASH
+        why = steer.why.partition("; ")[0]
+        rows.append([utc_minute(steer.epoch, report), signed(steer.rate * 1e15, 3), change, why])
     return Table(["UTC", "rate, 10⁻¹⁵", "change, 10⁻¹⁵", "why"], rows)
 
 
