@@ -30,12 +30,14 @@ def read_bounded(path: Path) -> bytes:
 
     try:
         with path.open("rb") as file:
-            data = file.read(MAX_PLAIN_BYTES + 1)
+            size = _size(file)
+            if size is None or size <= MAX_PLAIN_BYTES:
+                data = file.read(MAX_PLAIN_BYTES + 1)
+                if len(data) <= MAX_PLAIN_BYTES:
+                    return data
     except OSError as error:
         raise CommandError(f"{path}: cannot be read: {error.strerror}") from error
-    if len(data) > MAX_PLAIN_BYTES:
-        raise CommandError(f"{path}: {_too_long(None, None)}")
-    return data
+    raise CommandError(f"{path}: {_too_long(size, None)}")
 
 
 def read_parsed(

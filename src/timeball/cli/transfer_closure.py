@@ -48,7 +48,7 @@ def command(files: tuple[Path, ...], as_json: bool) -> None:
         (" → ".join(each.clocks), *(_ns(value) for value in _values(each)), str(each.epoch.size)) for each in found
     ]
     click.echo(format_table(("triangle", "mean/ns", "uA/ns", "rms/ns", "expected rms/ns", "n"), table))
-    click.echo("\nexpected: from the uncertainties in the files; a mean beyond its uA is a calibration that is off.")
+    click.echo("\nexpected: from the uncertainties in the files; a mean of several uA is a calibration that is off.")
 
 
 def _values(each: Triangle) -> tuple[float, ...]:
