@@ -107,7 +107,7 @@ def test_the_words_come_first_and_then_the_numbers(shared: Callable[[str], Path]
 
 @pytest.mark.parametrize("suffix", ["svg", "png"])
 def test_the_picture_names_every_clock_and_says_what_it_shows(
-    suffix: str, shared: Callable[[str], Path], tmp_path: Path
+    suffix: str, shared: Callable[[str], Path], tmp_path: Path, report: dict[str, Any]
 ) -> None:
     pytest.importorskip("matplotlib")
     path = tmp_path / f"scale.{suffix}"
@@ -122,6 +122,8 @@ def test_the_picture_names_every_clock_and_says_what_it_shows(
     for name in CLOCKS.split(","):
         assert name in comments or name in told
     assert "Of 12 clocks the scale leans most on AMC2" in comments
+    light = [clock["name"] for clock in report["clocks"] if clock["weight"] < 0.02]
+    assert f"; {len(light)} hardly count." in comments
 
 
 def test_one_clock_alone_is_refused_in_words(shared: Callable[[str], Path]) -> None:

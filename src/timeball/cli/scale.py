@@ -49,9 +49,7 @@ def command(
     timeball scale day.clk.gz --algorithm all
     """  # noqa: D301 (click wants the backspace itself)
     if algorithm == "all":
-        if plot is not None:
-            raise CommandError("--plot draws one scale: choose one --algorithm")
-        _all_algorithms(*read_table(files, _names(clocks), reference), as_json=as_json)
+        _all_algorithms(*read_table(files, _names(clocks), reference), plot, as_json=as_json)
         return
     from timeball.cli.scale_report import make_report
 
@@ -70,16 +68,22 @@ def command(
             click.echo(f"\nDrawn: {plot}")
 
 
-def _all_algorithms(table: PhaseTable, defects: list[Defect], *, as_json: bool) -> None:
+def _all_algorithms(table: PhaseTable, defects: list[Defect], plot: Path | None, *, as_json: bool) -> None:
     from timeball.cli.scale_compare import compare
     from timeball.cli.scale_compare_print import print_comparison
 
     with progress_bar("each clock against the others, by each algorithm") as tell:
         comparison = compare(table, tell)
+    if plot is not None:
+        from timeball.cli.scale_compare_plot import draw_comparison
+
+        draw_comparison(comparison, plot)
     if as_json:
-        print_json({**comparison.to_json(), **_defects_json(defects)})
-    else:
-        print_comparison(comparison)
+        print_json({**comparison.to_json(), **_defects_json(defects), "plot": str(plot) if plot else None})
+        return
+    print_comparison(comparison)
+    if plot is not None:
+        click.echo(f"\nDrawn: {plot}")
 
 
 def read_table(

@@ -15,6 +15,9 @@ from timeball.cli.plotting import COLOURS, GRID, INK, MUTED, new_plot, plain_fra
 from timeball.cli.scale_report import ClockReport, ScaleReport, detrend
 
 MOST_NAMED = len(COLOURS)
+HARDLY = 0.02
+MOST_LIGHT = 2
+"""Clocks of less weight than `HARDLY` are named under the picture when they are so few."""
 
 
 def draw_scale(report: ScaleReport, path: Path) -> None:
@@ -96,12 +99,15 @@ def _dress(figure: Any, report: ScaleReport) -> None:
 def sentence(report: ScaleReport) -> str:
     """What the picture shows, in one plain sentence."""
     ranked = report.by_weight()
-    heaviest, least = ranked[0], " and ".join(clock.name for clock in ranked[-2:])
+    heaviest, light = ranked[0], [clock.name for clock in ranked[1:] if clock.weight < HARDLY]
     told = f"Of {len(ranked)} clocks the scale leans most on {heaviest.name}"
     if heaviest.oadev:
         tau_s, sigma = min(heaviest.oadev[:4], key=lambda pair: pair[1])
         told += f", which holds {_scientific(sigma)} at {tau_s:g} s against the others"
-    return f"{told}; {least} hardly count." if len(ranked) > 3 else f"{told}."
+    if len(light) > MOST_LIGHT:
+        return f"{told}; {len(light)} hardly count."
+    verb = "count" if len(light) > 1 else "counts"
+    return f"{told}; {' and '.join(light)} hardly {verb}." if light else f"{told}."
 
 
 def _scientific(value: float) -> str:
