@@ -45,6 +45,14 @@ def test_every_clock_is_told_with_its_noises_and_intervals(file: Path, lab: Draw
         assert clock in done.output
 
 
+def test_of_two_clocks_nothing_is_said_that_their_difference_does_not_tell(file: Path, lab: DrawnLaboratory) -> None:
+    done = call(file, "--clocks", ",".join(lab.clocks[:2]))
+    assert done.exit_code == 0, done.output
+    assert "Which of the two is the quieter their difference does not say" in done.output
+    assert "either may have all of it" in done.output
+    assert "…" not in done.output
+
+
 def test_json_holds_the_truth_in_si(file: Path, lab: DrawnLaboratory) -> None:
     done = call(file, "--json", "--confidence", 99)
     document = json.loads(done.stdout)

@@ -228,6 +228,11 @@ def test_two_clocks_share_what_cannot_be_told_apart() -> None:
     first, second = (fit.noise[clock].wfm for clock in fit.clocks)
     assert first == pytest.approx(second, rel=1e-3)
     assert math.hypot(first, second) == pytest.approx(1e-12, rel=0.15)
+    # either may have all of what both had together, and none may have more than that
+    for clock in fit.clocks:
+        low, high = fit.interval(clock, "wfm")
+        assert low == 0.0
+        assert 1e-12 < high < 2e-12
 
 
 def test_a_clock_with_a_handful_of_readings_is_named_and_left_out() -> None:

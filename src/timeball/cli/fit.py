@@ -120,7 +120,10 @@ def _verdict(fit: NoiseFit) -> str:
         quiet = min(fit.clocks, key=lambda clock: fit.noise[clock].avar(tau_s))
         told.append(f"{quiet} at {_duration(tau_s)} ({fit.noise[quiet].avar(tau_s) ** 0.5:.1e})")
     drifting = [clock for clock in fit.clocks if fit.noise[clock].drifts]
-    beyond = f"beyond doubt {', '.join(drifting)} drift" if drifting else "no clock drifts beyond doubt"
+    verb = "drifts" if len(drifting) == 1 else "drift"
+    beyond = f"beyond doubt {', '.join(drifting)} {verb}" if drifting else "no clock drifts beyond doubt"
+    if len(fit.clocks) == 2:
+        return f"Which of the two is the quieter their difference does not say; {beyond}."
     return f"The quietest are {' and '.join(told)}; {beyond}."
 
 
@@ -162,7 +165,7 @@ def _print_remarks(fit: NoiseFit) -> None:
     for clock, why in fit.unfitted.items():
         click.echo(f"{clock} was not fitted: {why}.")
     if len(fit.clocks) == 2:
-        click.echo("Two clocks cannot be told apart: their noise is shared out alike.")
+        click.echo("Two clocks cannot be told apart: “<” is what they had together, either may have all of it.")
 
 
 def as_configuration(fit: NoiseFit) -> str:

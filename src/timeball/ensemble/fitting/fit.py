@@ -30,6 +30,8 @@ KINDS_BY_LAGS = {1: ("wfm",), 2: ("wfm",), 3: ("wpm", "wfm"), 4: ("wpm", "wfm", 
 FEWEST = 8
 SIGNIFICANT = 3.0
 MOST_OF_MEASURED = 2.0
+TOLD_APART = 3
+"""So many clocks at least can be told apart by their differences."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +62,8 @@ class NoiseFit:
     def interval(self, clock: str, coefficient: str, confidence: float = 0.95) -> tuple[float, float]:
         """Confidence interval of a coefficient (ADEV at 1 s); (nan, nan) for a noise that was not asked for.
 
+        Two clocks cannot be told apart: theirs reach from zero to what both together had, at any confidence.
+
         Raises ``EnsembleError`` for a name it does not know, or a confidence that is not between 0 and 1.
         """
         if coefficient not in COEFFICIENTS:
@@ -71,7 +75,11 @@ class NoiseFit:
         if clock not in self.clocks:
             raise EnsembleError(f"no such clock in the fit: {clock}")
         i, p = self.clocks.index(clock), self.kinds.index(coefficient)
-        low, high = interval(self.problem, self.solution, i, p, confidence)
+        if len(self.clocks) < TOLD_APART:
+            # anything between nothing and all that was measured of both
+            low, high = 0.0, float(_greatest(self.problem, self.solution)[i, p])
+        else:
+            low, high = interval(self.problem, self.solution, i, p, confidence)
         unit = self.interval_s ** POWERS[coefficient]
         value: float = getattr(self.noise[clock], coefficient)
         return min(math.sqrt(low / unit), value), max(math.sqrt(high / unit), value)
@@ -151,14 +159,19 @@ def _expected(problem: Problem, solution: Solution) -> FloatArray:
     Two clocks cannot be told apart, and their likely values, shared alike, are all there is.
     """
     n, kinds = solution.theta.shape
-    if n < 3:
+    if n < TOLD_APART:
         return solution.theta
     blocks = np.array([solution.covariance[i * kinds : (i + 1) * kinds, i * kinds : (i + 1) * kinds] for i in range(n)])
+    most = _greatest(problem, solution)
+    return np.asarray(np.minimum(expected(solution.free, blocks), most), dtype=np.float64)
+
+
+def _greatest(problem: Problem, solution: Solution) -> FloatArray:
+    """Coefficients [n, kinds] of which each alone gives twice what was measured of a clock, its spread included."""
     spread = np.full(solution.moments.mean_square.shape, np.inf)
     spread[solution.used] = np.sqrt(np.diag(solution.model))
     greatest = MOST_OF_MEASURED * (problem.variances(solution.theta, solution.moments) + 2.0 * spread)  # [lags, n]
-    most = (greatest[:, :, None] / problem.phi.T[:, None, :]).min(axis=0)
-    return np.asarray(np.minimum(expected(solution.free, blocks), most), dtype=np.float64)
+    return np.asarray((greatest[:, :, None] / problem.phi.T[:, None, :]).min(axis=0), dtype=np.float64)
 
 
 def _goodness(solution: Solution, clocks: tuple[str, ...]) -> dict[str, float]:
