@@ -60,9 +60,9 @@ class MaskReport:
             document["time_error"] = {"verdict": verdict, "largest_s": largest, "limit_s": limit}
         return document
 
-    def sentence(self) -> str:
-        """The verdict, and of what it hangs on."""
-        told = f"{self.record.clock} against {self.record.against}, {self.mask.key}: {self.verdict}"
+    def sentence(self, of: str | None = None) -> str:
+        """The verdict, and of what it hangs on. of: what is judged."""
+        told = f"{of or f'{self.record.clock} against {self.record.against}'}, {self.mask.key}: {self.verdict}"
         tight = [each for each in self.judged if math.isfinite(each.margin)]
         if not tight:
             return f"{told}; the record shows nothing that the mask limits."
@@ -133,13 +133,19 @@ def write_plot(reports: Sequence[MaskReport], path: Path) -> None:
     with new_plot(path, 13, 6.2, layout="constrained") as figure:
         for axes, deviation in zip(figure.subplots(1, 2), DEVIATIONS, strict=True):
             _draw(axes, reports, deviation)
-        sentences_below(figure, [report.sentence() for report in reports])
+        names = _names(reports)
+        sentences_below(figure, [each.sentence(names[each.record.file, each.record.clock]) for each in reports])
+
+
+def _names(reports: Sequence[MaskReport]) -> dict[tuple[str, str], str]:
+    """Short names of the records, by file and clock."""
+    records = [report.record for report in reports]
+    return {(each.file, each.clock): name for each, name in zip(records, short_names(records), strict=True)}
 
 
 def _draw(axes: Any, reports: Sequence[MaskReport], deviation: str) -> None:
     curves: dict[str, str] = {}
-    records = [report.record for report in reports]
-    names = {(each.file, each.clock): name for each, name in zip(records, short_names(records), strict=True)}
+    names = _names(reports)
     for report in reports:
         each = next(each for each in report.judged if each.deviation == deviation)
         name = names[report.record.file, report.record.clock]
