@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from timeball.ensemble.steps import CODES
 from timeball.instants import Instant, format_utc
 from timeball.readings import PhaseTable
 from timeball.station.hosttime.leaps import load_leap_table
-from timeball.station.reporting.why import account_of, audit_of_steps
+from timeball.station.reporting.why import Audit, account_of, audit_of_steps
 
 Ask = Callable[..., Any]
 
@@ -91,6 +92,23 @@ def test_a_step_is_found_with_its_reason() -> None:
     assert before.state in ("ok", "at cap", "reduced")
     others = account_of(audit_of_steps(steps, "B", table)).stretches
     assert not [each for each in others if each.state == "phase step"], "one clock's step is no other's"
+
+
+def test_a_weight_that_reads_the_same_has_not_fallen() -> None:
+    weight = np.array([[0.5, 0.5], [0.4998, 0.5002], [0.4, 0.6]])
+    nothing = np.zeros(3)
+    epochs = GENESIS + np.arange(3, dtype=np.int64)
+    table = PhaseTable(epochs, ("A", "B"), np.zeros((3, 2)), np.zeros(3, np.int32), "A")
+    code = np.zeros(3, np.int64)
+    audit = Audit(
+        "AT1", "A", epochs, nothing, nothing, weight[:, 0], nothing, code, [""] * 3, ("A", "B"), weight, table
+    )
+    fall = account_of(audit).fall
+    assert fall is not None
+    assert (fall.before, fall.after) == (0.4998, 0.4)
+    assert fall.why == "weight 0.400 from its prediction errors; that of B grew by 0.100"
+    little = replace(audit, weight=weight[[0, 1, 1], 0])
+    assert account_of(little).fall is None
 
 
 def test_from_files(ask: Ask, shared: Callable[[str], Path]) -> None:

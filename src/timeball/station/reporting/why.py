@@ -26,6 +26,8 @@ ESTIMATES = "Kalman"
 """The algorithm whose phases are estimates; those of the others are what was read."""
 IN_USE = "in use"
 WEIGHTED = (OK, AT_CAP, REDUCED)
+LEAST_FALL = 5e-4
+"""A weight that falls by less is not said to have fallen: it would read the same."""
 RECENT = 20
 """Epochs whose errors count as recent ones, or a tenth of the record when that is more."""
 
@@ -191,7 +193,7 @@ def scale_without(audit: Audit, run: Any) -> tuple[FloatArray, FloatArray]:
 def _fall(audit: Audit) -> Fall | None:
     # while nobody has learned, weights come and go with the first errors: that is no fall
     change = np.where(np.isin(audit.code[:-1], WEIGHTED), np.diff(audit.weight), 0.0)
-    if not len(change) or change.min() >= 0.0:
+    if not len(change) or change.min() > -LEAST_FALL:
         return None
     at = int(np.argmin(change)) + 1
     why = audit.reasons[at] or _without_event(audit, at)
