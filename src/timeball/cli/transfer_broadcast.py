@@ -73,7 +73,7 @@ def command(
         _print(days, by_reason(left_out))
         for note in station.notes:
             click.echo(f"{note}.")
-        if not math.isfinite(station.u_s):
+        if not math.isfinite(station.u_s) and any(math.isfinite(day.u_s) for day in days):
             click.echo("u leaves out what the delays of the receiver are off by: see --calibration.")
 
 

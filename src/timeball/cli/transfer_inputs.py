@@ -98,8 +98,7 @@ def _one_station(argument: str, headers: list[Header], name: str | None) -> list
     """Give a word on files whose clocks differ; ``CommandError`` when laboratories do and nobody gave them a name."""
     labs = sorted({header.lab for header in headers if header.lab})
     if len(labs) > 1 and name is None:
-        told = ", ".join(labs)
-        raise CommandError(f"{argument}: files of several laboratories, {told}; with --names they are taken for one")
+        raise CommandError(f"{argument}: files of several laboratories, {', '.join(labs)}: name those of one")
     clocks = sorted({header.ref for header in headers if header.ref})
     return [f"{' or '.join(labs)}: the files name several clocks, {', '.join(clocks)}"] if len(clocks) > 1 else []
 
