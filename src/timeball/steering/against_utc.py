@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from timeball.ensemble.noise import ClockNoise
-from timeball.formats import LabPoints
+from timeball.formats.bulletin import LabPoints
 from timeball.formats.circular_t_notes import Step
 from timeball.instants import DAY_NS
 from timeball.readings import FloatArray, Readings

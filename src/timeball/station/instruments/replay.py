@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from timeball.formats import FormatError, parse
+from timeball.formats.defects import FormatError
 from timeball.instants import LeapTable
 from timeball.readings import Readings, ReadingsError
 from timeball.station.configuration.settings import ReplayInstrument
@@ -91,6 +91,9 @@ class Replay:
         return int(self._epochs[0]) + int((hostclocks.raw_ns() - self._opened_raw_ns) * self._settings.speed)
 
     def _read_file(self, path: Path) -> Readings:
+        # every format is imported: only by who has a file to read
+        from timeball.formats import parse
+
         try:
             parsed = parse(path.read_bytes(), str(path), leaps=self._leaps, clocks=self._settings.clocks or None)
         except (OSError, FormatError, ReadingsError) as error:
