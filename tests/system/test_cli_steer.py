@@ -44,6 +44,7 @@ def test_a_steered_scale_stays_nearer_than_a_free_one(law: str) -> None:
 def test_without_a_law_nothing_is_steered_and_the_seed_decides() -> None:
     first, second = (told("simulate", *SMALL, "--law", "none") for _ in range(2))
     assert (first["steers"], first["change_rms"], first["limited"]) == (0, 0.0, 0.0)
+    assert first["rms_s"] == first["free_rms_s"], "both are of the same days"
     assert first == second
     assert told("simulate", *SMALL[:-1], "4", "--law", "none") != first
 
@@ -56,6 +57,13 @@ def test_the_statement_in_words_and_the_figure(tmp_path: Path) -> None:
     assert "% of 8 runs (stated: 95%)" in done.stdout
     text = "".join(ET.parse(tmp_path / "steer.svg").getroot().itertext())
     assert text.strip() or (tmp_path / "steer.svg").stat().st_size > 10_000
+
+
+def test_a_loop_that_its_limits_hold_says_what_it_needs(tmp_path: Path) -> None:
+    """A maser's drift is 6e-15 a month; a steer of 1e-15 a month cannot follow it."""
+    done = call("simulate", *SMALL, "--law", "monthly", "--max-change", "1e-15")
+    assert "So the loop does not settle: it needs a larger --max-change" in done.output
+    assert "does not settle" not in call("simulate", *SMALL, "--law", "weekly", "--max-change", "2e-14").output
 
 
 def test_a_real_scale_and_the_weekly_law_of_its_laboratory(shared: Callable[[str], Path]) -> None:
@@ -74,6 +82,12 @@ def test_a_proposal_moves_nothing_and_says_why(shared: Callable[[str], Path]) ->
     assert said["change"] == pytest.approx(-(said["y"] + said["x_s"] / (45 * 86_400)), abs=1e-21)
     assert [band["mjd"] for band in said["bands"]] == [61039, 61044, 61049, 61054, 61059, 61064, 61069]
     assert "by the month's rate and offset on Circular T" in said["why"]
+    assert said["assumed"] is None
+    weekly = call("propose", shared(OP), "--lab", "OP", "--law", "weekly", "--drift")
+    assert (
+        "The files hold Circular T alone, and this law answers UTCr: it has taken the one for the other."
+        in weekly.output
+    )
 
 
 def test_steers_so_far_are_known_and_the_last_can_be_taken_back(shared: Callable[[str], Path], tmp_path: Path) -> None:
@@ -113,9 +127,11 @@ def test_only_what_was_out_is_looked_at(shared: Callable[[str], Path], tmp_path:
         (("propose", "{op}", "--lab", "OP", "--take-back"), "no steer has the id 0"),
         (("propose", "{op}", "--lab", "OP", "--law", "weekly", "--at", "61000"), "offset from UTC unknown"),
         (("simulate", "{op}", "--lab", "OP"), "a closed loop needs 90"),
+        (("simulate", "--drift"), "--drift is for FILES"),
+        (("propose", "{aus}", "--lab", "AUS", "--law", "monthly"), "answers Circular T, and the files hold UTCr alone"),
     ],
 )
 def test_what_cannot_be_done_is_said(arguments: tuple[str, ...], words: str, shared: Callable[[str], Path]) -> None:
-    done = call(*(argument.format(op=shared(OP)) for argument in arguments))
+    done = call(*(argument.format(op=shared(OP), aus=shared(AUS)) for argument in arguments))
     assert done.exit_code == 1
     assert words in done.output

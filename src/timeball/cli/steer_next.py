@@ -14,7 +14,15 @@ import numpy as np
 from timeball.cli.output import CommandError
 from timeball.cli.steer_options import U_CIRCULAR_T_S, Choice
 from timeball.ensemble.noise import ClockNoise
-from timeball.steering.bulletins import PublicationCalendar, PublishedPoint, day_start, known_points, mjd_at
+from timeball.steering.bulletins import (
+    CIRCULAR_T,
+    UTCR,
+    PublicationCalendar,
+    PublishedPoint,
+    day_start,
+    known_points,
+    mjd_at,
+)
 from timeball.steering.decide import History, RollBackError, propose, roll_back
 from timeball.steering.offset import OffsetUnknown
 from timeball.steering.prediction import Band, PredictionError, predict_band
@@ -105,7 +113,7 @@ def look_ahead(
         try:
             said = propose(law, History(points, steers), now, envelope, minimum=minimum)
         except OffsetUnknown as error:
-            raise CommandError(str(error)) from error
+            raise CommandError(f"{error}{_elsewhere(options.law, points)}") from error
         answer = (said.x_s, said.y, said.rate, said.limited, said.held, said.why)
     x_s, y, rate, limited, held, why = answer
     ahead = [*steers, StepperCommand(steers[-1].id + 1 if steers else 1, now, rate)]
@@ -127,6 +135,13 @@ def look_ahead(
         without,
         no_band,
     )
+
+
+def _elsewhere(law: str, points: Sequence[PublishedPoint]) -> str:
+    """That a law on Circular T has none to answer; empty when it has. Laws on UTCr take Circular T as well."""
+    if law != "monthly" or any(point.source == CIRCULAR_T for point in points):
+        return ""
+    return f"; the law monthly answers {CIRCULAR_T}, and the files hold {UTCR} alone"
 
 
 def _stale(known: Sequence[PublishedPoint], now: int) -> str:

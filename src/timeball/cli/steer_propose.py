@@ -5,7 +5,7 @@ Sign: x is UTC(k) − UTC; rates are those of UTC(k) against its free scale. It 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +55,7 @@ def command(
     options = choice(laws)
     if options.law == "none" and not take_back:
         raise CommandError("a proposal needs a law")
+    assumed = "" if take_back else answered(options.law, {point.source for point in points})
     following = look_ahead(options, points, record, at_mjd, take_back, confidence, drifts=drift)
     if plot is not None:
         from timeball.cli.steer_plot import draw_next
@@ -62,17 +63,36 @@ def command(
         draw_next(following, plot)
     if as_json:
         law = "take back" if take_back else options.law
-        print_json({"law": law, "dry_run": True, **following.to_json(), "plot": str(plot) if plot else None})
+        print_json(
+            {
+                "law": law,
+                "dry_run": True,
+                "assumed": assumed or None,
+                **following.to_json(),
+                "plot": str(plot) if plot else None,
+            }
+        )
         return
-    _print(following, confidence)
+    _print(following, confidence, assumed)
     if plot is not None:
         click.echo(f"\nDrawn: {plot}")
 
 
-def _print(following: Next, confidence: float) -> None:
+def answered(law: str, sources: Set[str]) -> str:
+    """What a law that waits for UTCr has answered where the files have none; empty where they have."""
+    from timeball.steering.bulletins import CIRCULAR_T, UTCR
+
+    if law == "monthly" or UTCR in sources or CIRCULAR_T not in sources:
+        return ""
+    return f"The files hold {CIRCULAR_T} alone, and this law answers {UTCR}: it has taken the one for the other."
+
+
+def _print(following: Next, confidence: float, assumed: str) -> None:
     from timeball.cli.steer_study import day_text
 
     click.echo(f"Proposal, nothing is moved: {following.why}.")
+    if assumed:
+        click.echo(assumed)
     if following.band is None:
         click.echo(f"No band: {following.no_band}.")
         return

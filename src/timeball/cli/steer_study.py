@@ -55,22 +55,23 @@ class Study:
     filled: int = 0
 
     @property
-    def settled(self) -> FloatArray:
-        """x after the loop has settled."""
-        return self.x[min(SETTLED_DAYS, self.x.shape[0] // 2) :]
+    def settled(self) -> slice:
+        """The days after the loop has settled; what is held against each other is of these."""
+        return slice(min(SETTLED_DAYS, self.x.shape[0] // 2), self.x.shape[0])
 
     def numbers(self) -> dict[str, Any]:
         """Figures for people and JSON, in SI units."""
+        x, free = self.x[self.settled], self.free[self.settled]
         ends = self.middle[-1], self.low[-1], self.high[-1]
         covered = None if self.truth is None else float(np.mean((self.truth >= self.low) & (self.truth <= self.high)))
         at_end = (
             None if self.truth is None else float(np.mean((self.truth[-1] >= ends[1]) & (self.truth[-1] <= ends[2])))
         )
         return {
-            "rms_s": float(np.sqrt(np.mean(self.settled**2))),
-            "p95_s": float(np.quantile(np.abs(self.settled), 0.95)),
-            "max_s": float(np.max(np.abs(self.settled))),
-            "free_rms_s": float(np.sqrt(np.mean(self.free**2))),
+            "rms_s": float(np.sqrt(np.mean(x**2))),
+            "p95_s": float(np.quantile(np.abs(x), 0.95)),
+            "max_s": float(np.max(np.abs(x))),
+            "free_rms_s": float(np.sqrt(np.mean(free**2))),
             "steers": int(self.changes.shape[0]),
             "change_rms": float(np.sqrt(np.mean(self.changes**2))) if self.changes.size else 0.0,
             "limited": self.limited,
