@@ -228,6 +228,50 @@ def test_the_phase_chart_is_the_history_without_its_line(browser, console, stati
             shown = np.array([np.nan if v is None else v for v in y_ns])
             assert np.array_equal(np.isfinite(shown), good)
             np.testing.assert_allclose(shown[good], (x - line(t))[good] * 1e9, atol=1e-6)
+        check_frequency(watched, history)
+
+
+def rates_of_lines(t: np.ndarray, x: np.ndarray) -> list[float]:
+    """Rates of the line of a history and of those a few values shorter: the page may have asked a little before."""
+    good = np.flatnonzero(np.isfinite(x))
+    return [
+        float(np.polynomial.Polynomial.fit(t[some], x[some], 1).deriv()(0.0))
+        for some in (good[: good.size - fewer] for fewer in range(6))
+    ]
+
+
+def check_frequency(watched, history) -> None:
+    """The same chart as frequency: over 7200 s, four places, each clock without the rate of its line."""
+    page = watched.page
+    page.get_by_label("as frequency").check()
+    page.wait_for_function("document.getElementById('phase-chart').layout.yaxis.title.text.startsWith('frequency')")
+    assert page.text_content("#phase-title") == "Frequency against the scale"
+    assert "each 2\u202fh 0\u202fmin" in page.text_content("#phase-words")
+    power = int(
+        page.evaluate("document.getElementById('phase-chart').layout.yaxis.title.text")
+        .split("10")[1]
+        .translate(str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789"))
+    )
+    drawn = page.evaluate("document.getElementById('phase-chart').data.map((t) => [t.name, t.x, t.y])")
+    assert len(drawn) == 8
+    for name, x_ms, y in drawn:
+        t = np.array(history["epoch_s"])
+        x = np.array([np.nan if v is None else v for v in history["clocks"][name]])
+        by_time = dict(zip(t.tolist(), x.tolist(), strict=True))
+        known = [(at / 1000, value * 10.0**power) for at, value in zip(x_ms, y, strict=True) if value is not None]
+        both = [(by_time.get(at - 3600, np.nan), by_time.get(at + 3600, np.nan)) for at, _ in known]
+        slopes = np.diff(both)[:, 0] / 7200
+        there = np.isfinite(slopes)
+        assert there.sum() >= len(known) - 1, "only the stretch in which a gap ends begins later than the others"
+        slopes, taken_off = slopes[there], (slopes - [value for _, value in known])[there]
+        assert np.ptp(taken_off) <= 1e-12 * np.abs(slopes).max(), "the same for all"
+        assert min(abs(taken_off[0] / rate - 1) for rate in rates_of_lines(t, x)) < 1e-9
+        gaps = len(y) - len(known)
+        assert gaps == (1 if name == "Cs5" else 0)
+    page.get_by_label("as frequency").uncheck()
+    page.wait_for_function("document.getElementById('phase-chart').layout.yaxis.title.text === 'clock − scale, ns'")
+    assert page.text_content("#phase-title") == "Phase residuals against the scale"
+    checks.check_clean(watched)
 
 
 def test_the_bars_reach_from_one_limit_to_the_other_and_slopes_are_guides(browser, console, station):
@@ -396,6 +440,15 @@ def test_series_are_joined_once_and_a_station_that_went_back_starts_anew(modules
     assert joined["clocks"] == {"A": [1, 2, 3, 4], "B": [None, None, None, 8]}
     assert joined["utck_minus_utc"]["epoch_s"] == [1, 3]
     assert modules("series", "m.join(arg[0], arg[1])", [part(5, [1]), part(4, [1])]) is None
+
+
+def test_frequency_is_not_computed_across_a_stretch_without_values(modules):
+    t = [0, 30, 60, 90, 120, 150, 240, 270, 300]
+    x = [0, None, 6, 7, None, 12, 30, None, 33]
+    assert modules("series", "m.slopes(arg[0], arg[1], 60)", [t, x]) == {
+        "t": [30, 105, 195, 270],
+        "x": [0.1, 6 / 90, None, 0.05],
+    }
 
 
 def test_thinning_loses_no_excursion_and_no_gap(modules):

@@ -2,7 +2,7 @@
 // own colours. Under each stands one plain sentence, which is also what a screen reader gets.
 
 import { format, powerOfTen, unitFor } from "./format.js";
-import { detrend, largest, thin } from "./series.js";
+import { detrend, largest, slopes, thin } from "./series.js";
 
 const CONFIG = { responsive: true, displayModeBar: false, displaylogo: false, scrollZoom: false, doubleClick: "reset" };
 const DASHES = ["solid", "dash", "dot"];
@@ -87,6 +87,28 @@ export function drawPhase(history, drawn, place) {
   return draw("phase", traces, layout(dateAxis(), axis(`clock − scale, ${unit[0]}`)), words, "no phases recorded yet");
 }
 
+// Stretches that frequency is taken over: the shortest round one of which the history holds no more than so many.
+const STRETCHES_S = [600, 1800, 3600, 7200, 14400, 21600, 43200, 86400];
+const MOST_STRETCHES = 400;
+
+/** Draw the frequency of each drawn clock against the scale, each without the rate of its straight line, in place of the phase. */
+export function drawFrequency(history, drawn, place) {
+  const { epoch_s } = history;
+  const span_s = epoch_s.length ? epoch_s.at(-1) - epoch_s[0] : 0;
+  const over_s = STRETCHES_S.find((each) => span_s / each <= MOST_STRETCHES) ?? STRETCHES_S.at(-1);
+  const all = Object.keys(history.clocks).filter(drawn);
+  const found = new Map(all.map((name) => [name, slopes(epoch_s, detrend(epoch_s, history.clocks[name]), over_s)]));
+  const names = all.filter((name) => found.get(name).x.some((y) => y !== null));
+  const top = largest(names.map((name) => found.get(name).x));
+  const power = top > 0 ? Math.floor(Math.log10(top)) : 0;
+  const unit = [powerOfTen(power), 10 ** power];
+  const traces = names.map((name) => line(name, found.get(name).t, found.get(name).x, unit, lineStyle(place(name))));
+  const words =
+    `Each clock’s frequency against the scale, a value each ${format("span", over_s)}${days(epoch_s)}, with the rate of its own straight ` +
+    "line taken off. Above zero it runs fast.";
+  return draw("phase", traces, layout(dateAxis(), axis(`frequency, ${unit[0]}`)), words, "not enough phases recorded yet");
+}
+
 // A logarithmic axis labelled by us: the package would write its exponents with style attributes, which the page's policy refuses.
 function decades(values) {
   const logs = values.filter((value) => value > 0).map(Math.log10);
@@ -104,7 +126,7 @@ function bars({ sigma, low, high }, color) {
 }
 
 // What white phase noise, white frequency noise and flicker of frequency fall like, from the middle of the first points.
-function slopes(clocks, x, y) {
+function guides(clocks, x, y) {
   const first = clocks.map((clock) => clock.sigma[0]).sort((a, b) => a - b);
   if (!first.length || !x.range || !y.range) return {};
   const [at, level] = [Math.min(...clocks.map((clock) => clock.tau_s[0])), first[Math.floor(first.length / 2)]].map(Math.log10);
@@ -138,7 +160,7 @@ export function drawDeviations(deviations, drawn, place) {
   const shown = names.map((name) => deviations.clocks[name]);
   const all = (key) => shown.flatMap((clock) => clock[key] ?? []);
   const [x, y] = [decades(all("tau_s")), decades([...all("sigma"), ...all("low"), ...all("high")])];
-  const shape = layout(axis("averaging time τ, s", x), axis("Allan deviation σ(τ)", y), slopes(shown, x, y));
+  const shape = layout(axis("averaging time τ, s", x), axis("Allan deviation σ(τ)", y), guides(shown, x, y));
   const percent = deviations.confidence == null ? "" : ` Bars: ${Number((100 * deviations.confidence).toPrecision(3))}\u202f% confidence.`;
   const words =
     "How much each clock’s rate changes from one averaging time to the next, against the scale. Lower is better." +

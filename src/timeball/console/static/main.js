@@ -1,7 +1,7 @@
 // The page's life: ask, show, and say when what is shown is old. Three states of the link: waiting (nothing yet), live, stale.
 
 import { fill, putOutLamps } from "./bind.js";
-import { drawDeviations, drawOutput, drawPhase, drawUTCk, loadCharts } from "./charts.js";
+import { drawDeviations, drawFrequency, drawOutput, drawPhase, drawUTCk, loadCharts } from "./charts.js";
 import { format } from "./format.js";
 import { poll } from "./poll.js";
 import { join } from "./series.js";
@@ -87,15 +87,21 @@ function onDeviations({ data }) {
   drawClocks();
 }
 
+function drawSeries() {
+  const asFrequency = byId("as-frequency").checked;
+  byId("phase-quantity").textContent = `${asFrequency ? "Frequency" : "Phase residuals"} against the scale`;
+  (asFrequency ? drawFrequency : drawPhase)(known.history, drawn, place);
+}
+
 function drawClocks() {
   if (!charts) return;
-  if (known.history) drawPhase(known.history, drawn, place);
+  if (known.history) drawSeries();
   if (known.deviations) drawDeviations(known.deviations, drawn, place);
 }
 
 function drawHistory() {
   if (!charts || !known.history) return;
-  drawPhase(known.history, drawn, place);
+  drawSeries();
   drawOutput(known.history, known.status?.output.limit_s);
   drawUTCk(known.history.utck_minus_utc, known.status?.station.name ?? "k");
 }
@@ -113,6 +119,7 @@ poll({ url: () => `/api/history?since=${known.history?.through ?? 0}`, every_ms:
 poll({ url: "/api/deviations", every_ms: 30000, timeout_ms: 30000, onAnswer: onDeviations });
 
 setInterval(tick, 100);
+byId("as-frequency").addEventListener("change", drawHistory);
 document.addEventListener("visibilitychange", () => document.hidden || askStatus());
 matchMedia("(prefers-color-scheme: light)").addEventListener("change", drawAll);
 loadCharts(document.body.dataset.charts).then(() => {

@@ -50,6 +50,27 @@ export function detrend(t, x) {
   return x.map((value, i) => (value === null ? null : value - x0 - slope * (t[i] - t0)));
 }
 
+/**
+ * Give the frequency of x(t) over stretches of `over_s` seconds: from the first value of one stretch to the first of the next, at the
+ * middle between them. A stretch without a value makes a null, and nothing is computed across it.
+ */
+export function slopes(t, x, over_s) {
+  const firsts = new Map();
+  t.forEach((at, i) => {
+    const stretch = Math.floor(at / over_s);
+    if (x[i] !== null && !firsts.has(stretch)) firsts.set(stretch, i);
+  });
+  const out = { t: [], x: [] };
+  const put = (at, value) => (out.t.push(at), out.x.push(value));
+  let before = null;
+  for (const [stretch, i] of firsts) {
+    if (before !== null && stretch === before.stretch + 1) put((t[i] + t[before.i]) / 2, (x[i] - x[before.i]) / (t[i] - t[before.i]));
+    else if (before !== null) put((t[i] + t[before.i]) / 2, null);
+    before = { stretch, i };
+  }
+  return out;
+}
+
 /** Keep at most about `most` points: of each bucket the lowest and the highest, so that no excursion is lost; a gap stays a gap. */
 export function thin(t, x, most = 1600) {
   if (x.length <= most) return { t, x };
