@@ -57,6 +57,7 @@ def test_the_statement_in_words_and_the_figure(tmp_path: Path) -> None:
     assert "% of 8 runs (stated: 95%)" in done.stdout
     text = "".join(ET.parse(tmp_path / "steer.svg").getroot().itertext())
     assert text.strip() or (tmp_path / "steer.svg").stat().st_size > 10_000
+    assert "UTC(k) − UTC, minus what is predicted (ns)" in (tmp_path / "steer.svg").read_text(encoding="utf-8")
 
 
 def test_a_loop_that_its_limits_hold_says_what_it_needs(tmp_path: Path) -> None:

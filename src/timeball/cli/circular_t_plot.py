@@ -23,7 +23,11 @@ def write_plot(report: LabReport, path: Path) -> None:
         sentence = _draw_outlook(axes, report.outlook)
         if axes.get_ylim()[0] < 0.0 < axes.get_ylim()[1]:
             axes.axhline(0.0, color="black", linewidth=0.6)
-        axes.set(xlabel="MJD", ylabel="ns", title=f"UTC − UTC({report.points.lab}) in Circular T")
+        axes.set(
+            xlabel="MJD",
+            ylabel=f"UTC − UTC({report.points.lab}) (ns)",
+            title=f"UTC − UTC({report.points.lab}) in Circular T",
+        )
         axes.grid(alpha=0.25)
         axes.legend(fontsize=8)
         figure.supxlabel(sentence, fontsize=9)

@@ -38,6 +38,8 @@ def draw_study(study: Study, path: Path, sentence: str) -> None:
             middle, low, high = 0 * half, -half, half
         _fan(axes, np.array(study.target_mjds), middle, low, high)
         single = study.x.shape[1] == 1
+        if not single:
+            axes.set_ylabel("UTC(k) − UTC, minus what is predicted (ns)")
         plot_title(
             axes, "The next Circular T", "band of UTC(k) − UTC" if single else "half width of the band, typical run"
         )
