@@ -116,13 +116,23 @@ def test_a_name_that_says_no_format_asks_for_one(tmp_path: Path) -> None:
     assert (done.exit_code, "say with --to" in done.stderr) == (1, True)
 
 
-@pytest.mark.parametrize("data", [b"", b"\x89PNG\r\n\x1a\n", b"nobody has seen this\n" * 9, b"\x00" * 5000])
+@pytest.mark.parametrize("data", [b"\x89PNG\r\n\x1a\n", b"nobody has seen this\n" * 9, b"\x00" * 5000])
 def test_a_file_of_no_known_kind(tmp_path: Path, data: bytes) -> None:
     source = tmp_path / "unknown"
     source.write_bytes(data)
     done = run(source, tmp_path / "out.txt")
     assert done.exit_code == 1
     assert "none of the formats known: RINEX clock" in done.stderr
+
+
+@pytest.mark.parametrize(("data", "said"), [
+    (b"", "an empty file"), (b"\n \r\n", "an empty file"), (b" " * 40_000 + b"1.0\n", "blanks alone at its beginning"),
+])  # fmt: skip
+def test_a_file_without_anything(tmp_path: Path, data: bytes, said: str) -> None:
+    source = tmp_path / "nothing"
+    source.write_bytes(data)
+    done = run(source, tmp_path / "out.txt")
+    assert (done.exit_code, done.stderr) == (1, f"Error: {source}: file '': {said}\n")
 
 
 def test_a_long_file_is_read_piece_by_piece_and_gives_the_same(pair: Path, monkeypatch: pytest.MonkeyPatch) -> None:

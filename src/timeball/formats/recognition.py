@@ -24,6 +24,8 @@ def recognise(data: bytes, name: str = "data") -> str:
 
 def recognise_head(head: bytes, name: str) -> Kind:
     """Tell the kind from the first `HEAD_BYTES` of what is no gzip. Raises ``FormatError`` as `recognise` does."""
+    if not head.strip():
+        raise whole_file_error(name, "", "an empty file" if len(head) < HEAD_BYTES else "blanks alone at its beginning")
     for kind in KINDS.values():
         if kind.fits(head):
             return kind
