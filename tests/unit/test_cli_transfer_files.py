@@ -123,5 +123,7 @@ def test_defects_are_lines_and_notes(capsys: pytest.CaptureFixture[str]) -> None
         "note: a:1: CKSUM '00': used all the same; the same 2 times more",
         "note: c:2: REV DATE '': none",
     ]
+    report_defects(notes[:2])
+    assert capsys.readouterr().err.endswith("; the same once more\n")
     report_defects(notes[:1])
     assert capsys.readouterr().err == "note: a:1: CKSUM '00': used all the same\n"

@@ -86,5 +86,6 @@ def report_defects(defects: Sequence[Defect]) -> None:
         if not note.lines:
             notes.setdefault(note.field, []).append(note)
     for first, *more in list(notes.values())[:DEFECTS_SHOWN]:
-        also = f"; the same {len(more)} times more" if more else ""
+        times = "once" if len(more) == 1 else f"{len(more)} times"
+        also = f"; the same {times} more" if more else ""
         click.echo(f"note: {first}{also}", err=True)
