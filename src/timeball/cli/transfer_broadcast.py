@@ -11,6 +11,7 @@ import numpy as np
 
 from timeball.cli.inputs import report_defects
 from timeball.cli.output import CommandError, format_table, print_json
+from timeball.cli.plotting import PLOT
 from timeball.cli.reading import read_bounded
 from timeball.cli.transfer_options import limit_options, limits_of
 
@@ -33,6 +34,7 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--lab", metavar="K", help="Laboratory whose UTC(k) it is, in Circular T.")
 @limit_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.option("--plot", type=PLOT, help="Draw to a file (.png, .svg, .pdf).")
 def command(
     files: str,
     messages: tuple[Path, ...],
@@ -41,6 +43,7 @@ def command(
     lab: str | None,
     calibration: Path | None,
     as_json: bool,
+    plot: Path | None,
     **options: Any,
 ) -> None:
     """Compare UTC(k) with the UTC that satellites broadcast, each day at 0h UTC, as section 4 of Circular T does.
@@ -64,6 +67,8 @@ def command(
     if not days:
         raise CommandError("no track of these files is near a 0h UTC")
     left_out = station.rejected + rejected + far
+    if plot is not None:
+        _draw(days, plot, math.isfinite(station.u_s))
     if as_json:
         rows = [{name: getattr(day, name) for name in day.__slots__ if name != "epoch"} for day in days]
         document = [{"tai_ns": str(day.epoch), **row} for day, row in zip(days, rows, strict=True)]
@@ -75,6 +80,14 @@ def command(
             click.echo(f"{note}.")
         if not math.isfinite(station.u_s) and any(math.isfinite(day.u_s) for day in days):
             click.echo("u leaves out what the delays of the receiver are off by: see --calibration.")
+
+
+def _draw(days: list[DayOfUTC], plot: Path, calibrated: bool) -> None:
+    from timeball.cli.broadcast_plot import draw_broadcast
+
+    told = "" if calibrated else "; the bars leave out what the delays of the receiver are off by"
+    draw_broadcast(days, plot, f"Each day the mean of the tracks around 0h UTC{told}.")
+    click.echo(f"plot written to {plot}", err=True)
 
 
 def _ready(station: Station, options: dict[str, Any]) -> tuple[StationTracks, Rejections]:
