@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import subprocess
 import time
@@ -78,9 +79,22 @@ def page(root: Path) -> Callable[[str], str]:
 
 
 @pytest.fixture(scope="session")
-def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A state folder as a station leaves it after some seconds: a ledger, pages, the table of processes."""
-    folder, policy = tmp_path_factory.mktemp("small") / "state", tmp_path_factory.mktemp("policy") / "policy"
+def state(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A state folder as a station leaves it after some seconds, made once for all the workers of a run; to be read."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base if worker_id == "master" else base.parent
+    with (shared / "small.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (shared / "small.made").exists():
+            make_state(shared / "small" / "state")
+            (shared / "small.made").touch()
+    return shared / "small" / "state"
+
+
+def make_state(folder: Path) -> None:
+    """A ledger, pages, the table of processes."""
+    policy = folder.parent / "policy" / "policy"
+    policy.parent.mkdir(parents=True)
     policy.write_text(POLICY)
     (policy.parent / "bulletins").mkdir()
     (policy.parent / "bulletins" / "utcr.txt").write_text(SERIES)
@@ -104,7 +118,6 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
         while not set(read(folder)) >= LIVE:
             assert time.monotonic() < deadline, tell()
             time.sleep(0.2)
-    return folder
 
 
 @contextmanager
