@@ -111,6 +111,15 @@ def test_a_link_goes_into_the_bipms_format_and_back(ends: tuple[Path, Path], tmp
     assert run("common-view", *ends, "--out", tmp_path / "no" / "link.txt").exit_code == 1
 
 
+def test_a_link_is_not_written_over_what_was_measured(ends: tuple[Path, Path], tmp_path: Path) -> None:
+    done = run("common-view", *ends, "--out", ends[0])
+    assert (done.exit_code, ends[0].read_bytes()) == (1, TRACKS)
+    assert "a.cctf: holds tracks or sessions, and is not written over" in done.stderr
+    out = tmp_path / "link.txt"
+    for _ in range(2):  # a link over a link is
+        assert run("common-view", *ends, "--out", out).exit_code == 0
+
+
 def test_defects_are_lines_and_notes(capsys: pytest.CaptureFixture[str]) -> None:
     bad = [Defect("a", line, "CK", "00", "wrong") for line in range(1, 14)]
     many = Defect("b", 14, "lines", "", "more of them", lines=100)

@@ -132,9 +132,14 @@ def test_a_session_given_twice_stands_once() -> None:
     assert "line 17" in two_way.defects[0].reason
 
 
-@pytest.mark.parametrize("text", [HEADER, "", "1 2 3\n", HEADER + CALIBRATED[:60] + "\n"])
-def test_a_file_without_a_session_is_refused(text: str) -> None:
-    with pytest.raises(FormatError, match="tw"):
+@pytest.mark.parametrize(("text", "said"), [
+    (HEADER, "no line of a two-way session"), ("", "no line of a two-way session"),
+    ("1 2 3\n", "no line of a two-way session"),
+    ("GGTTS GPS DATA FORMAT VERSION = 01\n", "no line of a two-way session"),
+    (HEADER + CALIBRATED[:60] + "\n", "9 fields instead of 20"),
+])  # fmt: skip
+def test_a_file_without_a_session_is_refused(text: str, said: str) -> None:
+    with pytest.raises(FormatError, match=said):
         read(text)
 
 

@@ -34,7 +34,7 @@ def _named(part: str, fits: Callable[[bytes], bool], what: str) -> Iterator[Path
     except OSError as error:
         raise CommandError(f"{path}: cannot be read: {error.strerror}") from error
     files = [each for each in many if each.is_file()]
-    good = [each for each in files if fits(_head(each))]
+    good = [each for each in files if fits(head_of(each))]
     for each in files:
         if each not in good:
             click.echo(f"passed over: {each} is no {what}", err=True)
@@ -45,8 +45,8 @@ def _named(part: str, fits: Callable[[bytes], bool], what: str) -> Iterator[Path
     yield from good
 
 
-def _head(path: Path) -> bytes:
-    """Read the beginning of a file, unpacked; what cannot be read has none. Raises ``CommandError``."""
+def head_of(path: Path) -> bytes:
+    """Read the beginning of a file, unpacked (nothing of what does not unpack). Raises ``CommandError``."""
     from timeball.formats import HEAD_BYTES
     from timeball.formats.compression import plain_head
 

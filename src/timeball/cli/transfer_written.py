@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from timeball.cli.output import CommandError
+from timeball.cli.transfer_files import head_of
 from timeball.cli.transfer_options import NS, WORDS
 
 if TYPE_CHECKING:
@@ -17,9 +18,14 @@ TFEX = ".tfex"
 
 
 def write_link(link: Link, path: Path) -> None:
-    """Write a link; ending in ``.gz`` it is packed. Raises ``CommandError``."""
+    """Write a link; ending in ``.gz`` it is packed. Raises ``CommandError``, also for a file of what was measured."""
     from timeball.cli.convert_files import write_file
     from timeball.formats import WriteError
+    from timeball.formats.cggtts import is_cggtts
+    from timeball.formats.itu_tw import is_itu_tw
+
+    if path.is_file() and any(measured(head_of(path)) for measured in (is_cggtts, is_itu_tw)):
+        raise CommandError(f"{path}: holds tracks or sessions, and is not written over")
 
     name = path.with_suffix("") if path.suffix.lower() == ".gz" else path
     try:

@@ -103,7 +103,9 @@ def read_itu_tw(data: bytes, name: str, leaps: LeapTable) -> TwoWay:
     header, faults = read_header(starred, name)
     sessions, bad = _sessions(plain, name, leaps)
     if not sessions:
-        raise FormatError(bad[0]) if bad else whole_file_error(name, data[:40], "no line of a two-way session")
+        if bad and starred:
+            raise FormatError(bad[0])
+        raise whole_file_error(name, data[:40], "no line of a two-way session")
     return _columns(header, sessions, (*defects, *faults, *bad))
 
 
