@@ -25,6 +25,13 @@ STATIONS = (
 )
 # What only computes comes first: it runs beside the stations, and what starts stations of its own when they have gone.
 FOLDERS = ("unit", "properties", "vectors", "simulation", "attacks", "outside", "system", "faults", "docs")
+# A file goes to one worker as a whole: these take minutes, and one that came last would run alone. What only computes
+# is done beside the stations, what mostly waits as soon as they have gone.
+EARLIER = {
+    "test_ledger_schedules.py": "unit",
+    "test_station_full_disk.py": "system",
+    "test_console_browser.py": "system",
+}
 # What may be skipped even where nothing else may: an interpreter newer than the one the suite runs on.
 ALLOWED_SKIPS = ("no Python 3.12 here",)
 
@@ -43,10 +50,16 @@ def shared() -> Callable[[str], Path]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: FOLDERS.index(item.path.parent.name))
+    items.sort(key=order)
     for item in items:
         if item.path.name in STATIONS:
             item.add_marker(pytest.mark.stations)
+
+
+def order(item: pytest.Item) -> tuple[int, bool]:
+    """Place of a test's folder, and in it first of all what takes long."""
+    name = item.path.name
+    return FOLDERS.index(EARLIER.get(name, item.path.parent.name)), name not in EARLIER
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

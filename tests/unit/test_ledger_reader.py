@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -138,6 +139,8 @@ def test_reading_while_the_writer_replaces_partial_tiles(tmp_path: Path) -> None
             for found in reader.entries(max(0, size - 10)):
                 assert found.payload == entry(found.index + 1).payload
                 reads += 1
+            # or this thread would keep the interpreter from the one that writes
+            time.sleep(0.001)
     finally:
         writer.join()
     assert len(list(reader.entries())) == written
