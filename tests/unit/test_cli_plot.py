@@ -47,15 +47,9 @@ def frequency(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[drawing.Figure]:
-    """The figures that are saved, as they were drawn."""
+    """The figures that would be saved, as they were drawn."""
     figures = []
-    saved = drawing.Figure.savefig
-
-    def keep(figure: drawing.Figure, *arguments: object, **options: object) -> None:
-        figures.append(figure)
-        saved(figure, *arguments, **options)
-
-    monkeypatch.setattr(drawing.Figure, "savefig", keep)
+    monkeypatch.setattr(drawing.Figure, "savefig", lambda figure, *_args, **_options: figures.append(figure))
     return figures
 
 
@@ -128,12 +122,23 @@ def test_frequency_over_a_time(run: Run, phase: Path, tmp_path: Path, drawn: lis
     code, _, err = run(phase, "--average", "900", "-o", tmp_path / "p.png")
     assert code == 1
     assert "900 s is not a multiple of the interval, 600 s" in err
+    code, _, err = run(phase, "--average", "600000", "-o", tmp_path / "p.png")
+    assert code == 1
+    assert f"{phase}: frequency over 1000 intervals of a record of 399" in err
+
+
+def test_a_record_of_which_nothing_is_left(run: Run, phase: Path, tmp_path: Path) -> None:
+    code, out, _ = run(phase, "--recipe", "exclude:0:1e9", "-o", tmp_path / "p.svg")
+    assert code == 0
+    assert "0 values every 600 s" in out
+    assert "mean frequency ?, phase within ?." in out
 
 
 def test_the_phase_across_missing_frequencies_is_not_made_up(run: Run, frequency: Path, tmp_path: Path) -> None:
     code, out, _ = run(frequency, "-o", tmp_path / "p.svg")
     assert code == 0
     assert "its phase is not known across missing frequencies and not drawn" in out
+    assert b"<svg" in (tmp_path / "p.svg").read_bytes()
     code, _, err = run(frequency, "--show", "phase", "-o", tmp_path / "q.svg")
     assert code == 1
     assert str(frequency) in err

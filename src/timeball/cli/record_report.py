@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -72,7 +73,7 @@ class Views:
 
     def sentence(self) -> str:
         """Say in one sentence what the curves are."""
-        told = f"{self.name}: {'; '.join(left_out(self.record))}; mean frequency {self.mean_frequency:.4g}"
+        told = f"{self.name}: {'; '.join(left_out(self.record))}; mean frequency {_frequency_text(self.mean_frequency)}"
         told += "".join(f" ({each:.4g} was taken off)" for each in self._rates())
         if self.phase is not None:
             told += f", phase within {format_seconds(self.phase_range_s)}"
@@ -82,10 +83,10 @@ class Views:
 def views_of(record: Measured, name: str, show: str, average_s: float | None) -> Views:
     """Make the views asked for: show is phase, frequency or both.
 
-    Raises CommandError for an average_s that is no multiple of the interval, and where phase alone is asked of
-    frequencies with gaps (beside the frequency it is only noted).
+    Raises CommandError for an average_s that is no multiple of the interval or longer than the record, and where phase
+    alone is asked of frequencies with gaps (beside the frequency it is only noted).
     """
-    from timeball.stability.errors import FrequencyGapError
+    from timeball.stability.errors import FactorError, FrequencyGapError
     from timeball.stability.views import frequency_view, phase_view
 
     tau0_s, note, phase, frequency = record.grid.tau0_s, "", None, None
@@ -98,7 +99,10 @@ def views_of(record: Measured, name: str, show: str, average_s: float | None) ->
                 raise CommandError(f"{record.file}: {error}; --show frequency draws it") from error
             note = "its phase is not known across missing frequencies and not drawn"
     if show != "phase":
-        frequency = frequency_view(record.values, tau0_s, m, kind=record.kind)
+        try:
+            frequency = frequency_view(record.values, tau0_s, m, kind=record.kind)
+        except FactorError as error:
+            raise CommandError(f"{record.file}: {error}") from error
     return Views(record, name, phase, frequency, m * tau0_s, note)
 
 
@@ -109,6 +113,10 @@ def _factor(average_s: float | None, tau0_s: float) -> int:
     if m < 1 or abs(average_s - m * tau0_s) > 1e-6 * average_s:
         raise CommandError(f"--average: {average_s:g} s is not a multiple of the interval, {format_tau(tau0_s)} s")
     return m
+
+
+def _frequency_text(y: float) -> str:
+    return f"{y:.4g}" if math.isfinite(y) else "?"
 
 
 def _range(view: View | None) -> float:
