@@ -51,6 +51,18 @@ def test_rounded_tags_do_not_drift_off_a_long_grid() -> None:
     assert np.array_equal(grid.values, np.arange(200_000.0))
 
 
+@pytest.mark.parametrize(("share", "shake_s"), [(0.2, 5e-5), (0.4, 1e-2), (0.9, 1e-2)])
+def test_the_interval_of_a_sparse_record_whose_tags_shake(share: float, shake_s: float) -> None:
+    """Samples at some seconds only, no two steps alike: the median step is no interval, the commonest one is chance."""
+    rng = np.random.default_rng(8)
+    seconds = np.flatnonzero(rng.random(5000) < share)
+    grid = on_grid(epochs(*(seconds + shake_s * rng.uniform(-1.0, 1.0, seconds.size))), seconds.astype(float))
+    assert grid.tau0_s == pytest.approx(1.0, abs=2e-5)
+    assert (grid.off_grid, grid.repeated) == (0, 0)
+    known = np.flatnonzero(np.isfinite(grid.values))
+    np.testing.assert_array_equal(grid.values[known], known + seconds[0])
+
+
 @pytest.mark.parametrize("tau0_s", [0.0, -1.0, float("nan")])
 def test_a_bad_interval_is_refused(tau0_s: float) -> None:
     with pytest.raises(RecordError, match="interval"):
@@ -60,6 +72,8 @@ def test_a_bad_interval_is_refused(tau0_s: float) -> None:
 def test_records_without_an_interval_are_refused() -> None:
     with pytest.raises(RecordError, match="samples"):
         on_grid(epochs(), np.zeros(0))
+    with pytest.raises(RecordError, match="single sample"):
+        on_grid(epochs(5), np.zeros(1))
     with pytest.raises(RecordError, match="same time tag"):
         on_grid(epochs(5, 5), np.zeros(2))
     with pytest.raises(RecordError, match="one tag for each"):

@@ -16,6 +16,8 @@ from timeball.stability.records import check_interval
 NS_PER_S = 1_000_000_000
 # A tag may be this part of an interval away from its place: rounded tags pass, a sample at half the interval does not.
 TOLERANCE = 0.1
+# The shortest step may be the interval of a grid that has, half the time, so many places between two samples at most.
+SPARSEST = 20.0
 # One stray tag (a year mistyped) must not ask for a grid that fills the memory.
 LONGEST = 200_000_000
 
@@ -62,17 +64,24 @@ def on_grid(epoch: NDArray[np.int64], values: NDArray[np.float64], tau0_s: float
 
 
 def _interval_ns(since_ns: NDArray[np.int64]) -> float:
-    """Estimate the interval: the median step, made exact over the whole record when every step is a multiple of it.
+    """Estimate the interval, made exact over the whole record: the step that every other is a multiple of.
 
-    When some samples lie off every grid, the commonest step (the longer of two equally common).
+    It is looked for among the median, the commonest and the shortest. When some samples lie off every grid, it is the
+    commonest step (the longer of two equally common).
     """
+    if since_ns.size == 1:
+        raise RecordError("the record is a single sample: there is no interval")
     steps = np.diff(since_ns)
     steps = steps[steps > 0]
     if steps.size == 0:
         raise RecordError("all samples have the same time tag: there is no interval")
-    median = float(np.median(steps))
-    multiples = np.rint(steps / median)
-    if np.all(np.abs(steps - multiples * median) <= TOLERANCE * median) and np.all(multiples >= 1):
-        return float(since_ns[-1] / multiples.sum())
     values, count = np.unique(steps, return_counts=True)
-    return float(values[count == count.max()][-1])
+    commonest = float(values[count == count.max()][-1])
+    # of tags that are rounded or shake no two steps are alike: those about the shortest one are averaged
+    shortest = float(steps[steps < 1.5 * values[0]].mean())
+    median = float(np.median(steps))
+    for step in (median, commonest, *([shortest] if shortest * SPARSEST >= median else [])):
+        multiples = np.rint(steps / step)
+        if np.all(np.abs(steps - multiples * step) <= TOLERANCE * step) and np.all(multiples >= 1):
+            return float(since_ns[-1] / multiples.sum())
+    return commonest
