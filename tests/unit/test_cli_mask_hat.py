@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from timeball.cli import root
+from timeball.cli import mask_report, root
+from timeball.cli.measured import Choices, measured_records
 from timeball.stability.hat import three_clocks
+from timeball.stability.masks import find_mask
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -33,8 +35,8 @@ def write(path: Path, x: np.ndarray, start: int = 0, tau0: int = 10) -> Path:
 
 @pytest.fixture
 def pps(tmp_path: Path) -> Path:
-    """Two days of a calm 1 PPS, one value every 10 s: white phase of 1 ns."""
-    return write(tmp_path / "pps.txt", 1e-9 * np.random.default_rng(1).standard_normal(17_280))
+    """A day and a half of a calm 1 PPS, one value every 100 s: white phase of 1 ns."""
+    return write(tmp_path / "pps.txt", 1e-9 * np.random.default_rng(1).standard_normal(1_300), tau0=100)
 
 
 def test_a_calm_signal_passes(run: Run, pps: Path) -> None:
@@ -46,13 +48,13 @@ def test_a_calm_signal_passes(run: Run, pps: Path) -> None:
     assert document["time_error"]["largest_s"] < 1e-9
     mtie, tdev = document["limits"]
     assert (mtie["deviation"], tdev["deviation"]) == ("mtie", "tdev")
-    assert (tdev["from_s"], tdev["to_s"], tdev["needed_s"]) == (10.0, 10_000.0, 10_000.0)
+    assert (tdev["from_s"], tdev["to_s"], tdev["needed_s"]) == (100.0, 10_000.0, 10_000.0)
     assert min(p["limit_s"] / p["value_s"] - 1 for p in tdev["points"]) == pytest.approx(tdev["margin"])
 
 
 def test_a_broken_limit_is_exit_3_and_named(run: Run, pps: Path, tmp_path: Path) -> None:
-    x = 1e-9 * np.random.default_rng(1).standard_normal(17_280)
-    x[9000:] += 150e-9
+    x = 1e-9 * np.random.default_rng(1).standard_normal(1_300)
+    x[700:] += 150e-9
     code, out, _ = run("mask", write(tmp_path / "jump.txt", x), "--mask", "prtc-a", "--mask", "g811")
     assert code == 3
     assert out.startswith("clock against reference, prtc-a: FAIL; MTIE is ")
@@ -85,11 +87,26 @@ def test_frequency_is_judged_without_a_time_error(run: Run, tmp_path: Path) -> N
     assert "there are: g811" in err
 
 
-def test_the_masks_are_drawn(run: Run, pps: Path, tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
+def test_a_time_error_that_fails_is_what_the_sentence_names(run: Run, tmp_path: Path) -> None:
+    x = 1e-6 + 1e-10 * np.random.default_rng(1).standard_normal(200)
+    code, out, _ = run("mask", write(tmp_path / "far.txt", x), "--mask", "prtc-a", "--time-error")
+    assert code == 3
+    assert out.splitlines()[0] == "clock against reference, prtc-a: FAIL; the time error reaches 1 µs."
+
+
+def test_the_masks_are_drawn_over_all_that_either_judges(run: Run, pps: Path, tmp_path: Path) -> None:
+    figure = pytest.importorskip("matplotlib.figure")
     picture = tmp_path / "mask.svg"
     assert run("mask", pps, "--mask", "prtc-a", "--plot", picture)[0] == 0
     assert b"<svg" in picture.read_bytes()
+    (record,) = measured_records([pps], Choices(None, None, None, None, (), None))
+    reports = [mask_report.judge_record(record, find_mask(name), time_error=False) for name in ("prtc-a", "prtc-b")]
+    axes = figure.Figure().subplots()
+    mask_report._draw(axes, reports, "tdev")
+    (curve,) = (line for line in axes.lines if line.get_label() == "clock − reference")
+    judged = {float(tau) for report in reports for tau in report.judged[1].tau_s}
+    assert curve.get_xdata().tolist() == sorted(judged)
+    assert judged > set(reports[0].judged[1].tau_s.tolist())
 
 
 @pytest.fixture
@@ -146,6 +163,16 @@ def test_the_hat_is_drawn(run: Run, corners: tuple[list[Path], list[np.ndarray]]
     picture = tmp_path / "hat.svg"
     assert run("hat", *corners[0], "--type", "tdev", "--plot", picture)[0] == 0
     assert b"<svg" in picture.read_bytes()
+
+
+def test_a_hat_without_any_point_is_not_drawn(run: Run, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    still = write(tmp_path / "still.txt", np.full(50, 1e-9))
+    code, out, err = run("hat", still, still, still, "--plot", tmp_path / "hat.png")
+    assert code == 1
+    assert out.splitlines()[-1] == "At no averaging time can all three be told apart."
+    assert "nothing to draw" in err
+    assert not (tmp_path / "hat.png").exists()
 
 
 @pytest.mark.data

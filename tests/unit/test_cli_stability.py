@@ -152,6 +152,7 @@ def test_several_files_give_a_list(run: Run, nbs14: Path, tmp_path: Path) -> Non
         (["--nominal", "0"], "must be above 0"),
         (["--kind", "phase", "--nominal", "1e7"], "--nominal is for frequency"),
         (["--plot", "/nowhere/at/all.png"], "cannot write the plot"),
+        (["--tau", "1e300"], "longer than any record"),
         (["--plot", "picture.nonsense"], "cannot write the plot"),
     ],
 )

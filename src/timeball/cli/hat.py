@@ -185,6 +185,8 @@ def _write_plot(report: HatReport, path: Path) -> None:
     import numpy as np
 
     found = report.hat
+    if not np.isfinite(found.sigma).any():
+        raise CommandError(f"{path}: nothing to draw: no clock's variance is above zero at any averaging time")
     with new_plot(path, 8, 6, layout="constrained") as figure:
         axes = figure.subplots()
         for i, name in enumerate(report.names):
@@ -194,13 +196,13 @@ def _write_plot(report: HatReport, path: Path) -> None:
             axes.errorbar(
                 found.tau_s, found.sigma[i], yerr=bars, fmt="o-", ms=4, capsize=3, color=COLOURS[i], label=name
             )
-        if np.any(found.closure > 1e-6 * np.nanmax(found.sigma)):
+        known = found.sigma[np.isfinite(found.sigma)]
+        if np.any(found.closure > 1e-6 * known.max()):
             axes.plot(found.tau_s, found.closure, ":", color=COLOURS[10], label="closure: the comparators")
         unit = " (s)" if report.type == "tdev" else ""
         axes.set(xscale="log", yscale="log", xlabel="averaging time τ (s)", ylabel=f"{report.type.upper()}{unit}")
-        if np.isfinite(found.sigma).any():
-            # a bar that ends at zero has no end on this scale: it leaves the picture
-            axes.set_ylim(np.nanmin(found.sigma) / 4.0, np.nanmax(found.sigma) * 3.0)
+        # a bar that ends at zero has no end on this scale: it leaves the picture
+        axes.set_ylim(known.min() / 4.0, known.max() * 3.0)
         plain_frame(axes)
         axes.grid(which="major", color=GRID)
         axes.legend(frameon=False, title="bars: k = 1; where the variance is negative there is no point")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,10 +33,13 @@ class MaskReport:
     @property
     def verdict(self) -> str:
         """FAIL when one fails, PASS when all pass, else too short."""
-        verdicts = [each.verdict for each in self.judged] + ([self.time_error[0]] if self.time_error else [])
+        verdicts = [*self._verdicts(), *([self.time_error[0]] if self.time_error else [])]
         if "FAIL" in verdicts:
             return "FAIL"
         return "PASS" if set(verdicts) == {"PASS"} else "too short"
+
+    def _verdicts(self) -> list[str]:
+        return [each.verdict for each in self.judged]
 
     def as_json(self) -> dict[str, Any]:
         """The document of `--json`, SI units throughout."""
@@ -64,6 +68,8 @@ class MaskReport:
         """The verdict, and of what it hangs on. of: what is judged."""
         told = f"{of or f'{self.record.clock} against {self.record.against}'}, {self.mask.key}: {self.verdict}"
         tight = [each for each in self.judged if math.isfinite(each.margin)]
+        if self.time_error is not None and self.time_error[0] == "FAIL" and "FAIL" not in self._verdicts():
+            return f"{told}; the time error reaches {format_seconds(self.time_error[1])}."
         if not tight:
             return f"{told}; the record shows nothing that the mask limits."
         worst = min(tight, key=lambda each: each.margin)
@@ -144,15 +150,18 @@ def _names(reports: Sequence[MaskReport]) -> dict[tuple[str, str], str]:
 
 
 def _draw(axes: Any, reports: Sequence[MaskReport], deviation: str) -> None:
-    curves: dict[str, str] = {}
+    # masks ask for different τ: the curve of a record has those of all of them
+    curves: dict[str, dict[float, float]] = {}
     names = _names(reports)
     for report in reports:
         each = next(each for each in report.judged if each.deviation == deviation)
         name = names[report.record.file, report.record.clock]
-        if each.tau_s.size and name not in curves:
-            curves[name] = COLOURS[len(curves) % len(COLOURS)]
-            axes.plot(each.tau_s, each.value_s, "o-", ms=4, lw=1.2, color=curves[name], label=name)
+        curves.setdefault(name, {}).update(zip(each.tau_s.tolist(), each.value_s.tolist(), strict=True))
         _ring_what_breaks(axes, each)
+    for (name, curve), colour in zip(curves.items(), cycle(COLOURS), strict=False):
+        if curve:
+            tau_s = sorted(curve)
+            axes.plot(tau_s, [curve[tau] for tau in tau_s], "o-", ms=4, lw=1.2, color=colour, label=name)
     axes.set(xscale="log", yscale="log", xlabel="observation interval τ (s)", ylabel=f"{deviation.upper()} (s)")
     for style, mask in zip(
         ("-", "--", ":", "-."), {report.mask.key: report.mask for report in reports}.values(), strict=False

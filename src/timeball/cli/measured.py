@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from timeball.stability.series import Series
 
 UNITS_S = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9, "ps": 1e-12, "fs": 1e-15}
+# beyond it a float is no whole number of intervals any more
+LONGEST_RATIO = 2.0**53
 POSITIVE = FiniteRange(min=0.0, min_open=True)
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -201,5 +203,7 @@ def chosen_factors(tau: str, tau0_s: float, tau_ratio: float = 1.0) -> str | lis
         if not (ratio >= 0.5 and abs(ratio - round(ratio)) <= 1e-6 * ratio):
             message = f"{text.strip()} s is not a multiple of the interval, {tau_ratio * tau0_s:g} s"
             raise click.BadParameter(message, param_hint="--tau")
+        if ratio >= LONGEST_RATIO:
+            raise click.BadParameter(f"{text.strip()} s is longer than any record", param_hint="--tau")
         factors.append(round(ratio))
     return factors
