@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ settings.register_profile("timeball", deadline=None, suppress_health_check=[Heal
 settings.load_profile("timeball")
 
 ROOT = Path(__file__).resolve().parent.parent
+AS_INSTALLED = ROOT / "tests" / "fakes" / "as_installed"
 SHARED_DATA = ROOT.parent / "shared" / "data"
 # Modules whose tests watch the time of a whole running station: what else runs would be measured with it.
 STATIONS = (
@@ -34,6 +35,14 @@ EARLIER = {
 }
 # What may be skipped even where nothing else may: an interpreter newer than the one the suite runs on.
 ALLOWED_SKIPS = ("no Python 3.12 here",)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def as_installed() -> Iterator[None]:
+    """What tests start runs without what only tests need; a fixture, since workers are no such process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(AS_INSTALLED), prepend=os.pathsep)
+        yield
 
 
 @pytest.fixture
