@@ -249,3 +249,12 @@ def test_what_the_format_cannot_hold_is_refused(readings: Readings) -> None:
 
 def test_epochs_are_instants_of_tai() -> None:
     assert Instant.from_ns(int(read(header() + record()).readings.epoch[0])) == Instant(MIDNIGHT_GPS_NS // 10**9)
+
+
+def test_what_cannot_be_written_says_why() -> None:
+    before = Readings.from_rows([(-(10**9), "A", "UTC(AO)", 1e-9, float("nan"))])  # of 1969
+    with pytest.raises(WriteError, match="an epoch that UTC has not: made up begins on 1972-01-01"):
+        write_rinex_clock(before, leaps=LEAPS)
+    named = Readings.from_rows([(0, "UTC(AO)", "B", 1e-9, float("nan"))])
+    with pytest.raises(WriteError, match=r"1 to 9 characters without brackets: UTC\(AO\)"):
+        write_rinex_clock(named)

@@ -209,3 +209,10 @@ def test_what_a_column_cannot_hold_is_not_written() -> None:
         write_tfex(type(tfex)(tfex.header, tfex.columns, coarse.epochs, {}, {}, ()), LEAPS)
     with pytest.raises(WriteError, match="leap second table"):
         write_tfex(tfex)
+
+
+def test_a_time_tag_that_utc_has_not_is_not_written() -> None:
+    before = Readings.from_rows([(-1, "A", "B", 1e-9, math.nan)])  # of 1969
+    with pytest.raises(WriteError, match="a time tag that UTC has not: made up begins on 1972-01-01"):
+        write_tfex_readings(before, LEAPS)
+    assert b"40586 86399" in write_tfex_readings(before)  # TAI was there

@@ -13,7 +13,7 @@ import numpy as np
 
 from timeball.formats.defects import WriteError
 from timeball.formats.timescales import TIME_SYSTEMS, table_for
-from timeball.instants import Instant, LeapTable, format_utc
+from timeball.instants import Instant, InstantError, LeapTable, format_utc
 from timeball.readings import Readings
 
 _CLOCK = re.compile(r"[!-'*-~]{1,9}")
@@ -38,9 +38,12 @@ def write_rinex_clock(readings: Readings, time_system: str = "GPS", leaps: LeapT
     used = {readings.clocks[index] for index in np.unique(readings.a).tolist()}
     unfit = [name for name in sorted(used | ({reference} if not centre else set())) if not _CLOCK.fullmatch(name)]
     if unfit:
-        raise WriteError(f"not a name of 1 to 9 characters: {unfit}")
+        raise WriteError(f"not a name of 1 to 9 characters without brackets: {', '.join(unfit)}")
     table = table_for(system, leaps, "writer")
-    stamps = {epoch: _stamp(epoch, table) for epoch in np.unique(readings.epoch).tolist()}
+    try:
+        stamps = {epoch: _stamp(epoch, table) for epoch in np.unique(readings.epoch).tolist()}
+    except InstantError as error:
+        raise WriteError(f"an epoch that {system} has not: {error}") from error
     lines = _header(system, centre, reference)
     columns = (readings.epoch.tolist(), readings.a.tolist(), readings.x.tolist(), readings.u.tolist())
     for epoch, clock, x, u in zip(*columns, strict=True):

@@ -16,7 +16,7 @@ from timeball.formats.defects import WriteError
 from timeball.formats.tfex import SCALES, Tfex
 from timeball.formats.tfex_records import RefPoint, TfexColumn, TfexHeader
 from timeball.formats.timescales import TIME_SYSTEMS, table_for
-from timeball.instants import MJD_OF_1970, NS_PER_SECOND, Instant, LeapTable, utc_parts
+from timeball.instants import MJD_OF_1970, NS_PER_SECOND, Instant, InstantError, LeapTable, utc_parts
 from timeball.readings import Readings
 
 VERSION = "0.3"
@@ -37,7 +37,10 @@ def write_tfex(tfex: Tfex, leaps: LeapTable | None = None) -> bytes:
     table = table_for(scale, leaps, "writer")
     lines = [f"# {line}" for line in _header(tfex.header, tfex.columns)]
     for row, epoch in enumerate(tfex.epochs.tolist()):
-        day, second, attoseconds = utc_parts(Instant.from_ns(epoch), table)
+        try:
+            day, second, attoseconds = utc_parts(Instant.from_ns(epoch), table)
+        except InstantError as error:
+            raise WriteError(f"a time tag that {scale} has not: {error}") from error
         ns = attoseconds // 10**9
         lines.append(" ".join(_cell(tfex, column, row, (day + MJD_OF_1970, second, ns)) for column in tfex.columns))
     return ("\n".join(lines) + "\n").encode()
