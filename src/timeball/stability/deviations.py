@@ -87,17 +87,11 @@ def _decimated(order: int) -> Terms:
         total, count = np.zeros(factors.size), np.zeros(factors.size, dtype=np.int64)
         x, step = record.x, 1
         for k, factor in enumerate(factors.tolist()):
-            # thinned out of the one before where that can be: it is shorter to read, and may be written over
-            again = factor % step == 0
-            source, part = (x, factor // step) if again else (record.x, factor)
-            points = -(-record.x.size // factor)
-            if part > 1:
-                target = source[:points] if again and step > 1 else np.empty(points)
-                kernels.thin(source, part, target)
-                source = target
+            # thinned out of the one before where that can be: it is shorter to read
+            x = x[:: factor // step] if factor % step == 0 else record.x[::factor]
+            x, step = np.ascontiguousarray(x), factor
             starts, stops = -(-record.starts // factor), -(-record.stops // factor)
-            kernels.sum_differences(source, starts, stops, one, order, total[k:], count[k:])
-            x, step = source, factor
+            kernels.sum_differences(x, starts, stops, one, order, total[k:], count[k:])
         return total, count
 
     return terms

@@ -51,13 +51,6 @@ def copy_level(x: NDArray[np.float64], start: int, count: int, out: NDArray[np.f
 
 
 @njit(cache=True, nogil=True)
-def thin(source: NDArray[np.float64], step: int, target: NDArray[np.float64]) -> None:
-    """Copy every step-th value, from the first on; the target may be the beginning of the source itself."""
-    for k in range(target.size):
-        target[k] = source[k * step]
-
-
-@njit(cache=True, nogil=True)
 def add_differences(x: NDArray[np.float64], i: int, m: int, order: int, lanes: NDArray[np.float64], size: int) -> None:
     """Add to the lanes in turn the squares of `size` differences over a lag of m that start at i, i + 1, ..."""
     x0, x1, x2, x3 = x[i:], x[i + m :], x[i + min(order, 2) * m :], x[i + order * m :]
