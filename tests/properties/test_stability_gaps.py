@@ -136,7 +136,8 @@ def test_phase_with_gaps_as_a_direct_sum(name: str, x: np.ndarray) -> None:
         np.testing.assert_allclose(found.sigma[k], sigma, rtol=1e-8, atol=1e-20)
 
 
-@pytest.mark.parametrize("name", NAMES)
+# the time deviations have the terms of the modified ones, as the records of phase show
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in ("tdev", "ttotdev")])
 @given(y=gapped)
 @settings(max_examples=12, deadline=None)
 def test_frequency_with_gaps_as_a_direct_sum(name: str, y: np.ndarray) -> None:

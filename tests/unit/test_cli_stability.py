@@ -273,7 +273,7 @@ def test_windows_that_move(run: Run, tmp_path: Path) -> None:
     assert "3 or more" in run(path, "--dynamic", "2")[2]
     assert "one --type" in run(path, "--dynamic", "50", "--type", "adev,mdev")[2]
     picture = tmp_path / "moving.svg"
-    assert run(path, "--dynamic", "100", "--plot", picture)[0] == 0
+    assert run(path, "--dynamic", "100", "--tau", "1,8", "--plot", picture)[0] == 0
     assert b"<svg" in picture.read_bytes()
 
 
