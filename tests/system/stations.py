@@ -52,14 +52,19 @@ def free_port(kind: int = socket.SOCK_STREAM) -> int:
 
 
 def wait_for(what: Callable[[], Any], why: str, patience_s: float = PATIENCE_S) -> Any:
-    """The first true answer of `what`; fails with `why` when none comes in time."""
+    """The first true answer of `what`; fails with `why` when none comes in time.
+
+    A question that takes long is asked less often, so that whoever is waited for has most of the processor.
+    """
     deadline = time.monotonic() + patience_s
     while True:
+        asked = time.monotonic()
         answer = what()
         if answer:
             return answer
-        assert time.monotonic() < deadline, f"{why} (waited {patience_s:.0f} s)"
-        time.sleep(0.05)
+        now = time.monotonic()
+        assert now < deadline, f"{why} (waited {patience_s:.0f} s)"
+        time.sleep(min(0.05 + now - asked, 0.3))
 
 
 class Station:
