@@ -15,8 +15,8 @@ from timeball import __version__
 from timeball.cli import output, root
 
 NAMES = [
-    "run", "scale", "fit", "why", "anomalies", "circular-t", "transfer", "psfs", "steer", "report", "plot",
-    "stability", "mask", "hat", "convert", "simulate", "status", "verify", "replay", "prove", "witness", "ledger", "check"
+    "run", "scale", "fit", "why", "anomalies", "circular-t", "transfer", "psfs", "steer", "report", "plot", "stability",
+    "mask", "hat", "convert", "simulate", "status", "verify", "replay", "prove", "witness", "ledger", "check"
 ]  # fmt: skip
 
 
