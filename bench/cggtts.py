@@ -13,7 +13,7 @@ from pathlib import Path
 from bench.figure import Figure, Skip
 from bench.measure import medians
 from timeball.formats.cggtts import read_cggtts
-from timeball.formats.cggtts_writer import write_cggtts
+from timeball.formats.cggtts.writer import write_cggtts
 from timeball.station.hosttime.leaps import load_leap_table
 
 ROOM = "formats"

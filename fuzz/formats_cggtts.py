@@ -11,7 +11,7 @@ from dataclasses import fields
 import numpy as np
 
 from timeball.formats.cggtts import Cggtts, Tracks, read_cggtts
-from timeball.formats.cggtts_writer import write_cggtts
+from timeball.formats.cggtts.writer import write_cggtts
 from timeball.formats.defects import FormatError, WriteError
 from timeball.instants import LeapTable, day_number
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from timeball.formats import FormatError, WriteError
 from timeball.formats.itu_tw import is_itu_tw, read_itu_tw
-from timeball.formats.itu_tw_writer import write_itu_tw
+from timeball.formats.itu_tw.writer import write_itu_tw
 from timeball.instants import LeapTable, day_number
 
 LEAPS = LeapTable.from_offsets([(day_number(1972, 1, 1), 36), (day_number(2017, 1, 1), 37)], None, "fuzz")

@@ -8,7 +8,7 @@ import numpy as np
 
 from timeball.formats import FormatError, WriteError
 from timeball.formats.tfex import is_tfex, read_tfex
-from timeball.formats.tfex_writer import write_tfex
+from timeball.formats.tfex.writer import write_tfex
 from timeball.instants import LeapTable, day_number
 
 LEAPS = LeapTable.from_offsets([(day_number(1972, 1, 1), 36), (day_number(2017, 1, 1), 37)], None, "fuzz")

@@ -11,8 +11,8 @@ from tracks import COMMON, LEAPS, a_file, signed, track
 
 from timeball.formats import Defect, FormatError
 from timeball.formats.cggtts import Cggtts, CodeDelay, Delays, Header, Tracks, read_cggtts
-from timeball.formats.cggtts_layout import FIGURES, Column
-from timeball.formats.cggtts_writer import write_cggtts
+from timeball.formats.cggtts.layout import FIGURES, Column
+from timeball.formats.cggtts.writer import write_cggtts
 from timeball.instants import DAY_NS, MJD_OF_1970, NS_PER_SECOND, tai_ns_from_utc_ns
 
 OLD = a_file("01", track(" 12"), track("  8"), track(" 31", common=COMMON.replace("+18", " 18")))

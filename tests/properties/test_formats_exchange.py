@@ -13,9 +13,9 @@ from timeball.formats import FormatError, recognise
 from timeball.formats.bipm_clocks import BIPMClocks, read_bipm_clocks, write_bipm_clocks
 from timeball.formats.bipm_tables import read_bipm_table
 from timeball.formats.itu_tw import read_itu_tw
-from timeball.formats.itu_tw_lines import FIELDS, Session, read_session, write_session
+from timeball.formats.itu_tw.lines import FIELDS, Session, read_session, write_session
 from timeball.formats.tfex import read_tfex
-from timeball.formats.tfex_writer import write_tfex, write_tfex_readings
+from timeball.formats.tfex.writer import write_tfex, write_tfex_readings
 from timeball.instants import LeapTable, day_number
 from timeball.readings import Readings
 

@@ -19,7 +19,7 @@ import pytest
 from stations import Station, alive, kill, wait_for
 
 from timeball.formats import parse
-from timeball.formats.rinex_clock_writer import write_rinex_clock
+from timeball.formats.rinex_clock.writer import write_rinex_clock
 from timeball.ledger import canonical
 from timeball.readings import Readings
 from timeball.simulation.defaults import DEFAULT_CLOCKS, default_laboratory

@@ -12,7 +12,8 @@ from click.testing import CliRunner, Result
 from timeball.cli import reading
 from timeball.cli.convert import READ, WRITTEN
 from timeball.cli.root import root
-from timeball.formats import KINDS, columns_reader, compression, parse, write_columns, write_rinex_clock
+from timeball.formats import KINDS, compression, parse, write_columns, write_rinex_clock
+from timeball.formats.columns import reader
 from timeball.readings import Readings
 
 START_NS = 1_700_000_037 * 10**9
@@ -185,6 +186,6 @@ def test_the_choices_are_the_table() -> None:
 
 
 def test_samples_beyond_the_bound_are_refused(pair: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(columns_reader, "MOST_SAMPLES", 1)
+    monkeypatch.setattr(reader, "MOST_SAMPLES", 1)
     done = run(pair, pair.parent / "out.txt")
     assert (done.exit_code, "more than 1 samples" in done.stderr) == (1, True)

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from timeball.cli.fit import command
 from timeball.cli.output import exit_code_of
 from timeball.ensemble.errors import EnsembleError
-from timeball.formats.rinex_clock_writer import write_rinex_clock
+from timeball.formats.rinex_clock.writer import write_rinex_clock
 from timeball.simulation.drawn import DrawnLaboratory, draw_laboratory
 
 SEED = 8201

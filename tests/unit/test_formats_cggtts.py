@@ -10,8 +10,8 @@ import pytest
 from tracks import COMMON, FIRST, LEAPS, a_file, header, signed, track
 
 from timeball.formats import FormatError
-from timeball.formats import cggtts_tracks as reading
 from timeball.formats.cggtts import Cggtts, CodeDelay, is_cggtts, read_cggtts
+from timeball.formats.cggtts import tracks as reading
 from timeball.instants import from_utc_parts
 
 GOOD = track(" 12")

@@ -10,9 +10,9 @@ from tracks import COMMON, LEAPS, a_file, track
 
 from timeball.formats import WriteError
 from timeball.formats.cggtts import Cggtts, CodeDelay, Delays, read_cggtts
-from timeball.formats.cggtts_convert import convert_cggtts
-from timeball.formats.cggtts_schedule import is_scheduled, schedule
-from timeball.formats.cggtts_writer import write_cggtts
+from timeball.formats.cggtts.convert import convert_cggtts
+from timeball.formats.cggtts.schedule import is_scheduled, schedule
+from timeball.formats.cggtts.writer import write_cggtts
 
 ONE = a_file("01", track(" 12"), track("  8", common=COMMON.replace("001000", "002600")))
 MEASURED = "  79  -54  22 "

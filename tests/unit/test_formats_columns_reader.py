@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from timeball.formats import ColumnOptions, ColumnsReader, FormatError, Parsed, parse_columns
-from timeball.formats import columns_reader as module
+from timeball.formats.columns import reader as module
 
 PHASES = b"\xef\xbb\xbfcounter 53230A\n# unit = ns\n1.5\r\n\n2.5\nbad\nnan\n-3\n4"
 TAGGED = b"# kind = frequency\n57754.0 1e-9\n57754.5,2e-9 remark\n57754.25 7\n57755.0 nan\n57756.0 3e-9\n"

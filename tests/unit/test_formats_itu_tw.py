@@ -10,8 +10,8 @@ import pytest
 
 from timeball.formats import FormatError, WriteError
 from timeball.formats.itu_tw import TwoWay, is_itu_tw, read_itu_tw
-from timeball.formats.itu_tw_header import SatelliteLink
-from timeball.formats.itu_tw_writer import write_itu_tw
+from timeball.formats.itu_tw.header import SatelliteLink
+from timeball.formats.itu_tw.writer import write_itu_tw
 from timeball.instants import NS_PER_SECOND, LeapTable, day_number, parse_utc
 
 LEAPS = LeapTable.from_offsets([(day_number(1972, 1, 1), 36), (day_number(2017, 1, 1), 37)], None, "made up")

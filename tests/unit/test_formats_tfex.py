@@ -9,7 +9,7 @@ import pytest
 
 from timeball.formats import FormatError, WriteError
 from timeball.formats.tfex import is_tfex, read_tfex
-from timeball.formats.tfex_writer import tfex_of, write_tfex, write_tfex_readings
+from timeball.formats.tfex.writer import tfex_of, write_tfex, write_tfex_readings
 from timeball.instants import LeapTable, day_number, parse_utc
 from timeball.readings import Readings
 

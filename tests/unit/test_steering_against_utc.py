@@ -10,7 +10,7 @@ import pytest
 
 from timeball.formats import LabPoints
 from timeball.formats.bulletin import join_points
-from timeball.formats.circular_t_notes import Step
+from timeball.formats.circular_t.notes import Step
 from timeball.instants import DAY_NS
 from timeball.readings import Readings
 from timeball.steering.against_utc import PAST_POINTS, beside, next_dates, outlook, summary, without_steps

@@ -9,9 +9,9 @@ import pytest
 
 from timeball.formats import parse_leap_table
 from timeball.formats.cggtts import Cggtts, CodeDelay, Tracks, read_cggtts
-from timeball.formats.cggtts_convert import convert_cggtts
-from timeball.formats.cggtts_schedule import is_scheduled, schedule
-from timeball.formats.cggtts_writer import write_cggtts
+from timeball.formats.cggtts.convert import convert_cggtts
+from timeball.formats.cggtts.schedule import is_scheduled, schedule
+from timeball.formats.cggtts.writer import write_cggtts
 
 # tracks, version, MJD, codes, what is wrong with the header's checksum, which lines are not written as they stood
 FILES = {

@@ -16,7 +16,7 @@ from timeball.cli.reading import read_bounded
 if TYPE_CHECKING:
     from timeball.cli.circular_t_report import LabReport
     from timeball.formats import CircularT, Defect, LabPoints
-    from timeball.formats.circular_t_notes import Step
+    from timeball.formats.circular_t.notes import Step
 
 
 @dataclass(frozen=True, slots=True)

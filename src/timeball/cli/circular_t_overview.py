@@ -13,7 +13,7 @@ from timeball.cli.output import format_table
 
 if TYPE_CHECKING:
     from timeball.formats import LabPoints
-    from timeball.formats.circular_t_notes import Step
+    from timeball.formats.circular_t.notes import Step
     from timeball.steering.against_utc import Summary
 
 

@@ -13,8 +13,8 @@ from timeball.cli.output import format_table
 
 if TYPE_CHECKING:
     from timeball.formats import LabPoints
-    from timeball.formats.circular_t_links import TimeLink
-    from timeball.formats.circular_t_notes import Step
+    from timeball.formats.circular_t.links import TimeLink
+    from timeball.formats.circular_t.notes import Step
     from timeball.stability import Deviations
     from timeball.steering.against_utc import Outlook, Summary
 

@@ -48,7 +48,7 @@ class ReadBack:
 
 def write_file(path: Path, pieces: Iterable[bytes], rows: int) -> Written:
     """Write a file beside its name and put it there when it is whole. CommandError (exit 1) when it cannot be."""
-    from timeball.formats.columns_writer import LINES_A_PIECE
+    from timeball.formats.columns.writer import LINES_A_PIECE
 
     draft = path.with_name(f".{path.name}.{os.getpid()}.part")
     length = 0

@@ -43,7 +43,7 @@ def _columns(link: Link) -> bytes:
 
 
 def _tfex(link: Link) -> bytes:
-    from timeball.formats.tfex_writer import tfex_of, write_tfex
+    from timeball.formats.tfex.writer import tfex_of, write_tfex
     from timeball.station.hosttime.leaps import load_leap_table
 
     tfex = tfex_of(link.readings())

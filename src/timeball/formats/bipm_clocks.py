@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from timeball.formats.bulletin import epochs_of
-from timeball.formats.bulletin_text import MJD_RANGE, bulletin_lines, ns_to_s
+from timeball.formats.bulletin.text import MJD_RANGE, bulletin_lines, ns_to_s
 from timeball.formats.defects import Defect, FormatError, WriteError, shown, whole_file_error
 from timeball.instants import MJD_OF_1970, NS_PER_SECOND, Instant, LeapTable, utc_parts
 from timeball.readings import Readings

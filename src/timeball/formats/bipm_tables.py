@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from timeball.formats.bulletin_text import MJD_RANGE, Line, bulletin_lines
+from timeball.formats.bulletin.text import MJD_RANGE, Line, bulletin_lines
 from timeball.formats.defects import Defect, FormatError, shown, whole_file_error
 from timeball.readings import FloatArray
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from timeball.formats.bulletin_text import Line, bulletin_lines
+from timeball.formats.bulletin.text import Line, bulletin_lines
 from timeball.formats.defects import Defect, FormatError, shown, whole_file_error
 from timeball.formats.numerals import read_integer, read_number
 from timeball.instants import GNSS, MJD_OF_1970, WEEK_S, InstantError, day_number

@@ -14,22 +14,22 @@ from timeball.formats import chrony, ntpd, stable32, stable32_tau, timelab
 from timeball.formats.bipm_clocks import is_bipm_clocks, read_bipm_clocks, write_bipm_clocks
 from timeball.formats.bipm_tables import is_bipm_table
 from timeball.formats.cggtts import is_cggtts, read_cggtts
-from timeball.formats.cggtts_convert import convert_cggtts
-from timeball.formats.cggtts_writer import write_cggtts
+from timeball.formats.cggtts.convert import convert_cggtts
+from timeball.formats.cggtts.writer import write_cggtts
 from timeball.formats.circular_t import is_circular_t, read_circular_t
 from timeball.formats.columns import ColumnOptions, ColumnsReader, column_pieces, parse_columns
-from timeball.formats.columns_lines import looks_like_columns
+from timeball.formats.columns.lines import looks_like_columns
 from timeball.formats.defects import Defect, Parsed, WriteError, whole_file_error
 from timeball.formats.itu_tw import is_itu_tw, read_itu_tw
-from timeball.formats.itu_tw_writer import write_itu_tw
+from timeball.formats.itu_tw.writer import write_itu_tw
 from timeball.formats.leap_seconds import is_leap_seconds
 from timeball.formats.psfs import is_psfs
 from timeball.formats.rinex_clock import is_rinex_clock, parse_rinex_clock
-from timeball.formats.rinex_clock_writer import write_rinex_clock
+from timeball.formats.rinex_clock.writer import write_rinex_clock
 from timeball.formats.tempo2 import is_tempo2_clock, parse_tempo2_clock
 from timeball.formats.tempo2_writer import write_tempo2_clock
 from timeball.formats.tfex import is_tfex, read_tfex
-from timeball.formats.tfex_writer import write_tfex_readings
+from timeball.formats.tfex.writer import write_tfex_readings
 from timeball.formats.utcr import is_utcr, read_utcr
 from timeball.instants import LeapTable
 from timeball.readings import Readings

@@ -12,10 +12,10 @@ from timeball.formats.leap_seconds import parse_leap_seconds_list, parse_leap_ta
 from timeball.formats.logs import LogTable
 from timeball.formats.ntpd import read_ntpd
 from timeball.formats.psfs import read_psfs
-from timeball.formats.psfs_report import PSFSReport, PSFSTable, TAIEstimate
+from timeball.formats.psfs.report import PSFSReport, PSFSTable, TAIEstimate
 from timeball.formats.recognition import kind_of, parse, recognise, recognise_head
 from timeball.formats.rinex_clock import parse_rinex_clock
-from timeball.formats.rinex_clock_writer import write_rinex_clock
+from timeball.formats.rinex_clock.writer import write_rinex_clock
 from timeball.formats.stable32 import write_stable32
 from timeball.formats.stable32_tau import SigmaTable, read_stable32_tau, write_stable32_tau
 from timeball.formats.tempo2 import parse_tempo2_clock

@@ -15,10 +15,10 @@ from dataclasses import replace
 import numpy as np
 
 from timeball.formats.columns import ColumnOptions, parse_columns
-from timeball.formats.columns_lines import read_head
-from timeball.formats.columns_reader import MOST_SAMPLES, ColumnsReader
-from timeball.formats.columns_sums import REAL_ZERO
-from timeball.formats.columns_writer import LINES_A_PIECE, only_pair, write_blocks
+from timeball.formats.columns.lines import read_head
+from timeball.formats.columns.reader import MOST_SAMPLES, ColumnsReader
+from timeball.formats.columns.sums import REAL_ZERO
+from timeball.formats.columns.writer import LINES_A_PIECE, only_pair, write_blocks
 from timeball.formats.defects import Parsed, WriteError
 from timeball.instants import NS_PER_SECOND, LeapTable
 from timeball.readings import Readings

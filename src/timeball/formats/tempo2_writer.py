@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from timeball.formats.columns_writer import only_pair, write_blocks
+from timeball.formats.columns.writer import only_pair, write_blocks
 from timeball.formats.defects import WriteError
 from timeball.formats.tempo2 import FIRST_MJD, LAST_MJD, NAME
 from timeball.instants import DAY_NS, DAY_S, MJD_OF_1970, Instant, InstantError, LeapTable, utc_parts

@@ -14,7 +14,7 @@ import re
 
 import numpy as np
 
-from timeball.formats.columns_time import EPOCH_LIMIT_NS, untagged_epochs
+from timeball.formats.columns.time import EPOCH_LIMIT_NS, untagged_epochs
 from timeball.formats.compression import plain_bytes
 from timeball.formats.defects import Defect, Parsed, shown, whole_file_error
 from timeball.formats.numerals import LARGEST, LONGEST, read_number

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from timeball.formats.bulletin import IntArray, LabPoints, LabValues, epochs_of, readings_of
-from timeball.formats.bulletin_table import read_table
-from timeball.formats.bulletin_text import MJD_RANGE, Line, bulletin_lines, ns_to_s
+from timeball.formats.bulletin.table import read_table
+from timeball.formats.bulletin.text import MJD_RANGE, Line, bulletin_lines, ns_to_s
 from timeball.formats.defects import Defect, FormatError, shown, whole_file_error
 from timeball.instants import LeapTable
 from timeball.readings import Readings

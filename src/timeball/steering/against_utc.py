@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from timeball.ensemble.noise import ClockNoise
 from timeball.formats.bulletin import LabPoints
-from timeball.formats.circular_t_notes import Step
+from timeball.formats.circular_t.notes import Step
 from timeball.instants import DAY_NS
 from timeball.readings import FloatArray, Readings
 from timeball.stability import Deviations, oadev, on_grid

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from timeball.formats.cggtts_records import Cggtts
+from timeball.formats.cggtts.records import Cggtts
 from timeball.transfer.calibration import Calibration, calibration_at
 from timeball.transfer.errors import CalibrationError
 from timeball.transfer.rejected import Rejections

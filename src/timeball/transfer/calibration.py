@@ -24,7 +24,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard
 
-from timeball.formats.cggtts_records import Delays
+from timeball.formats.cggtts.records import Delays
 from timeball.transfer.delays import change_s, code_name
 from timeball.transfer.errors import CalibrationError
 from timeball.transfer.uncertainty import aged

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from timeball.formats.cggtts_records import Delays
+from timeball.formats.cggtts.records import Delays
 from timeball.transfer.errors import CalibrationError
 
 # What FRC means, by satellite system (CGGTTS V2E, table 2): the delays of a code, or of the two that are combined free

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from timeball.formats.cggtts_records import Cggtts
+from timeball.formats.cggtts.records import Cggtts
 from timeball.readings import EpochArray, FloatArray
 from timeball.transfer.errors import TransferError
 from timeball.transfer.rejected import RejectedRows, Words
