@@ -21,6 +21,7 @@ from timeball.station.fold.replay import ReplayError, replay
 from timeball.station.fold.rules import config_payload
 from timeball.station.fold.running import states_payload
 from timeball.station.fold.timekeeping import CONFIG, STREAM, Decision, Timekeeping
+from timeball.station.fold.versions import NEWEST
 
 STEP_S = 600.0
 NO_JUMP_S = 0.1e-9
@@ -99,7 +100,7 @@ def test_a_forged_step_beside_is_convicted(beside: Fold, tmp_path: Path, field: 
 
 def test_from_any_snapshot_all_of_them_continue_bit_for_bit(beside: Fold) -> None:
     snapshots = [one for one in beside.decisions if one.type == "snapshot"]
-    assert {one.version for one in snapshots} == {3}
+    assert {one.version for one in snapshots} == {NEWEST}
     assert len(snapshots) == 1, "54 scale entries for nine clocks: a covariance is not written every six"
     for taken in snapshots:
         payload = canonical.decode(canonical.encode(taken.payload))
@@ -179,7 +180,7 @@ def test_going_back_to_old_rules_begins_utck_where_the_output_is(taken_over: Fol
     now = taken_over.entries[-1].time_ns
     items = [
         *taken_over.entries,
-        Item(CONFIG, "upgrade", {"from": 3, "to": 2, "software": "", "why": ""}, 1, now),
+        Item(CONFIG, "upgrade", {"from": NEWEST, "to": 2, "software": "", "why": ""}, 1, now),
         Item(CONFIG, "config", payload, 2, now),
     ]
     readings = next(item for item in reversed(taken_over.entries) if item.type == "readings")
