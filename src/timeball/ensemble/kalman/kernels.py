@@ -570,8 +570,8 @@ def put_rest(source: Floats, first: int, others: Counts, clocks: int, target: Fl
 @njit(cache=True, nogil=True)
 def eliminate_both(M: Floats, rows: int, width: int) -> None:
     """`eliminate` for rows [S | T | ...] with T triangular from the right: what is zero in T is passed over."""
-    for first in range(0, rows, 8):
-        last = min(first + 8, rows)
+    for first in range(0, rows, 4):
+        last = min(first + 4, rows)
         for m in range(first, last):
             front, back = M[m, m:rows], M[m, 2 * rows - 1 - m : width]
             for k in range(first, m):
@@ -588,23 +588,25 @@ def eliminate_both(M: Floats, rows: int, width: int) -> None:
                 front[i] *= part
             for i in range(back.shape[0]):
                 back[i] *= part
-        if last - first < 8:
+        if last - first < 4:
             return
         begin = 2 * rows - last
+        length = width - begin
         for m in range(last, rows):
-            pivots = M[first:last, m]
-            subtract_eight(M, first, m, rows, pivots, M[m, m:rows])
-            subtract_eight(M, first, begin, width, pivots, M[m, begin:width])
-
-
-@njit(cache=True, nogil=True)
-def subtract_eight(M: Floats, k: int, start: int, stop: int, f: Floats, row: Floats) -> None:
-    """Row ← row − Σ f_i M[k + i, start:stop], eight rows of M at once, one after the other in each element."""
-    a, b, c, d = M[k, start:stop], M[k + 1, start:stop], M[k + 2, start:stop], M[k + 3, start:stop]
-    e, g, h, o = M[k + 4, start:stop], M[k + 5, start:stop], M[k + 6, start:stop], M[k + 7, start:stop]
-    fa, fb, fc, fd, fe, fg, fh, fo = f[0], f[1], f[2], f[3], f[4], f[5], f[6], f[7]
-    for i in range(stop - start):
-        row[i] = row[i] - fa * a[i] - fb * b[i] - fc * c[i] - fd * d[i] - fe * e[i] - fg * g[i] - fh * h[i] - fo * o[i]
+            row = M[m, m:rows]
+            a, b, c, d = M[first, m:rows], M[first + 1, m:rows], M[first + 2, m:rows], M[first + 3, m:rows]
+            fa, fb, fc, fd = a[0], b[0], c[0], d[0]
+            for i in range(rows - m):
+                row[i] = row[i] - fa * a[i] - fb * b[i] - fc * c[i] - fd * d[i]
+            row = M[m, begin:width]
+            a, b, c, d = (
+                M[first, begin:width],
+                M[first + 1, begin:width],
+                M[first + 2, begin:width],
+                M[first + 3, begin:width],
+            )
+            for i in range(length):
+                row[i] = row[i] - fa * a[i] - fb * b[i] - fc * c[i] - fd * d[i]
 
 
 @njit(cache=True, nogil=True)
@@ -614,7 +616,22 @@ def subtract_squares(M: Floats, rows: int, first: int, n: int, C: Floats) -> Non
     k = 0
     while k + 8 <= rows:
         for i in range(n):
-            subtract_eight(M, k, first + i, last, M[k : k + 8, first + i], C[i, i:n])
+            row, at = C[i, i:n], first + i
+            a, b, c, d = M[k, at:last], M[k + 1, at:last], M[k + 2, at:last], M[k + 3, at:last]
+            e, f, g, h = M[k + 4, at:last], M[k + 5, at:last], M[k + 6, at:last], M[k + 7, at:last]
+            fa, fb, fc, fd, fe, ff, fg, fh = a[0], b[0], c[0], d[0], e[0], f[0], g[0], h[0]
+            for j in range(n - i):
+                row[j] = (
+                    row[j]
+                    - fa * a[j]
+                    - fb * b[j]
+                    - fc * c[j]
+                    - fd * d[j]
+                    - fe * e[j]
+                    - ff * f[j]
+                    - fg * g[j]
+                    - fh * h[j]
+                )
         k += 8
     while k < rows:
         for i in range(n):
