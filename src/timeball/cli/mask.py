@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from timeball.cli.measured import Choices, measured_records, record_options
-from timeball.cli.output import ExitCode, print_json
+from timeball.cli.output import ExitCode, print_documents
 from timeball.cli.plotting import PLOT
 
 
@@ -50,8 +50,7 @@ def command(
     records = measured_records(files, Choices(**reading))  # type: ignore[arg-type]
     reports = [judge_record(record, mask, time_error=time_error) for record in records for mask in masks]
     if as_json:
-        documents = [report.as_json() for report in reports]
-        print_json(documents[0] if len(documents) == 1 else documents)
+        print_documents([report.as_json() for report in reports])
     else:
         click.echo("\n\n".join(as_text(report) for report in reports))
     if plot is not None:

@@ -87,6 +87,11 @@ def print_json(document: object) -> None:
     click.echo(json.dumps(_plain(document), indent=2, ensure_ascii=False, allow_nan=False))
 
 
+def print_documents(documents: Sequence[object]) -> None:
+    """Print the documents of several records: the document itself when there is one, else a list."""
+    print_json(documents[0] if len(documents) == 1 else documents)
+
+
 def _plain(value: Any) -> Any:
     """Turn numpy scalars and arrays, mappings and sequences into what json can write."""
     if hasattr(value, "tolist"):

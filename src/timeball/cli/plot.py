@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from timeball.cli.measured import POSITIVE, Choices, measured_records, record_options, short_names
-from timeball.cli.output import print_json
+from timeball.cli.output import print_documents
 from timeball.cli.plotting import PLOT
 
 
@@ -55,8 +55,7 @@ def command(
     ]
     write_plot(views, output, from_start=from_start)
     if as_json:
-        documents = [each.as_json() for each in views]
-        print_json(documents[0] if len(documents) == 1 else documents)
+        print_documents([each.as_json() for each in views])
     else:
         click.echo("\n".join(each.sentence() for each in views))
     click.echo(f"plot written to {output}", err=True)

@@ -14,7 +14,7 @@ import click
 
 from timeball.cli.measured import POSITIVE, Choices, Measured, chosen_factors, measured_records, record_options
 from timeball.cli.numbers import FiniteRange
-from timeball.cli.output import print_json
+from timeball.cli.output import print_documents
 from timeball.cli.plotting import PLOT
 from timeball.cli.progress import progress_bar
 
@@ -123,8 +123,7 @@ def command(
                 tell(len(reports), len(records) * len(deviations))
     shown = reports if confidence is not None else [report.without_limits() for report in reports]
     if as_json:
-        documents = [report.as_json() for report in shown]
-        print_json(documents[0] if len(documents) == 1 else documents)
+        print_documents([report.as_json() for report in shown])
     else:
         click.echo("\n\n".join(as_text(report) for report in shown))
     if plot is not None:
@@ -153,8 +152,7 @@ def _dynamic(
         raise click.UsageError("--dynamic is of one --type")
     found = [moving_report(record, deviations[0], tau, window_s) for record in records]
     if as_json:
-        documents = [each.as_json() for each in found]
-        print_json(documents[0] if len(documents) == 1 else documents)
+        print_documents([each.as_json() for each in found])
     else:
         click.echo("\n\n".join(as_table(each) for each in found))
     if plot is not None:
