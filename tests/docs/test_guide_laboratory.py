@@ -3,49 +3,27 @@
 from __future__ import annotations
 
 import json
-import re
-import shlex
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from guides import COMMAND, Walk, walk
 
 from timeball.cli import root as cli
 
 PAGE = "guide/laboratory.md"
-FILE = re.compile(r"^```text (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-COMMAND = re.compile(r"^    timeball (.*)$", re.MULTILINE)
 # A station's own folder is not in this walk; tests/unit/test_cli_report.py makes a report of one.
 OF_A_STATION = "report STATE"
 
 
 @pytest.fixture(scope="module")
-def walked(tmp_path_factory: pytest.TempPathFactory, root: Path) -> tuple[Path, dict[str, str]]:
+def walked(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Walk:
     """The folder after the walk, and what each command printed."""
-    folder = tmp_path_factory.mktemp("laboratory")
     text = (root / "docs" / PAGE).read_text(encoding="utf-8")
-    for name, content in FILE.findall(text):
-        (folder / name).write_text(content, encoding="utf-8")
-    printed: dict[str, str] = {}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        for line in COMMAND.findall(text):
-            if not line.startswith(OF_A_STATION):
-                printed[line] = run(shlex.split(line))
-    return folder, printed
+    return walk(text, tmp_path_factory.mktemp("laboratory"), but=OF_A_STATION)
 
 
-def run(arguments: list[str]) -> str:
-    from click.testing import CliRunner
-
-    from timeball.cli.root import root as group
-
-    done = CliRunner().invoke(group, arguments)
-    assert done.exit_code == 0, f"{arguments}: {done.output}"
-    return done.stdout
-
-
-def test_every_command_ran(walked: tuple[Path, dict[str, str]]) -> None:
+def test_every_command_ran(walked: Walk) -> None:
     _, printed = walked
     assert {line.split()[0] for line in printed} >= {
         "simulate", "stability", "fit", "scale", "why", "anomalies", "circular-t", "steer", "report",
@@ -53,7 +31,7 @@ def test_every_command_ran(walked: tuple[Path, dict[str, str]]) -> None:
     assert all(printed.values())
 
 
-def test_the_bulletin_is_there_and_says_what_the_guide_says(walked: tuple[Path, dict[str, str]]) -> None:
+def test_the_bulletin_is_there_and_says_what_the_guide_says(walked: Walk) -> None:
     folder, _ = walked
     page = (folder / "january.html").read_text(encoding="utf-8")
     for words in (
@@ -69,14 +47,14 @@ def test_the_bulletin_is_there_and_says_what_the_guide_says(walked: tuple[Path, 
     assert (folder / "scale.png").stat().st_size > 10_000
 
 
-def test_the_bulletins_values_are_those_of_circular_t(walked: tuple[Path, dict[str, str]]) -> None:
+def test_the_bulletins_values_are_those_of_circular_t(walked: Walk) -> None:
     _, printed = walked
     report = next(text for line, text in printed.items() if line.startswith("report"))
     row = next(line for line in report.splitlines() if line.startswith("UTC − UTC(TB), Circular T"))
     assert row.split("Circular T")[1].split() == ["+2.40", "+2.60", "+1.80", "+0.90", "+0.40", "−0.30"]
 
 
-def test_the_weekly_numbers_are_json(walked: tuple[Path, dict[str, str]]) -> None:
+def test_the_weekly_numbers_are_json(walked: Walk) -> None:
     _, printed = walked
     document = json.loads(next(text for line, text in printed.items() if line.endswith("--json")))
     assert document["period"]["title"] == "2026-01-12 to 2026-01-18"

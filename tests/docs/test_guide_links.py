@@ -5,43 +5,26 @@ from __future__ import annotations
 import json
 import re
 import runpy
-import shlex
 from pathlib import Path
 
 import numpy as np
 import pytest
+from guides import Walk, walk
 
 PAGE = "guide/links.md"
-FILE = re.compile(r"^```(?:toml|python) (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-COMMAND = re.compile(r"^    timeball (.*)$", re.MULTILINE)
-Walk = tuple[Path, dict[str, str]]
 
 
 @pytest.fixture(scope="module")
 def walked(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Walk:
     """The folder after the walk, and what each command printed."""
-    folder = tmp_path_factory.mktemp("links")
     text = (root / "docs" / PAGE).read_text(encoding="utf-8")
-    for name, content in FILE.findall(text):
-        (folder / name).write_text(content, encoding="utf-8")
-    printed: dict[str, str] = {}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        for line in COMMAND.findall(text):
-            printed[line] = run(shlex.split(line))
-            if line.startswith("simulate"):
-                runpy.run_path("stations.py")
-    return folder, printed
+    return walk(text, tmp_path_factory.mktemp("links"), after=stations)
 
 
-def run(arguments: list[str]) -> str:
-    from click.testing import CliRunner
-
-    from timeball.cli.root import root as group
-
-    done = CliRunner().invoke(group, arguments)
-    assert done.exit_code == 0, f"{arguments}: {done.output}"
-    return done.stdout
+def stations(line: str) -> None:
+    """Run the guide's own script, once the clocks that it looks at are simulated."""
+    if line.startswith("simulate"):
+        runpy.run_path("stations.py")
 
 
 def truth(folder: Path) -> tuple[np.ndarray, np.ndarray]:

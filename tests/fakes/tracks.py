@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
+import numpy as np
+
+from timeball.formats.cggtts import Tracks
 from timeball.instants import LeapTable, day_number
 
 LEAPS = LeapTable.from_offsets([(day_number(1972, 1, 1), 10), (day_number(1972, 7, 1), 11)], None, "made up")
@@ -54,3 +59,14 @@ def header(version: str, ionosphere: bool = False, first: str = "") -> str:
 def a_file(version: str, *lines: str, ionosphere: bool = False) -> bytes:
     """Make a file of these data lines."""
     return (header(version, ionosphere) + "".join(line + "\n" for line in lines)).encode("latin-1")
+
+
+def assert_same(one: Tracks, other: Tracks) -> None:
+    """Fail unless every column is the same, the signs of zeros too."""
+    for each in fields(Tracks):
+        mine, theirs = getattr(one, each.name), getattr(other, each.name)
+        if isinstance(mine, tuple):
+            assert mine == theirs, each.name
+        else:
+            np.testing.assert_array_equal(mine, theirs, each.name)
+            np.testing.assert_array_equal(np.signbit(mine), np.signbit(theirs), each.name)

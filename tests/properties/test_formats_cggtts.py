@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tracks import COMMON, LEAPS, a_file, signed, track
+from tracks import COMMON, LEAPS, a_file, assert_same, signed, track
 
 from timeball.formats import Defect, FormatError
 from timeball.formats.cggtts import Cggtts, CodeDelay, Delays, Header, Tracks, read_cggtts
@@ -37,16 +37,6 @@ def outcome(data: bytes, arrays: bool = True) -> Cggtts | str:
         return read_cggtts(data, "any", LEAPS, arrays=arrays)
     except FormatError as error:
         return str(error)
-
-
-def assert_same(one: Tracks, other: Tracks) -> None:
-    for each in fields(Tracks):
-        mine, theirs = getattr(one, each.name), getattr(other, each.name)
-        if isinstance(mine, tuple):
-            assert mine == theirs, each.name
-        else:
-            np.testing.assert_array_equal(mine, theirs, each.name)
-            np.testing.assert_array_equal(np.signbit(mine), np.signbit(theirs), each.name)
 
 
 @settings(max_examples=60)

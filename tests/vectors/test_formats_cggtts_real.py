@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from tracks import assert_same
 
 from timeball.formats import parse_leap_table
-from timeball.formats.cggtts import Cggtts, CodeDelay, Tracks, read_cggtts
+from timeball.formats.cggtts import Cggtts, CodeDelay, read_cggtts
 from timeball.formats.cggtts.convert import convert_cggtts
 from timeball.formats.cggtts.schedule import is_scheduled, schedule
 from timeball.formats.cggtts.writer import write_cggtts
@@ -51,16 +52,6 @@ def lines(shared):
         return texts[17].split(), [line for line in texts[19:] if line.strip()]
 
     return split
-
-
-def assert_same(one: Tracks, other: Tracks) -> None:
-    for each in fields(Tracks):
-        mine, theirs = getattr(one, each.name), getattr(other, each.name)
-        if isinstance(mine, tuple):
-            assert mine == theirs, each.name
-        else:
-            np.testing.assert_array_equal(mine, theirs, each.name)
-            np.testing.assert_array_equal(np.signbit(mine), np.signbit(theirs), each.name)
 
 
 @pytest.mark.data
