@@ -8,6 +8,7 @@ import pytest
 from bulletins import SECTION_3, SECTION_4, SECTION_5, Row, circular_t, utcr
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mutations import mutated
 
 from timeball.formats import FormatError, lab_points, parse, read_circular_t, read_lab_series, read_psfs, read_utcr
 from timeball.instants import LeapTable, day_number
@@ -29,18 +30,8 @@ NS = st.integers(-9_999_999, 9_999_999).map(
 )
 
 
-@st.composite
-def mutated(draw: st.DrawFn) -> bytes:
-    data = draw(st.sampled_from(SEEDS))
-    for _ in range(draw(st.integers(1, 5))):
-        start = draw(st.integers(0, len(data)))
-        stop = draw(st.integers(start, min(len(data), start + 10)))
-        data = data[:start] + draw(PIECES) + data[stop:]
-    return data
-
-
 @settings(max_examples=100)
-@given(st.one_of(st.binary(max_size=200), mutated()))
+@given(st.one_of(st.binary(max_size=200), mutated(SEEDS, PIECES)))
 def test_only_format_errors_escape_and_what_is_read_is_sane(data: bytes) -> None:
     for read in (read_circular_t, read_utcr):
         try:

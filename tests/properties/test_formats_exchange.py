@@ -8,6 +8,7 @@ import math
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mutations import mutated
 
 from timeball.formats import FormatError, recognise
 from timeball.formats.bipm_clocks import BIPMClocks, read_bipm_clocks, write_bipm_clocks
@@ -48,18 +49,8 @@ PIECES = st.one_of(
 )
 
 
-@st.composite
-def mutated(draw: st.DrawFn) -> bytes:
-    data = draw(st.sampled_from([TWO_WAY, TFEX, CLOCKS, TABLE]))
-    for _ in range(draw(st.integers(1, 5))):
-        start = draw(st.integers(0, len(data)))
-        stop = draw(st.integers(start, min(len(data), start + 10)))
-        data = data[:start] + draw(PIECES) + data[stop:]
-    return data
-
-
 @settings(max_examples=100)
-@given(st.one_of(st.binary(max_size=200), mutated()))
+@given(st.one_of(st.binary(max_size=200), mutated([TWO_WAY, TFEX, CLOCKS, TABLE], PIECES)))
 def test_only_format_errors_escape(data: bytes) -> None:
     readers = (
         recognise,

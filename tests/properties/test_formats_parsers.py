@@ -5,6 +5,7 @@ import gzip
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mutations import mutated
 
 from timeball.formats import (
     ColumnOptions,
@@ -53,19 +54,8 @@ PIECES = st.one_of(
     ),
     st.sampled_from([b"60", b"2016", b"(", b"UTC", b"AR ", b"AS G01 ", b"9" * 30, b"1e99999999999", b"\xc2\xb5", b"#"]),
 )
-
-
-@st.composite
-def mutated(draw: st.DrawFn, seeds: list[bytes]) -> bytes:
-    data = draw(st.sampled_from(seeds))
-    for _ in range(draw(st.integers(1, 6))):
-        start = draw(st.integers(0, len(data)))
-        stop = draw(st.integers(start, min(len(data), start + 12)))
-        data = data[:start] + draw(PIECES) + data[stop:]
-    return data
-
-
-ANY_BYTES = st.one_of(st.binary(max_size=300), mutated(SEEDS))
+CHANGES = (PIECES, (1, 6), 12)  # what `mutated` does to a file
+ANY_BYTES = st.one_of(st.binary(max_size=300), mutated(SEEDS, *CHANGES))
 
 
 def outcome(parser, *args: object, **options: object) -> Parsed | str:
@@ -99,7 +89,10 @@ def test_only_format_errors_escape(data: bytes) -> None:
 
 
 @settings(deadline=None, max_examples=200)
-@given(mutated([CLOCKS, OLD_CLOCKS]), st.sampled_from([None, ["AMC200USA", "G01"], ["AREQ", "SHRT", "YELL"]]))
+@given(
+    mutated([CLOCKS, OLD_CLOCKS], *CHANGES),
+    st.sampled_from([None, ["AMC200USA", "G01"], ["AREQ", "SHRT", "YELL"]]),
+)
 def test_rinex_clock_arrays_and_lines_agree(data: bytes, clocks: list[str] | None) -> None:
     options = {"leaps": LEAPS, "clocks": clocks}
     fast = outcome(parse_rinex_clock, data, "any", **options)
@@ -107,7 +100,7 @@ def test_rinex_clock_arrays_and_lines_agree(data: bytes, clocks: list[str] | Non
 
 
 @settings(deadline=None, max_examples=200)
-@given(mutated([SINGLE, SINGLE.replace(b"nan\n", b""), b"1\n2\n3\n"]))
+@given(mutated([SINGLE, SINGLE.replace(b"nan\n", b""), b"1\n2\n3\n"], *CHANGES))
 def test_single_column_arrays_and_lines_agree(data: bytes) -> None:
     assert_same(outcome(parse_columns, data, "any"), outcome(parse_columns, data, "any", arrays=False))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mutations import mutated
 
 from timeball.formats import (
     ColumnOptions,
@@ -56,16 +57,7 @@ PIECES = st.one_of(
     st.binary(max_size=5),
     st.sampled_from([b"", b" ", b"\n", b",", b";", b"-", b".", b"e5", b"nan", b"0", b"9" * 12, b"1.5 2\n", b"#"]),
 )
-
-
-@st.composite
-def mutated(draw: st.DrawFn, seeds: list[bytes]) -> bytes:
-    data = draw(st.sampled_from(seeds))
-    for _ in range(draw(st.integers(0, 4))):
-        start = draw(st.integers(0, len(data)))
-        stop = draw(st.integers(start, min(len(data), start + 8)))
-        data = data[:start] + draw(PIECES) + data[stop:]
-    return data
+CHANGES = (PIECES, (0, 4), 8)  # what `mutated` does to a file
 
 
 def outcome(read, *args: object, **options: object) -> Parsed | str:
@@ -76,7 +68,7 @@ def outcome(read, *args: object, **options: object) -> Parsed | str:
 
 
 @settings(max_examples=80)
-@given(st.one_of(st.binary(max_size=200), mutated([*LINES, TABLE, TIM, DATA, *TAGGED])))
+@given(st.one_of(st.binary(max_size=200), mutated([*LINES, TABLE, TIM, DATA, *TAGGED], *CHANGES)))
 def test_only_format_errors_escape(data: bytes) -> None:
     outcome(recognise, data)
     for reader in (parse, parse_timelab, read_stable32_tau):
@@ -88,7 +80,7 @@ def test_only_format_errors_escape(data: bytes) -> None:
 
 
 @settings(max_examples=120)
-@given(mutated(TAGGED), st.sampled_from(OPTIONS))
+@given(mutated(TAGGED, *CHANGES), st.sampled_from(OPTIONS))
 def test_tagged_lines_all_at_once_and_one_by_one_agree(data: bytes, options: ColumnOptions) -> None:
     fast, slow = (outcome(parse_columns, data, "any", options, LEAPS, arrays=arrays) for arrays in (True, False))
     if isinstance(fast, str) or isinstance(slow, str):
@@ -99,7 +91,7 @@ def test_tagged_lines_all_at_once_and_one_by_one_agree(data: bytes, options: Col
 
 
 @settings(max_examples=40)
-@given(mutated([*TAGGED, DATA]), st.integers(1, 30))
+@given(mutated([*TAGGED, DATA], *CHANGES), st.integers(1, 30))
 def test_pieces_give_what_the_whole_gives(data: bytes, size: int) -> None:
     reader = ColumnsReader("any", None, LEAPS)
 
@@ -143,7 +135,7 @@ def test_tempo2_round_trip(rows: list[tuple[int, float]]) -> None:
 
 
 @settings(max_examples=40)
-@given(mutated([TABLE]))
+@given(mutated([TABLE], *CHANGES))
 def test_tables_of_deviations_read_back(data: bytes) -> None:
     table = outcome(read_stable32_tau, data, "any")
     if isinstance(table, str):
