@@ -14,8 +14,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from timeball.station.page import kernels
-from timeball.station.page.libc import recvmmsg, sendmmsg
+from timeball.station.serving import kernels
+from timeball.station.serving.libc import recvmmsg, sendmmsg
 
 WINDOW = 200
 BURST = 32

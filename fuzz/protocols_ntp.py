@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from timeball.protocols import kernels, ntp
+from timeball.protocols.ntp import kernels
+from timeball.protocols.ntp import packet as ntp
 
 
 def target(data: bytes) -> None:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 
 from timeball.instants import LeapTable
-from timeball.protocols.ntp import ServerState, build_reply, ntp_timestamp, unsynchronised
+from timeball.protocols.ntp.packet import ServerState, build_reply, ntp_timestamp, unsynchronised
 from timeball.station.hosttime import hostclocks
 from timeball.station.hosttime.leaps import load_leap_table
 from timeball.station.instruments import ntpclient

@@ -8,7 +8,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from timeball.protocols import kernels, ntp
+from timeball.protocols.ntp import kernels
+from timeball.protocols.ntp import packet as ntp
 
 U8, U32, U64 = (st.integers(0, 2**n - 1) for n in (8, 32, 64))
 I8 = st.integers(-128, 127)

@@ -9,10 +9,11 @@ import numpy as np
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from timeball.protocols import ntp
+from timeball.protocols.ntp import packet as ntp
 from timeball.station.page import clockpage, kernels, pagelayout
 from timeball.station.page.clockpage import ObserverPage, TimekeeperPage
 from timeball.station.page.pagefile import decode, encode
+from timeball.station.serving import kernels as serving
 
 S = 1_000_000_000
 NEAR = st.integers(-(10**11), 10**11)
@@ -111,7 +112,7 @@ def test_compiled_answer_is_the_reply_built_from_the_page(
     out = np.zeros(48, np.uint8)
     words = encode(page)
     raw = np.frombuffer(request, np.uint8)
-    kernels.answer(out, raw, words, status, transmit_raw - waited_ns, transmit_raw, margin_s, precision)
+    serving.answer(out, raw, words, status, transmit_raw - waited_ns, transmit_raw, margin_s, precision)
 
     def stamp(reading: int) -> int:
         tai_ns, frac_fs, _ = clockpage.served_instant(page, reading)

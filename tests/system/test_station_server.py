@@ -21,7 +21,7 @@ import ntplib
 import numpy as np
 import pytest
 
-from timeball.protocols import ntp
+from timeball.protocols.ntp import packet as ntp
 from timeball.station.hosttime.hostclocks import boot_id, boottime_ns, bracket, raw_ns
 from timeball.station.page.clockpage import ObserverPage, PageReader, PageWriter, TimekeeperPage
 from timeball.station.page.serverpage import ServerPage, server_page

@@ -14,7 +14,7 @@ import pytest
 
 from timeball.instants import LeapTable
 from timeball.integrity.host_counter import fit_counter
-from timeball.protocols.ntp import ServerState, build_reply, ntp_timestamp, unsynchronised
+from timeball.protocols.ntp.packet import ServerState, build_reply, ntp_timestamp, unsynchronised
 from timeball.station.actuators.simulated import SimulatedStepper
 from timeball.station.configuration.settings import Config, History, HostInstrument
 from timeball.station.hosttime import hostclocks

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from timeball.station import server
-from timeball.station.page import kernels
+from timeball.station.serving import kernels
 from timeball.station.supervision.process import CannotStartError
 
 S = 1_000_000_000

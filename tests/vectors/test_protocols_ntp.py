@@ -8,7 +8,8 @@ import ntplib
 import numpy as np
 import pytest
 
-from timeball.protocols import kernels, ntp
+from timeball.protocols.ntp import kernels
+from timeball.protocols.ntp import packet as ntp
 
 S = 1_000_000_000
 

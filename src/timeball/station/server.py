@@ -19,11 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timeball.station.hosttime.hostclocks import BootId, boot_id, boottime_ns
-from timeball.station.page import kernels
+from timeball.station.page import kernels as page_kernels
 from timeball.station.page.clockpage import ObserverPage, PageReader, PageWriter, TimekeeperPage
 from timeball.station.page.pagefile import MappedPage
 from timeball.station.page.serverpage import ServerPage, server_page
 from timeball.station.paths import observer_page, timekeeper_page
+from timeball.station.serving import kernels
 from timeball.station.supervision.process import CannotStartError, Process, run_process
 
 SO_TIMESTAMPNS = 35
@@ -151,8 +152,8 @@ def warm() -> None:
     stop, counters = np.ones(1, np.int64), np.zeros(kernels.COUNTERS, np.int64)
     kernels.serve(-1, words, words, stop, counters, kernels.make_buffers(), -20)
     page = np.zeros(64, np.int64)
-    kernels.write_page(page.ctypes.data, words)
-    kernels.read_page(page.ctypes.data, words)
+    page_kernels.write_page(page.ctypes.data, words)
+    page_kernels.read_page(page.ctypes.data, words)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from timeball.instants import Instant, LeapTable, format_utc
-from timeball.protocols.ntp import NTPError
+from timeball.protocols.ntp.packet import NTPError
 from timeball.station.configuration.settings import Config
 from timeball.station.hosttime import hostclocks
 from timeball.station.hosttime.realtime import realtime_tai_ns, tai_of_utc

@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 
 from timeball.instants import NS_PER_SECOND, LeapTable
-from timeball.protocols.ntp import NTPError
+from timeball.protocols.ntp.packet import NTPError
 from timeball.station import paths
 from timeball.station.configuration.settings import HostInstrument
 from timeball.station.hosttime import hostclocks

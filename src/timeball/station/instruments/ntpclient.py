@@ -11,7 +11,7 @@ import socket
 from dataclasses import dataclass
 
 from timeball.instants import LeapTable
-from timeball.protocols.ntp import NTPError, Reply, build_request, parse_reply, tai_ns_from_timestamp
+from timeball.protocols.ntp.packet import NTPError, Reply, build_request, parse_reply, tai_ns_from_timestamp
 from timeball.station.hosttime import hostclocks
 from timeball.station.hosttime.realtime import tai_of_utc
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from timeball.instants import NS_PER_SECOND, LeapTable
-from timeball.protocols.ntp import NTPError
+from timeball.protocols.ntp.packet import NTPError
 from timeball.station.instruments.ntpclient import exchange
 
 

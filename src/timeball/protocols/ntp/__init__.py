@@ -1,0 +1,1 @@
+"""NTP: packets, their compiled twins, and what a server or client does with one. Bytes in, bytes out."""

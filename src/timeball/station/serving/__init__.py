@@ -1,0 +1,1 @@
+"""What answers datagrams: the compiled loops, the calls of libc that they make, and what they count."""
