@@ -17,7 +17,8 @@ import msgspec
 
 from timeball.station.configuration.configdoc import metas
 from timeball.station.configuration.configrules import broken_rules
-from timeball.station.configuration.settings import PATTERNS, AnyInstrument, Clock, Config, Reader, Section
+from timeball.station.configuration.section import Section
+from timeball.station.configuration.settings import PATTERNS, AnyInstrument, Clock, Config, Reader
 from timeball.station.paths import config_file, default_state_dir
 
 __all__ = ["Config", "ConfigError", "default_state_dir", "load_config", "parse_config", "read_effective"]

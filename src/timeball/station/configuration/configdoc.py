@@ -11,7 +11,9 @@ from typing import Any, get_args, get_type_hints
 import msgspec
 from msgspec import Meta
 
-from timeball.station.configuration.settings import AnyInstrument, Clock, Config, Ledger, Reader, Section
+from timeball.station.configuration.outputs import AnyOutput
+from timeball.station.configuration.section import Section
+from timeball.station.configuration.settings import AnyInstrument, Clock, Config, Ledger, Reader
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,9 @@ def describe() -> list[Setting]:
         elif section == "instrument":
             for instrument in get_args(AnyInstrument):
                 rows += _rows(instrument, f"instrument[{instrument.__struct_config__.tag}]")
+        elif section == "outputs":
+            for output in get_args(AnyOutput):
+                rows += _rows(output, f"output[{output.__struct_config__.tag}]")
         elif isinstance(kind, type) and issubclass(kind, Section):
             rows += _rows(kind, section)
         if section == "ledger":
@@ -71,7 +76,13 @@ def _type_word(hint: Any) -> str:
     bare = getattr(hint, "__origin__", hint) if hasattr(hint, "__metadata__") else hint
     text = str(bare)
     word = "number"
-    for token, name in (("tuple", "list of text"), ("str", "text"), ("bool", "true or false"), ("int", "integer")):
+    for token, name in (
+        ("tuple[int", "list of integers"),
+        ("tuple", "list of text"),
+        ("str", "text"),
+        ("bool", "true or false"),
+        ("int", "integer"),
+    ):
         if token in text:
             word = name
             break

@@ -13,12 +13,24 @@ from typing import Annotated, ClassVar
 import msgspec
 from msgspec import Meta
 
+from timeball.station.configuration import serving
+from timeball.station.configuration.following import Khronos, NTPInstrument
+from timeball.station.configuration.outputs import AnyOutput
+from timeball.station.configuration.section import (
+    LISTEN_PATTERN,
+    MAYBE_LISTEN_PATTERN,
+    NAME_PATTERN,
+    NETWORK_PATTERN,
+    Listen,
+    Name,
+    NotNegative,
+    Positive,
+    Section,
+)
+from timeball.station.configuration.serving import NTP, NTS, Metrics, Roughtime
+
 REPLAYED = "recorded files are replayed: there is no output signal, and no live time to serve"
 
-Positive = Annotated[float, Meta(gt=0)]
-NotNegative = Annotated[float, Meta(ge=0)]
-NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.+-]{0,31}$"
-LISTEN_PATTERN = r"^(\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9_.-]+):[0-9]{1,5}$"
 ORIGIN_PATTERN = r"^[^\s+]+$"
 SHA256_PATTERN = "^[0-9a-f]{64}$"
 ACTUATOR_PATTERN = "^(simulated|none)$"
@@ -29,24 +41,21 @@ LAW_PATTERN = "^(pole-placement|lqg|utcr|circular-t)$"
 PATTERNS = {
     NAME_PATTERN: "a name of up to 32 letters, digits and _ . + -",
     LISTEN_PATTERN: "an address host:port",
+    MAYBE_LISTEN_PATTERN: "an address host:port, or empty",
+    NETWORK_PATTERN: "a network like 192.0.2.0/24 or 2001:db8::/32",
     ORIGIN_PATTERN: "text without blanks or plus signs",
     SHA256_PATTERN: "64 digits of lower-case hex",
     ACTUATOR_PATTERN: "simulated or none",
     HOST_PATTERN: "simulated, pps, phc or ntp",
     ALGORITHM_PATTERN: "at1, algos or kalman",
     LAW_PATTERN: "pole-placement, lqg, utcr or circular-t",
+    **serving.PATTERNS,
 }
 RulesVersion = Annotated[int, Meta(ge=1, le=4)]
 Algorithm = Annotated[str, Meta(pattern=ALGORITHM_PATTERN)]
 LawName = Annotated[str, Meta(pattern=LAW_PATTERN)]
 Coefficient = Annotated[float, Meta(ge=0)] | None
-Name = Annotated[str, Meta(pattern=NAME_PATTERN)]
-Listen = Annotated[str, Meta(pattern=LISTEN_PATTERN)]
 Origin = Annotated[str, Meta(pattern=ORIGIN_PATTERN)]
-
-
-class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A table of the configuration file."""
 
 
 class Station(Section, frozen=True, kw_only=True):
@@ -196,7 +205,7 @@ class HostInstrument(Section, frozen=True, kw_only=True, tag_field="kind", tag="
     u_s: Annotated[Positive | None, Meta(description="standard uncertainty (k = 1); none = as measured")] = None
 
 
-AnyInstrument = SimulatedInstrument | LineInstrument | ReplayInstrument | HostInstrument
+AnyInstrument = SimulatedInstrument | LineInstrument | ReplayInstrument | HostInstrument | NTPInstrument
 
 
 class Simulation(Section, frozen=True, kw_only=True):
@@ -255,14 +264,6 @@ class Observer(Section, frozen=True, kw_only=True):
     verdict_every_s: Annotated[
         Positive, Meta(description="time between verdicts in the ledger, nothing found included")
     ] = 60.0
-
-
-class NTP(Section, frozen=True, kw_only=True):
-    """The NTP server."""
-
-    listen: Annotated[tuple[Listen, ...], Meta(min_length=1, description="addresses host:port served over UDP")] = (
-        "127.0.0.1:11123",
-    )
 
 
 class Console(Section, frozen=True, kw_only=True):
@@ -328,6 +329,11 @@ class Config(Section, frozen=True, kw_only=True):
     lease: Lease = Lease()
     observer: Observer = Observer()
     ntp: NTP = NTP()
+    nts: NTS = NTS()
+    roughtime: Roughtime = Roughtime()
+    metrics: Metrics = Metrics()
+    khronos: Khronos = Khronos()
+    outputs: tuple[AnyOutput, ...] = ()
     console: Console = Console()
     ledger: Ledger = Ledger()
     leap_seconds: LeapSeconds = LeapSeconds()
