@@ -9,7 +9,7 @@ TEST_WORKERS ?= 3
 # how pytest says that nothing was asked for: PYTEST_ARGS may name tests of one kind only
 NO_TESTS := 5
 
-.PHONY: setup setup-dev debian run test check bench fuzz lock clean
+.PHONY: setup setup-dev debian clients run test check bench fuzz lock clean
 
 setup: $(VENV)/.run
 setup-dev: $(VENV)/.dev
@@ -34,13 +34,17 @@ $(VENV)/.dev: requirements-dev.lock $(VENV)/.run
 debian:
 	@sh tests/debian-packages.sh
 
+# Real clients that come by other ways than Debian's packages and the lock file.
+clients: | $(BIN)/python
+	@sh tests/clients/install.sh $(VENV)/clients
+
 run: setup
 	$(BIN)/timeball run
 
 # What watches the time of a whole running station, and, with what processor time it leaves over, everything else.
 IDLE := $(if $(shell command -v chrt),chrt --idle 0,nice -n 19)
 BESIDE := $(VENV)/beside.log
-test: setup-dev debian
+test: setup-dev debian clients
 	@echo "everything but whole stations runs beside them, by $(TEST_WORKERS) workers; what it says comes at the end"
 	@$(IDLE) $(BIN)/python -m pytest -m "not stations" -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder \
 	    $(PYTEST_ARGS) >$(BESIDE) 2>&1 & beside=$$!; \

@@ -1,0 +1,36 @@
+#!/bin/sh
+# Installs under $1 the clients that nobody here wrote and that no other set-up step brings: ntpsec's ntpd (its Debian
+# package may not stand beside chrony's, so it is only unpacked), @hapi/sntp for node, roughly for a Python of 3.12 or newer.
+# What cannot be had is said in one line, and its tests are skipped.
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+mkdir -p "$1"
+into=$(cd "$1" && pwd)
+
+if [ ! -x "$into/ntpsec/usr/sbin/ntpd" ]; then
+    if command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null; then
+        (cd "$into" && rm -f ntpsec_*.deb && apt-get -qq download ntpsec 2>/dev/null && dpkg-deb -x ntpsec_*.deb ntpsec; rm -f ntpsec_*.deb)
+    fi
+    [ -x "$into/ntpsec/usr/sbin/ntpd" ] || echo "not to be had here, its tests are skipped: ntpsec's ntpd"
+fi
+
+if ! cmp -s "$here/package-lock.json" "$into/node/package-lock.json" || [ ! -d "$into/node/node_modules/@hapi/sntp" ]; then
+    mkdir -p "$into/node" && cp "$here/package.json" "$here/package-lock.json" "$into/node/"
+    if ! command -v npm >/dev/null || ! (cd "$into/node" && npm ci --silent --ignore-scripts --no-audit --no-fund >/dev/null 2>&1); then
+        rm -rf "$into/node"
+        echo "not to be had here, its tests are skipped: @hapi/sntp of npm"
+    fi
+fi
+
+if ! cmp -s "$here/roughly.lock" "$into/roughly/roughly.lock"; then
+    rm -rf "$into/roughly"
+    for python in python3.14 python3.13 python3.12 "$HOME"/.pyenv/versions/3.1[2-9]*/bin/python3; do
+        "$python" -c 'import sys, venv; sys.exit(sys.version_info < (3, 12))' >/dev/null 2>&1 || continue
+        "$python" -m venv "$into/roughly" \
+            && "$into/roughly/bin/python" -m pip --disable-pip-version-check install --quiet --require-hashes --requirement "$here/roughly.lock" 2>/dev/null \
+            && cp "$here/roughly.lock" "$into/roughly/" && break
+        rm -rf "$into/roughly"
+    done
+    [ -x "$into/roughly/bin/roughly" ] || echo "no Python 3.12 here with roughly: its tests are skipped"
+fi
+exit 0
