@@ -10,6 +10,8 @@ import pytest
 
 from timeball.protocols.ntp import kernels
 from timeball.protocols.ntp import packet as ntp
+from timeball.protocols.ntp.extensions import classify_request
+from timeball.protocols.ntp.reasons import Reason
 
 S = 1_000_000_000
 
@@ -110,7 +112,7 @@ def test_ntplib_reads_the_reply_as_meant() -> None:
 def test_our_request_is_one_that_ntplib_and_the_server_read() -> None:
     request = ntp.build_request(0xDEADBEEF_00C0FFEE)
     assert request == b"\x23\x00\x00\x20" + bytes(36) + bytes.fromhex("deadbeef00c0ffee")
-    assert ntp.classify_request(request) is ntp.Request.REQUEST
+    assert classify_request(request) is Reason.BASIC
     stats = ntplib.NTPStats()
     stats.from_data(request)
     assert (stats.mode, stats.version) == (3, 4)
@@ -119,25 +121,26 @@ def test_our_request_is_one_that_ntplib_and_the_server_read() -> None:
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (b"", ntp.Request.TOO_SHORT),
-        (b"\x23" + bytes(46), ntp.Request.TOO_SHORT),
-        (b"\x23" + bytes(47), ntp.Request.REQUEST),
-        (b"\x1b" + bytes(47), ntp.Request.REQUEST),
-        (b"\x13" + bytes(47), ntp.Request.REQUEST),
-        (b"\x0b" + bytes(47), ntp.Request.REQUEST),
-        (b"\xe3" + bytes(47), ntp.Request.REQUEST),
-        (b"\x23" + bytes(67), ntp.Request.REQUEST),
-        (b"\x03" + bytes(47), ntp.Request.WRONG_VERSION),
-        (b"\x2b" + bytes(47), ntp.Request.WRONG_VERSION),
-        (b"\x3b" + bytes(47), ntp.Request.WRONG_VERSION),
-        *[(bytes([0x20 | mode]) + bytes(47), ntp.Request.WRONG_MODE) for mode in (0, 1, 2, 4, 5, 6, 7)],
+        (b"", Reason.TOO_SHORT),
+        (b"\x23" + bytes(46), Reason.TOO_SHORT),
+        (b"\x23" + bytes(47), Reason.BASIC),
+        (b"\x1b" + bytes(47), Reason.BASIC),
+        (b"\x13" + bytes(47), Reason.BASIC),
+        (b"\x0b" + bytes(47), Reason.BASIC),
+        (b"\xe3" + bytes(47), Reason.BASIC),
+        (b"\x23" + bytes(67), Reason.MAC),
+        (b"\x03" + bytes(47), Reason.WRONG_VERSION),
+        (b"\x2b" + bytes(47), Reason.VERSION5),
+        (b"\x33" + bytes(47), Reason.WRONG_VERSION),
+        (b"\x3b" + bytes(47), Reason.WRONG_VERSION),
+        *[(bytes([0x20 | mode]) + bytes(47), Reason.WRONG_MODE) for mode in (0, 1, 2, 4, 5, 6, 7)],
     ],
 )
-def test_what_gets_an_answer(data: bytes, reason: ntp.Request) -> None:
-    assert ntp.classify_request(data) is reason
+def test_what_gets_an_answer(data: bytes, reason: Reason) -> None:
+    assert classify_request(data) is reason
     padded = np.frombuffer(data.ljust(128, b"\0"), np.uint8)
     assert kernels.classify(padded, len(data)) == reason
-    if reason is not ntp.Request.REQUEST:
+    if reason not in (Reason.BASIC, Reason.MAC):
         with pytest.raises(ntp.NTPError):
             ntp.build_reply(data, ntp.unsynchronised(-24), 0, 0)
 

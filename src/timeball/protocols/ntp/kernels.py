@@ -1,7 +1,7 @@
 """Compiled NTP: classify a request and write its 48-byte reply, without leaving the server's loop.
 
-The same bytes as ntp.py gives, bit for bit; ntp.py says what they mean. A timestamp is passed as two int64, seconds and
-fraction of 2⁻³² s, because an int64 cannot hold the 64 unsigned bits of the wire.
+The same bytes as packet.py gives, bit for bit; packet.py says what they mean. A timestamp is passed as two int64,
+seconds and fraction of 2⁻³² s, because an int64 cannot hold the 64 unsigned bits of the wire.
 """
 
 from __future__ import annotations
@@ -16,23 +16,27 @@ PACKET_BYTES = 48
 NTP_MINUS_UNIX_S = 2_208_988_800
 NS = 1_000_000_000
 
-# What a datagram turned out to be; ntp.Request has the same numbers.
-REQUEST = 0
-TOO_SHORT = 1
-WRONG_VERSION = 2
-WRONG_MODE = 3
+# What a datagram turned out to be: the numbers of reasons.Reason.
+BASIC, TOO_SHORT, WRONG_VERSION, WRONG_MODE, MALFORMED_FIELDS, MALFORMED_MAC, TOO_LONG, NTS, MAC, VERSION5 = range(10)
 
 MODE_CLIENT = 3
 MODE_SERVER = 4
 LEAP_UNSYNCHRONISED = 3
 KISS_INIT = 0x494E4954
 OLDEST_VERSION = 1
-NEWEST_VERSION = 4
+NEWEST_VERSION = 5
+FIELDS_VERSION = 4
+LONGEST_BYTES = 1280
+NTS_COOKIE = 0x0204
+NTS_AUTHENTICATOR = 0x0404
 
 
 @njit(cache=True, nogil=True)
 def classify(packet: NDArray[np.uint8], length: int) -> int:
-    """REQUEST for a client request that gets an answer, else why not; `packet` uint8[n] holds `length` bytes of it."""
+    """What a datagram of `length` bytes is, as extensions.classify_request; `packet` uint8[n] holds its beginning.
+
+    One longer than `packet` is TOO_LONG. A plain request of 48 bytes costs three comparisons.
+    """
     if length < PACKET_BYTES:
         return TOO_SHORT
     version = (np.int64(packet[0]) >> 3) & 7
@@ -40,7 +44,40 @@ def classify(packet: NDArray[np.uint8], length: int) -> int:
         return WRONG_VERSION
     if np.int64(packet[0]) & 7 != MODE_CLIENT:
         return WRONG_MODE
-    return REQUEST
+    if length > PACKET_BYTES:
+        if length > LONGEST_BYTES or length > packet.size:
+            return TOO_LONG
+        if version <= FIELDS_VERSION:
+            return kind_of_fields(packet, length, int(version))
+    return VERSION5 if version == NEWEST_VERSION else BASIC
+
+
+@njit(cache=True, nogil=True)
+def read_u16(packet: NDArray[np.uint8], at: int) -> int:
+    """Two bytes, big-endian."""
+    return int((np.int64(packet[at]) << 8) | np.int64(packet[at + 1]))
+
+
+@njit(cache=True, nogil=True)
+def kind_of_fields(packet: NDArray[np.uint8], length: int, version: int) -> int:
+    """What stands behind the header of a client's request: extensions.parse_fields, without keeping any of it."""
+    kind = BASIC
+    at = PACKET_BYTES
+    while at < length:
+        left = length - at
+        if left in (20, 24):
+            return NTS if kind == NTS else MAC
+        if left < 16 or version < FIELDS_VERSION:
+            return MALFORMED_MAC
+        field_bytes = read_u16(packet, at + 2)
+        if field_bytes & 3 or field_bytes < 16 or field_bytes > left:
+            return MALFORMED_FIELDS
+        if field_bytes == left and field_bytes < 28:
+            return MALFORMED_FIELDS
+        if read_u16(packet, at) in (NTS_COOKIE, NTS_AUTHENTICATOR):
+            kind = NTS
+        at += field_bytes
+    return kind
 
 
 @njit(cache=True, nogil=True)
@@ -57,7 +94,7 @@ def ntp_timestamp(tai_ns: int, frac_fs: int, tai_minus_utc_s: int) -> tuple[int,
 
 @njit(cache=True, nogil=True)
 def leap_indicator(tai_ns: int, leap_tai_ns: int, leap_sign: int) -> int:
-    """Leap indicator 0, 1 or 2 at `tai_ns`, as ntp.leap_indicator."""
+    """Leap indicator 0, 1 or 2 at `tai_ns`, as packet.leap_indicator."""
     if leap_tai_ns == 0 or leap_sign == 0:
         return 0
     day_begins_ns = leap_tai_ns - (86_400 + leap_sign) * NS

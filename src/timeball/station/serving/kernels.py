@@ -303,7 +303,9 @@ def serve(
         count = 0
         for k in range(received):
             reason = ntp.classify(requests[k], incoming[k, LENGTH] & 0xFFFFFFFF)
-            if reason != ntp.REQUEST:
+            if reason == ntp.VERSION5:
+                reason = ntp.WRONG_VERSION
+            if ntp.TOO_SHORT <= reason <= ntp.WRONG_MODE:
                 counters[DROPPED_TOO_SHORT + reason - ntp.TOO_SHORT] += 1
                 continue
             counters[REQUESTS] += 1
