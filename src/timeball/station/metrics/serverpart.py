@@ -1,0 +1,81 @@
+"""Metrics of the NTP server: the counters of ntpd-rs by their names, and what each datagram came to in our own words.
+
+Every datagram that is received ends in exactly one of accepted, denied, ignored, rate limited and NTS nak, as in
+ntpd-rs; errors in sending are counted beside that. `timeball_server_packets_total` tells the same apart by outcome.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from timeball.station.metrics.metric import Sample, counter, gauge
+from timeball.station.page.serverpage import ServerPage
+from timeball.station.reporting.hostfacts import port_of, udp_sockets
+from timeball.station.reporting.view import View
+
+LISTEN = "listen_address"
+RECEIVED = counter("ntp_server_received_packets_total", "Datagrams received", LISTEN)
+ACCEPTED = counter("ntp_server_accepted_packets_total", "Datagrams answered with time, or with its withdrawal", LISTEN)
+IGNORED = counter("ntp_server_ignored_packets_total", "Datagrams dropped because they were no request", LISTEN)
+SEND_ERRORS = counter("ntp_server_response_send_errors_total", "Answers that could not be sent", LISTEN)
+PACKETS = counter("timeball_server_packets_total", "Datagrams by what became of them, each in one outcome", "outcome")
+RAW_STAMPS = counter("timeball_server_raw_stamps_total", "Requests whose kernel receive stamp was not believed")
+PAIR_MOVES = counter("timeball_server_pair_moves_total", "Times that REALTIME moved against RAW")
+TORN = counter("timeball_server_torn_pages_total", "Requests that met a page whose writer stood in the middle")
+COUNTS_AGE = gauge("timeball_server_counters_age_seconds", "Age of these counters: large when the server stands still")
+SOCKET_DROPS = counter("timeball_socket_drops_total", "Datagrams lost because a socket's buffer was full", "socket")
+SOCKET_WAITING = gauge("timeball_socket_waiting_bytes", "Bytes that wait in a socket's buffer", "socket")
+
+METRICS = (
+    RECEIVED, ACCEPTED, IGNORED, SEND_ERRORS, PACKETS, RAW_STAMPS, PAIR_MOVES, TORN, COUNTS_AGE,
+    SOCKET_DROPS, SOCKET_WAITING,
+)  # fmt: skip
+OUTCOMES = {
+    "in sync": "replies_in_sync",
+    "unsynchronised": "replies_unsynchronised",
+    "too short": "dropped_too_short",
+    "wrong version": "dropped_wrong_version",
+    "wrong mode": "dropped_wrong_mode",
+}
+"""Field of the server's page by outcome; their sum is what was received."""
+ACCEPTED_OUTCOMES = ("in sync", "unsynchronised")
+
+
+def outcomes(page: ServerPage) -> dict[str, int]:
+    """How many datagrams came to each outcome."""
+    return {word: getattr(page, name) for word, name in OUTCOMES.items()}
+
+
+def collect(view: View) -> Iterator[Sample]:
+    """Every figure of this part; of one server process, whose addresses stand together in `listen_address`."""
+    addresses = view.config.ntp.listen + view.config.ntp.smeared
+    yield from _sockets(addresses)
+    page = view.server
+    if page is None:
+        return
+    listen, counts = ",".join(addresses), outcomes(page)
+    accepted = sum(counts[word] for word in ACCEPTED_OUTCOMES)
+    received = sum(counts.values())
+    yield from RECEIVED.at(received, listen)
+    yield from ACCEPTED.at(accepted, listen)
+    yield from IGNORED.at(received - accepted, listen)
+    yield from SEND_ERRORS.at(page.send_failures, listen)
+    for word, count in counts.items():
+        yield from PACKETS.at(count, word)
+    yield from RAW_STAMPS.at(page.raw_stamps)
+    yield from PAIR_MOVES.at(page.pair_moves)
+    yield from TORN.at(page.torn_pages)
+    yield from COUNTS_AGE.at((view.boottime_ns - page.updated_boottime_ns) / 1e9)
+
+
+def _sockets(addresses: tuple[str, ...]) -> Iterator[Sample]:
+    """What the kernel says of the sockets on the served ports, several sockets of a port together."""
+    drops: dict[str, int] = {}
+    waiting: dict[str, int] = {}
+    for one in udp_sockets({port_of(address) for address in addresses}):
+        name = f"udp{one.family if one.family == 6 else ''}:{one.port}"
+        drops[name] = drops.get(name, 0) + one.drops
+        waiting[name] = waiting.get(name, 0) + one.waiting_bytes
+    for name, count in drops.items():
+        yield from SOCKET_DROPS.at(count, name)
+        yield from SOCKET_WAITING.at(waiting[name], name)

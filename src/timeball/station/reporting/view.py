@@ -1,0 +1,81 @@
+"""One look at a station for metrics and checks: its status, and the pages of its processes, read at one moment.
+
+Only files are read; no process is asked, and none is waited for. A page that is absent, torn or of another boot is
+None, and so is a whole part that could not be read: `failures` says why.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from timeball.station import paths
+from timeball.station.configuration.config import Config
+from timeball.station.hosttime import hostclocks
+from timeball.station.page.clockpage import (
+    ObserverPage,
+    PageReader,
+    ServedTime,
+    TimekeeperPage,
+    now_from_page,
+    sync_status,
+)
+from timeball.station.page.serverpage import ServerPage, server_page
+from timeball.station.reporting.status import StatusReader
+
+Payload = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class View:
+    """A station at one moment. `now` is served time by the page; `code` the reason of pagelayout against it, 0 none."""
+
+    state: Path
+    config: Config
+    status: Payload
+    pair: hostclocks.Bracket
+    boottime_ns: int
+    unix_s: float
+    timekeeper: TimekeeperPage | None
+    observer: ObserverPage | None
+    server: ServerPage | None
+    now: ServedTime
+    code: int
+    failures: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def raw_ns(self) -> int:
+        """RAW at the look (ns)."""
+        return self.pair.raw_ns
+
+
+class Viewer:
+    """Looks at one state folder again and again. Raises ConfigError where no station has run."""
+
+    def __init__(self, state: Path) -> None:
+        self.state = state
+        self.reader = StatusReader(state)
+        self._timekeeper = PageReader(paths.timekeeper_page(state), TimekeeperPage)
+        self._observer = PageReader(paths.observer_page(state), ObserverPage)
+        self._server = PageReader(server_page(state), ServerPage)
+
+    def look(self) -> View:
+        """The station now."""
+        status = self.reader.status()
+        first, second = self._timekeeper.read(), self._observer.read()
+        pair, boottime_ns = hostclocks.bracket(), hostclocks.boottime_ns()
+        return View(
+            self.state,
+            self.reader.config,
+            status,
+            pair,
+            boottime_ns,
+            time.time(),
+            first,
+            second,
+            self._server.read(),
+            now_from_page(first, second, pair.raw_ns, boottime_ns),
+            sync_status(first, second, pair.raw_ns, boottime_ns),
+        )
