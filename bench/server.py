@@ -1,188 +1,157 @@
-"""Serving: replies a second and the offset of an idle server, beside chronyd on the same host in the same run.
+"""Serving NTP: processor time a request, rate and offset, beside chronyd and the least responder in C, in one run.
 
-The server under test has one core and the generator another; the two servers are asked in turn.
+The servers under test have one core and the generator the other; they are asked in turn. The generator saturates
+before the servers do, so the processor time a request is the figure that counts, and the rate stands beside it.
+Ours has an access list and limits on.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import socket
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
-import numpy as np
+from bench import Figure, Skip
+from bench.ntp_load import Asker, run_load
+from bench.ntp_servers import (
+    PUBLIC,
+    HostClock,
+    c_responder,
+    chronyd,
+    cpu_s,
+    free_port,
+    has_chronyd,
+    has_compiler,
+    our_server,
+)
 
-from bench import Figure, Skip, install_debian
-from bench.ntp_load import exchange, rate
-from timeball.station.hosttime.hostclocks import boot_id, boottime_ns, bracket, raw_ns
-from timeball.station.page.clockpage import ObserverPage, PageReader, PageWriter, TimekeeperPage
-from timeball.station.page.serverpage import ServerPage, server_page
-from timeball.station.paths import config_file, observer_page, timekeeper_page
-from timeball.station.server import SO_TIMESTAMPNS
-
-ROUNDS, ROUND_S = 7, 1.0
-EXCHANGES, PAUSE_S = 2000, 0.0005
+ROUNDS, ROUND_S = 9, 1.0
+ADDRESSES = 65536
+EXCHANGES, PAUSE_S = 3000, 0.0005
 RENEW_EVERY = 20
-LEASE_NS = 600 * 10**9
-LEAST_RATIO = 1.0
-GREATEST_OFFSET_US = 5.0
-NAMES = ("NTP replies on one core", "NTP server CPU per reply", "served time of an idle server, median offset")
+OURS, ARRAYS, CHRONYD, C = "timeball", "numpy path", "chronyd", "C responder"
+MOST = {CHRONYD: 0.85, C: 1.10}
+MOST_ARRAYS = 1.0
+MEDIAN_US, BAND_US = 1.0, 6.0
+
+Costs = dict[str, tuple[float, float]]
+"""By server: µs of processor time a reply, and replies a second."""
 
 
 def figures() -> Iterator[Figure | Skip]:
-    """Give replies/s, CPU a reply, and the median offset of an idle server."""
+    """Give the cost of a reply from one address and from many, the numpy path's, and the offsets of idle servers."""
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) < 2:
-        yield from (Skip(name, "needs two cores: one for the server, one for the generator") for name in NAMES)
+        yield Skip("NTP server", "needs two cores: one for the server, one for the generator")
         return
     with ExitStack() as stack:
-        state = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        clock = HostClock(state)
-        ports = {"timeball": free_port()}
-        pids = {"timeball": stack.enter_context(our_server(state, ports["timeball"], cores[1]))}
-        if install_debian("chronyd", "chrony") and os.geteuid() == 0:
-            ports["chronyd"] = free_port()
-            pids["chronyd"] = stack.enter_context(chronyd(state, ports["chronyd"], cores[1]))
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        ports, pids, clocks = start(stack, folder, cores[1])
         os.sched_setaffinity(0, {cores[0]})
         stack.callback(os.sched_setaffinity, 0, set(cores))
-        yield from capacity(ports, pids)
-        yield idle_offset(ports, clock)
+        for words, sources in (("one address", 0), ("64 k addresses", ADDRESSES)):
+            costs = measure(ports, pids, sources)
+            yield from ours_beside(costs, words)
+            yield from arrays_beside(costs, words)
+        yield from idle_offsets(ports, clocks)
 
 
-class HostClock:
-    """The clock page of a station whose UTC is the host's REALTIME: then the offset of both servers should be 0."""
-
-    def __init__(self, state: Path) -> None:
-        self._timekeeper = PageWriter(timekeeper_page(state), TimekeeperPage)
-        self._observer = PageWriter(observer_page(state), ObserverPage)
-        self.renew()
-
-    def renew(self) -> None:
-        """Refer the page to REALTIME as it is now."""
-        pair = min((bracket() for _ in range(3)), key=lambda each: each.width_ns)
-        boot, slept_ns = boot_id().words, boottime_ns() - raw_ns()
-        ends = pair.raw_ns + LEASE_NS, pair.raw_ns + slept_ns + LEASE_NS
-        self._observer.write(ObserverPage(boot, *ends, 0))
-        counters = (pair.raw_ns, pair.raw_ns + slept_ns, pair.realtime_ns + 37 * 10**9, 0)
-        self._timekeeper.write(
-            TimekeeperPage(boot, *counters, 0.0, 1e-4, 0.0, 0.0, 0.0, 37, 0, 0, 10, 0x7F7F0101, 1, *ends)
-        )
+def start(stack: ExitStack, folder: Path, core: int) -> tuple[dict[str, int], dict[str, int], list[HostClock]]:
+    """Start every server that can be had; (ports, process ids, the clock pages of ours)."""
+    ports, pids, clocks = {}, {}, []
+    for name, loop in ((OURS, "compiled"), (ARRAYS, "arrays")):
+        state = folder / loop
+        (state / "run").mkdir(parents=True)
+        clocks.append(HostClock(state))
+        ports[name] = free_port()
+        pids[name] = stack.enter_context(our_server(state, ports[name], core, {"loop": loop, **PUBLIC}))
+    if has_chronyd():
+        ports[CHRONYD] = free_port()
+        pids[CHRONYD] = stack.enter_context(chronyd(folder / "chronyd", ports[CHRONYD], core))
+    if has_compiler():
+        ports[C] = free_port()
+        pids[C] = stack.enter_context(c_responder(folder, ports[C], core))
+    return ports, pids, clocks
 
 
-@contextmanager
-def our_server(state: Path, port: int, core: int) -> Iterator[int]:
-    """A server process pinned to one core; gives its process id."""
-    config_file(state).write_text(json.dumps({"ntp": {"listen": [f"127.0.0.1:{port}"]}}))
-    command = [sys.executable, "-m", "timeball.station.server", "--state", str(state)]
-    reader = PageReader(server_page(state), ServerPage)
-    with running(command, core, lambda: reader.read() is not None, 120) as pid:
-        yield pid
-
-
-@contextmanager
-def chronyd(state: Path, port: int, core: int) -> Iterator[int]:
-    """A chronyd that serves the host's clock, pinned to one core; gives its process id."""
-    folder = state / "chronyd"
-    folder.mkdir(mode=0o700)
-    lines = [f"port {port}", "bindaddress 127.0.0.1", "allow 127.0.0.0/8", "local stratum 1", "cmdport 0"]
-    lines += [f"bindcmdaddress {folder}/sock", f"pidfile {folder}/pid"]
-    (folder / "conf").write_text("\n".join(lines) + "\n")
-    command = ["chronyd", "-x", "-d", "-u", "root", "-f", str(folder / "conf")]
-    with running(command, core, lambda: answers(port), 10) as pid:
-        yield pid
-
-
-@contextmanager
-def running(command: list[str], core: int, ready: Callable[[], bool], patience_s: float) -> Iterator[int]:
-    """Run a process on one core, wait until it is ready, end it after use."""
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        try:
-            os.sched_setaffinity(process.pid, {core})  # at once: the threads it will start inherit this
-            deadline = time.monotonic() + patience_s
-            while not ready():
-                if process.poll() is not None or time.monotonic() > deadline:
-                    raise RuntimeError(f"{command[0]} did not come up")
-                time.sleep(0.05)
-            yield process.pid
-        finally:
-            process.terminate()
-
-
-def answers(port: int) -> bool:
-    """Whether an NTP server answers there."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-        client.settimeout(0.2)
-        client.connect(("127.0.0.1", port))
-        try:
-            client.send(b"\x23" + bytes(47))
-            return len(client.recv(64)) == 48
-        except OSError:
-            return False
-
-
-def free_port() -> int:
-    """A UDP port of the loopback nobody listens on."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def cpu_s(pid: int) -> float:
-    """User and system time of a process and its threads (proc(5), fields 14 and 15)."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def capacity(ports: dict[str, int], pids: dict[str, int]) -> Iterator[Figure | Skip]:
-    """Ask the servers in turn, and take the medians of the rounds."""
+def measure(ports: dict[str, int], pids: dict[str, int], sources: int) -> Costs:
+    """Load the servers in turn, and take the medians of the rounds."""
     rates: dict[str, list[float]] = {name: [] for name in ports}
     costs: dict[str, list[float]] = {name: [] for name in ports}
     for turn in range(ROUNDS + 1):
         for name, port in ports.items():
             before = cpu_s(pids[name])
-            replies_s = rate(port, ROUND_S, turn + 1)
+            load = run_load(port, ROUND_S, turn + 1, sources=sources)
+            if load.strangers:
+                raise RuntimeError(f"{load.strangers} packets of {name} answer no request of this run")
             if turn:  # the first round warms up
-                rates[name].append(replies_s)
-                costs[name].append((cpu_s(pids[name]) - before) / (replies_s * ROUND_S) * 1e6)
-    ours, cost = statistics.median(rates["timeball"]), statistics.median(costs["timeball"])
-    if "chronyd" not in ports:
-        yield Figure(NAMES[0], "server", ours, "replies/s")
-        yield Figure(NAMES[1], "server", cost, "µs")
+                rates[name].append(load.rate)
+                costs[name].append((cpu_s(pids[name]) - before) / load.replies * 1e6)
+    return {name: (statistics.median(costs[name]), statistics.median(rates[name])) for name in ports}
+
+
+def ours_beside(costs: Costs, words: str) -> Iterator[Figure]:
+    """The compiled loop beside each peer."""
+    cost, rate = costs[OURS]
+    yield Figure(f"NTP replies, {words}", "server", rate, "replies/s", beside(costs, rates=True))
+    for peer, most in MOST.items():
+        if peer in costs:
+            ratio = cost / costs[peer][0]
+            name = f"NTP server CPU per request, {words}, of {peer}'s"
+            target = f"ratio <= {most:g}"
+            yield Figure(name, "server", cost, "µs", f"{peer} {costs[peer][0]:.3g} µs", ratio, target, ratio <= most)
+
+
+def arrays_beside(costs: Costs, words: str) -> Iterator[Figure]:
+    """The path without a compiler beside chronyd."""
+    cost = costs[ARRAYS][0]
+    if CHRONYD not in costs:
+        yield Figure(f"numpy path CPU per request, {words}", "server", cost, "µs")
         return
-    theirs, their_cost = statistics.median(rates["chronyd"]), statistics.median(costs["chronyd"])
-    ratio = ours / theirs
-    target = f"ratio >= {LEAST_RATIO:g}"
-    yield Figure(
-        NAMES[0], "server", ours, "replies/s", f"chronyd {theirs:.3g} replies/s", ratio, target, ratio >= LEAST_RATIO
-    )
-    yield Figure(NAMES[1], "server", cost, "µs", f"chronyd {their_cost:.3g} µs", their_cost / cost)
+    ratio, peer = cost / costs[CHRONYD][0], f"chronyd {costs[CHRONYD][0]:.3g} µs"
+    name, target = f"numpy path CPU per request, {words}, of chronyd's", f"ratio <= {MOST_ARRAYS:g}"
+    yield Figure(name, "server", cost, "µs", peer, ratio, target, ratio <= MOST_ARRAYS)
 
 
-def idle_offset(ports: dict[str, int], clock: HostClock) -> Figure:
-    """One request at a time, the servers in turn; the median of served time − the host's."""
+def beside(costs: Costs, *, rates: bool) -> str:
+    """The peers' figures in words."""
+    told = ((name, each[1] if rates else each[0]) for name, each in costs.items() if name != OURS)
+    return ", ".join(f"{name} {value:.3g}" for name, value in told)
+
+
+def idle_offsets(ports: dict[str, int], clocks: list[HostClock]) -> Iterator[Figure]:
+    """One request at a time, the servers in turn; 5 %, median and 95 % of served time − the host's."""
     offsets: dict[str, list[float]] = {name: [] for name in ports}
-    scratch = np.zeros(2, np.int64)
-    with ExitStack() as stack:
-        clients = {name: stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) for name in ports}
-        for name, client in clients.items():
-            client.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
-            client.settimeout(2.0)
-            client.connect(("127.0.0.1", ports[name]))
-        for turn in range(EXCHANGES):
-            if turn % RENEW_EVERY == 0:
+    askers = {name: Asker(port) for name, port in ports.items()}
+    for turn in range(EXCHANGES):
+        if turn % RENEW_EVERY == 0:
+            for clock in clocks:
                 clock.renew()
-            for name, client in clients.items():
-                offsets[name].append(exchange(client, scratch)[0])
-                time.sleep(PAUSE_S)
-    ours, theirs = (statistics.median(offsets.get(name, [0.0])) for name in ("timeball", "chronyd"))
-    peer = f"chronyd {theirs:+.2f} µs" if "chronyd" in offsets else None
-    # what asking costs before the request has left shifts both alike
-    target = f"|offset| <= {GREATEST_OFFSET_US:g} µs or chronyd's"
-    return Figure(NAMES[2], "server", ours, "µs", peer, None, target, abs(ours) <= max(GREATEST_OFFSET_US, abs(theirs)))
+        for name, asker in askers.items():
+            offsets[name].append(asker.ask()[0])
+            time.sleep(PAUSE_S)
+    for asker in askers.values():
+        asker.close()
+    told = {name: band(values) for name, values in offsets.items()}
+    peers = ", ".join(f"{name} {in_words(told[name])}" for name in told if name not in (OURS, ARRAYS))
+    for name in (OURS, ARRAYS):
+        low, median, high = told[name]
+        good = abs(median) <= MEDIAN_US and low >= -BAND_US and high <= BAND_US
+        target = f"median within {MEDIAN_US:g} µs, 5 % to 95 % within {BAND_US:g} µs"
+        words = f"served − host, idle, {name} (5 % {low:+.2f}, 95 % {high:+.2f})"
+        yield Figure(words, "server", median, "µs", peers or None, None, target, good)
+
+
+def band(values: list[float]) -> tuple[float, float, float]:
+    """The 5 %, 50 % and 95 % quantiles."""
+    cuts = statistics.quantiles(values, n=20)
+    return cuts[0], statistics.median(values), cuts[-1]
+
+
+def in_words(told: tuple[float, float, float]) -> str:
+    """A band as one reads it."""
+    return f"{told[1]:+.2f} ({told[0]:+.2f} to {told[2]:+.2f})"
