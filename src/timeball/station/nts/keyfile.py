@@ -1,7 +1,7 @@
 """The keys of the cookies on disk: STATE/nts/keys, mode 0600, written whole or not at all.
 
-One process owns them (station.keyexchange): it makes, announces, uses and drops keys, and everybody else reads. A key is
-in this file before any cookie is sealed under it. `next` is announced here, and known to every server, before it
+One process owns them (station.keyexchange): it makes, announces, uses and drops keys, and everybody else reads. A key
+is in this file before any cookie is sealed under it. `next` is announced here, and known to every server, before it
 becomes `current`; what is sealed under `older` is still opened.
 
 `read_keys` gives what a server needs; `read_key_set` the whole, with what the owner must know to go on after a restart.

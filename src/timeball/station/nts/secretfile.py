@@ -1,4 +1,4 @@
-"""Writing a secret so that its owner alone can read it, no reader sees half of it, and a power cut leaves a whole one."""
+"""Writing a secret: its owner alone can read it, no reader sees half of it, and a power cut leaves a whole one."""
 
 from __future__ import annotations
 
