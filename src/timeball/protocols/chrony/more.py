@@ -1,8 +1,8 @@
 """Reports of chronyd whose form changes between its versions: serverstats, ntpdata, authdata.
 
 A reply is read where its layout is one known here and is long enough; LayoutError otherwise, and then `chronyc -c` of
-the installed version knows (printed.py reads what it prints). All three are answered on chronyd's Unix socket alone, unless
-its `opencommands` says otherwise. Signs: offsets here are as NTP has them, server − system (as `chronyc ntpdata`).
+the installed version knows (printed.py reads what it prints). All three are answered on chronyd's Unix socket alone,
+unless its `opencommands` says otherwise. Signs: offsets here are as NTP has them, server − system.
 
 Source: chrony's candm.h of 4.0 to 4.8 and client.c.
 """

@@ -17,6 +17,7 @@ import msgspec
 
 from timeball.station.configuration.configdoc import metas
 from timeball.station.configuration.configrules import broken_rules
+from timeball.station.configuration.outputtables import FED, split_outputs
 from timeball.station.configuration.section import Section
 from timeball.station.configuration.settings import PATTERNS, AnyInstrument, Clock, Config, Reader
 from timeball.station.paths import config_file, default_state_dir
@@ -62,13 +63,13 @@ def parse_config(text: str, file: str = "") -> Config:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError([("", f"not TOML: {error}")], file) from error
-    errors = list(_table_errors(raw, Config, ""))
+    outputs = split_outputs(raw)
+    errors = [*outputs.errors, *_table_errors(outputs.tables, Config, "")]
+    if not errors:
+        config = msgspec.convert(outputs.tables, Config)
+        errors = list(broken_rules(config))
     if errors:
-        raise ConfigError(errors, file)
-    config = msgspec.convert(raw, Config)
-    errors = list(broken_rules(config))
-    if errors:
-        raise ConfigError(errors, file)
+        raise ConfigError([(outputs.as_written(path), reason) for path, reason in errors], file)
     return config
 
 
@@ -101,7 +102,7 @@ def _value_errors(value: object, kind: Any, where: str, key: str) -> Iterator[tu
 
 
 def _list_errors(value: object, where: str) -> Iterator[tuple[str, str]]:
-    """The items of [[clock]], [[instrument]] and [[ledger.reader]]."""
+    """The items of [[clock]], [[instrument]], [[ledger.reader]] and [[output]]."""
     if not isinstance(value, list):
         yield where, f"must be a list of tables: write [[{where}]]"
         return
@@ -110,12 +111,13 @@ def _list_errors(value: object, where: str) -> Iterator[tuple[str, str]]:
         if where in PLAIN_ITEMS:
             yield from _table_errors(item, PLAIN_ITEMS[where], here)
             continue
+        kinds = FED if where == "outputs" else INSTRUMENTS
         tag = item.get("kind") if isinstance(item, dict) else None
-        if isinstance(tag, str) and tag in INSTRUMENTS:
-            yield from _table_errors(item, INSTRUMENTS[tag], here)
+        if isinstance(tag, str) and tag in kinds:
+            yield from _table_errors(item, kinds[tag], here)
         else:
-            known = ", ".join(sorted(INSTRUMENTS))
-            yield f"{here}.kind", f"must be one of {known}, found {_shown(tag)}" + _suggestion(str(tag), INSTRUMENTS)
+            known = ", ".join(sorted(kinds))
+            yield f"{here}.kind", f"must be one of {known}, found {_shown(tag)}" + _suggestion(str(tag), kinds)
 
 
 def _scalar_errors(value: object, kind: Any, where: str) -> Iterator[tuple[str, str]]:

@@ -5,9 +5,12 @@ Each rule yields (key path, sentence) for what it finds; it never raises and nev
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from itertools import pairwise
 
+from timeball.station.configuration.outputs import PHC, SIMULATED, ChronySock
+from timeball.station.configuration.section import NAME_PATTERN
 from timeball.station.configuration.settings import (
     Config,
     HostInstrument,
@@ -36,6 +39,7 @@ def broken_rules(config: Config) -> Found:
         _leases,
         _witnesses,
         _addresses,
+        _outputs,
     ):
         yield from rule(config)
 
@@ -197,9 +201,30 @@ def _addresses(config: Config) -> Found:
             yield f"ntp.listen[{index}]", f"{address!r} has no port between 1 and 65535"
     if not _port_fits(config.console.listen.rpartition(":")[2]):
         yield "console.listen", f"{config.console.listen!r} has no port between 1 and 65535"
+    if config.metrics.listen and not _port_fits(config.metrics.listen.rpartition(":")[2]):
+        yield "metrics.listen", f"{config.metrics.listen!r} has no port between 1 and 65535"
+    if config.metrics.listen == config.console.listen:
+        yield "metrics.listen", f"{config.metrics.listen!r} is the console's address"
     for first, second in pairwise(sorted(config.ntp.listen)):
         if first == second:
             yield "ntp.listen", f"{first!r} is named twice"
+
+
+def _outputs(config: Config) -> Found:
+    """What is fed is named by an absolute path, and nothing is fed twice."""
+    seen: set[str] = set()
+    for index, item in enumerate(config.outputs):
+        key, place = ("path", item.path) if isinstance(item, ChronySock) else ("device", item.device)
+        name = place.removeprefix(SIMULATED)
+        if place == name and not place.startswith("/"):
+            yield f"outputs[{index}].{key}", f"{place!r} must be an absolute path"
+        if place != name and (isinstance(item, ChronySock) or not re.fullmatch(NAME_PATTERN, name)):
+            yield f"outputs[{index}].{key}", f"{place!r} is neither an absolute path nor simulated:NAME of a phc"
+        if place in seen:
+            yield f"outputs[{index}].{key}", f"{place!r} is fed twice"
+        seen.add(place)
+        if isinstance(item, PHC) and item.ptp4l and not item.ptp4l.startswith("/"):
+            yield f"outputs[{index}].ptp4l", f"{item.ptp4l!r} must be an absolute path"
 
 
 def _port_fits(port: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from timeball.station.configuration.outputs import AnyOutput, ChronySock
 from timeball.station.configuration.settings import (
     AnyInstrument,
     Config,
@@ -23,6 +24,7 @@ def explain(config: Config) -> list[str]:
         _actuator(config),
         _leases(config),
         _addresses(config),
+        *(_output(item) for item in config.outputs),
         *_past(config),
     ]
 
@@ -97,6 +99,16 @@ def _leases(config: Config) -> str:
 
 def _addresses(config: Config) -> str:
     return f"NTP is answered on {', '.join(config.ntp.listen)}; the console is http://{config.console.listen}."
+
+
+def _output(item: AnyOutput) -> str:
+    if isinstance(item, ChronySock):
+        return f"A chronyd is fed through {item.path} every {item.every_s:g} s, while time is served as synchronised."
+    told = f", and ptp4l at {item.ptp4l} is told the clock class" if item.ptp4l else ""
+    return (
+        f"The PTP clock {item.device} follows TAI: corrected every {item.every_s:g} s by at most {item.max_rate:g} in "
+        f"rate, stepped once when it begins beyond {item.step_s:g} s{told}."
+    )
 
 
 def _past(config: Config) -> list[str]:

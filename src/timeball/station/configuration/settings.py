@@ -338,7 +338,7 @@ class Config(Section, frozen=True, kw_only=True):
     ledger: Ledger = Ledger()
     leap_seconds: LeapSeconds = LeapSeconds()
 
-    LISTS: ClassVar[tuple[str, ...]] = ("clock", "instrument")
+    LISTS: ClassVar[tuple[str, ...]] = ("clock", "instrument", "outputs")
 
     @property
     def simulated(self) -> bool:
