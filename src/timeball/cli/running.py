@@ -85,6 +85,7 @@ class Reporter:
         return [
             f"NTP      {', '.join(event['ntp'])}",
             f"console  {event['console']}",
+            *([f"metrics  {event['metrics']}"] if "metrics" in event else []),
             f"state    {event['state']}",
             "Ctrl-C stops the station.",
         ]

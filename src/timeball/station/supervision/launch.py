@@ -15,8 +15,10 @@ from typing import Any
 from timeball.station.configuration.config import Config
 from timeball.station.paths import config_file, run_dir
 from timeball.station.supervision.files import write_atomically
+from timeball.station.supervision.notify import Notifier
 from timeball.station.supervision.statelock import StateLock
 from timeball.station.supervision.supervisor import Report, Supervisor, station_commands
+from timeball.station.supervision.telling import Teller
 
 Progress = Callable[[float, str], None]
 
@@ -29,24 +31,35 @@ def run_station(state: Path, config: Config, report: Report, progress: Progress)
     """
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
+    teller = Teller(state, config, Notifier.from_environment())
     if config.ledger.policy:
         _check_policy(config.ledger.policy)
     with StateLock(state):
         run_dir(state).mkdir(mode=0o700, parents=True, exist_ok=True)
-        with Supervisor(state, station_commands(state, config), report) as supervisor:
+        with Supervisor(state, station_commands(state, config), report, teller.turn) as supervisor:
             adopted = supervisor.adopt("" if _is_effective(state, config) else "the configuration has changed")
             if not adopted:
                 write_atomically(config_file(state), config.to_json())
             if "timekeeper" not in adopted:
-                _prepare(state, config, report, progress, anew=not adopted)
+                _prepare(state, config, report, _both(progress, teller.progress), anew=not adopted)
             report({"event": "running", **addresses(config), "state": str(state)})
             supervisor.run()
+            teller.stopping()
     report({"event": "stopped"})
+
+
+def _both(first: Progress, second: Progress) -> Progress:
+    def tell(fraction: float, words: str) -> None:
+        first(fraction, words)
+        second(fraction, words)
+
+    return tell
 
 
 def addresses(config: Config) -> dict[str, Any]:
     """Where a station answers."""
-    return {"ntp": list(config.ntp.listen), "console": f"http://{config.console.listen}"}
+    metrics = {"metrics": f"http://{config.metrics.listen}/metrics"} if config.metrics.listen else {}
+    return {"ntp": list(config.ntp.listen), "console": f"http://{config.console.listen}", **metrics}
 
 
 def _check_policy(path: str) -> None:

@@ -29,6 +29,7 @@ from timeball.station.supervision.process import EXIT_CONFIGURATION, EXIT_EVIDEN
 from timeball.station.supervision.signalevent import SignalEvent
 
 Report = Callable[[dict[str, Any]], None]
+Turn = Callable[[Sequence[Child], float], None]
 
 MODULES = {
     "recorder": "timeball.station.recorder",
@@ -39,9 +40,20 @@ MODULES = {
     "server": "timeball.station.server",
     "console": "timeball.console",
     "publisher": "timeball.station.publisher",
+    "exporter": "timeball.station.exporter",
 }
+ASKED: dict[str, Callable[[Config], bool]] = {
+    "publisher": lambda config: bool(config.ledger.policy),
+    "exporter": lambda config: bool(config.metrics.listen),
+}
+"""Who is started only where the configuration asks for it; without a policy, say, nobody is asked to cosign."""
 # Who answers the public stops first; the recorder stops last, so that everybody's last words are recorded.
-STOP_ORDER = (("server", "console"), ("observer",), ("actuator", "timekeeper", "collector", "publisher"), ("recorder",))
+STOP_ORDER = (
+    ("server", "console", "exporter"),
+    ("observer",),
+    ("actuator", "timekeeper", "collector", "publisher"),
+    ("recorder",),
+)
 GRACE_S = 5.0
 PATIENCE_S = 0.25
 EVIDENCE_DELAY_S = 60.0
@@ -56,22 +68,31 @@ class StationStoppedError(Exception):
 
 
 def station_commands(state: Path, config: Config | None = None) -> dict[str, list[str]]:
-    """The command line of each process of a station on this state folder: of all, or of those its configuration asks.
-
-    Without a policy nobody is asked to cosign, and there is no publisher.
-    """
-    names = [name for name in MODULES if name != "publisher" or config is None or config.ledger.policy]
+    """The command line of each process of a station on this folder: of all, or of those that its configuration asks."""
+    names = [name for name in MODULES if config is None or ASKED.get(name, _always)(config)]
     return {name: [sys.executable, "-m", MODULES[name], "--state", str(state)] for name in names}
+
+
+def _always(_config: Config) -> bool:
+    return True
 
 
 class Supervisor:
     """Keeps the processes of one station alive until `stop` is set; leaving the context stops them all in order.
 
-    `commands` gives each child's command line by name; the order is the order of starting.
+    `commands` gives each child's command line by name; the order is the order of starting. `turn` is called at every
+    turn, some times a second, with the children and the monotonic second.
     """
 
-    def __init__(self, state: Path, commands: Mapping[str, Sequence[str]], report: Report) -> None:
+    def __init__(
+        self,
+        state: Path,
+        commands: Mapping[str, Sequence[str]],
+        report: Report,
+        turn: Turn = lambda _children, _now: None,
+    ) -> None:
         self.state = state
+        self._turn = turn
         self.stop = SignalEvent()
         self._report = report
         self._wake = SignalEvent()
@@ -130,6 +151,7 @@ class Supervisor:
         self._catch_signals()
         while not self.stop.is_set():
             self._round()
+            self._turn(self.children, time.monotonic())
             self._wake.wait(self._patience())
             self._wake.clear()
 
