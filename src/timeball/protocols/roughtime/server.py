@@ -1,0 +1,221 @@
+"""The server without its sockets: which requests are answered, and one signature a batch and version (RFC 10049, 5).
+
+A request is answered in the first version of the server's preference that it offers; signatures are made for that
+version, so a batch is split by version into a tree each. A request that names another long-term key is ignored, and
+so is one that is shorter than the longest reply: no reply is ever longer than its request. There are no error replies:
+whatever gets no answer ends in a countable reason. The compiled twins in kernels.py give the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from timeball.protocols.roughtime.delegation import OnlineKey, server_id
+from timeball.protocols.roughtime.errors import MalformedMessage
+from timeball.protocols.roughtime.merkle import build_levels, depth_of, path_of
+from timeball.protocols.roughtime.message import (
+    CERT,
+    HASH_BYTES,
+    INDX,
+    MIDP,
+    NONC,
+    NONCE_BYTES,
+    PATH,
+    RADI,
+    REQUEST_TYPE,
+    RESPONSE_TYPE,
+    ROOT,
+    SIG,
+    SIGNATURE_BYTES,
+    SREP,
+    SRV,
+    TYPE,
+    VER,
+    VERS,
+    ZZZZ,
+    Message,
+    parse_message,
+    parse_packet,
+    versions_of,
+    write_message,
+    write_packet,
+    write_versions,
+)
+from timeball.protocols.roughtime.moment import Moment
+from timeball.protocols.roughtime.versions import response_context
+
+LARGEST_REQUEST = 2036
+"""Packets of more bytes are not read: what is asked fits into a datagram of 1036."""
+GREASE_BYTES = 16
+"""What an undefined tag adds to a reply."""
+
+
+class Reason(IntEnum):
+    """What became of a packet: answered, or why not."""
+
+    ANSWERED = 0
+    TOO_SHORT = 1
+    TOO_LONG = 2
+    MALFORMED = 3
+    OTHER_KEY = 4
+    NO_VERSION = 5
+    UNSYNCHRONISED = 6
+    NO_KEY = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who answers: the long-term public key as SRV names it, and the versions spoken, the preferred first."""
+
+    srv: bytes
+    versions: tuple[int, ...]
+    least_request: int
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request that gets an answer: the index of its version in the preference, and its nonce."""
+
+    version: int
+    nonce: bytes
+
+
+class Signer:
+    """An online key ready to sign; `holds_at` says when."""
+
+    def __init__(self, key: OnlineKey) -> None:
+        self.key = key
+        self._private = Ed25519PrivateKey.from_private_bytes(key.seed)
+
+    def holds_at(self, unix_s: int) -> bool:
+        """Whether the key may sign this time."""
+        return self.key.holds_at(unix_s)
+
+    def sign(self, version: int, srep: bytes) -> bytes:
+        """The value of SIG over SREP, for one version."""
+        return self._private.sign(response_context(version) + srep)
+
+
+def make_identity(public_key: bytes, versions: Sequence[int], batch: int) -> Identity:
+    """The identity of a server that takes at most `batch` requests under one signature."""
+    return Identity(server_id(public_key), tuple(versions), longest_reply(batch, len(versions)))
+
+
+def longest_reply(batch: int, versions: int) -> int:
+    """The bytes of the longest reply, grease included: shorter requests cannot be answered."""
+    empty = write_reply(bytes(64), bytes(NONCE_BYTES), b"", bytes(88 + 4 * versions), bytes(152), 0)
+    return len(empty) + HASH_BYTES * depth_of(batch) + GREASE_BYTES
+
+
+def read_request(data: bytes, identity: Identity) -> Asked | Reason:
+    """What a packet asks, or why it gets no answer."""
+    if len(data) > LARGEST_REQUEST:
+        return Reason.TOO_LONG
+    if len(data) < identity.least_request:
+        return Reason.TOO_SHORT
+    try:
+        message = parse_message(parse_packet(data))
+        offered = versions_of(message, VER)
+    except MalformedMessage:
+        return Reason.MALFORMED
+    if not _well_formed(message):
+        return Reason.MALFORMED
+    if message.get(SRV, identity.srv) != identity.srv:
+        return Reason.OTHER_KEY
+    for index, version in enumerate(identity.versions):
+        if version in offered:
+            return Asked(index, message[NONC])
+    return Reason.NO_VERSION
+
+
+def _well_formed(message: Message) -> bool:
+    return (
+        len(message.get(NONC, b"")) == NONCE_BYTES
+        and message.get(TYPE) == REQUEST_TYPE.to_bytes(4, "little")
+        and len(message.get(SRV, bytes(HASH_BYTES))) == HASH_BYTES
+        and not any(message.get(ZZZZ, b""))
+    )
+
+
+def write_srep(version: int, versions: Sequence[int], moment: Moment, root: bytes) -> bytes:
+    """The value of SREP: what is signed (RFC 10049, 5.2.5)."""
+    return write_message(
+        {
+            VER: version.to_bytes(4, "little"),
+            RADI: moment.radius_s.to_bytes(4, "little"),
+            MIDP: moment.midpoint_s.to_bytes(8, "little"),
+            VERS: write_versions(tuple(versions)),
+            ROOT: root,
+        }
+    )
+
+
+def write_reply(sig: bytes, nonce: bytes, path: bytes, srep: bytes, cert: bytes, index: int) -> bytes:
+    """A whole reply packet (RFC 10049, 5.2)."""
+    message = {
+        SIG: sig,
+        NONC: nonce,
+        TYPE: RESPONSE_TYPE.to_bytes(4, "little"),
+        PATH: path,
+        SREP: srep,
+        CERT: cert,
+        INDX: index.to_bytes(4, "little"),
+    }
+    return write_packet(write_message(message))
+
+
+def reply_template(identity: Identity, version: int, signer: Signer, moment: Moment, root: bytes, leaves: int) -> bytes:
+    """The reply to one of `leaves` requests under `root`, with nonce, path and index still zero.
+
+    Where they stand: NONCE_AT, PATH_AT, and the last four bytes. `version` counts in the identity's preference.
+    """
+    number = identity.versions[version]
+    srep = write_srep(number, identity.versions, moment, root)
+    path = bytes(HASH_BYTES * depth_of(leaves))
+    return write_reply(signer.sign(number, srep), bytes(NONCE_BYTES), path, srep, signer.key.certificates[number], 0)
+
+
+NONCE_AT = 12 + 8 * 7 + SIGNATURE_BYTES
+PATH_AT = NONCE_AT + NONCE_BYTES + 4
+
+
+def answer_batch(
+    requests: Sequence[bytes], identity: Identity, signer: Signer | None, moment: Moment | None
+) -> list[bytes | Reason]:
+    """The reply to each packet, or why it gets none; `moment` None: not in sync, `signer` None: no key that holds."""
+    answers: list[bytes | Reason] = []
+    groups: dict[int, list[tuple[int, bytes]]] = {}
+    for place, data in enumerate(requests):
+        asked = read_request(data, identity)
+        if isinstance(asked, Asked):
+            groups.setdefault(asked.version, []).append((place, asked.nonce))
+            asked = refusal(signer, moment)
+        answers.append(asked)
+    if signer is None or moment is None or not signer.holds_at(moment.midpoint_s):
+        return answers
+    for version, members in groups.items():
+        levels = build_levels([requests[place] for place, _ in members])
+        template = reply_template(identity, version, signer, moment, levels[-1][0], len(members))
+        for index, (place, nonce) in enumerate(members):
+            answers[place] = fill_template(template, nonce, path_of(levels, index), index)
+    return answers
+
+
+def refusal(signer: Signer | None, moment: Moment | None) -> Reason:
+    """Why a good request gets no answer now; ANSWERED when nothing is in the way."""
+    if moment is None:
+        return Reason.UNSYNCHRONISED
+    if signer is None or not signer.holds_at(moment.midpoint_s):
+        return Reason.NO_KEY
+    return Reason.ANSWERED
+
+
+def fill_template(template: bytes, nonce: bytes, path: bytes, index: int) -> bytes:
+    """One request's own reply."""
+    after = PATH_AT + len(path)
+    between = template[NONCE_AT + NONCE_BYTES : PATH_AT]
+    return template[:NONCE_AT] + nonce + between + path + template[after:-4] + index.to_bytes(4, "little")
