@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 
+from timeball.protocols.nts.aead import AES_128_GCM_SIV, NUMBERS
 from timeball.protocols.nts.records import (
     KNOWN,
     LONGEST_RESPONSE,
@@ -31,8 +32,6 @@ EXPORTER_LABEL = b"EXPORTER-network-time-security"
 PORT = 4460
 NTP_PORT = 123
 COOKIES = 8
-SIV_CMAC_256 = 15
-GCM_SIV_128 = 30
 C2S, S2C = 0, 1
 LONGEST_NAME = 255
 
@@ -79,7 +78,7 @@ class Offer:
     A port is named when it is not 123; the name must be ASCII, as in the record.
     """
 
-    aeads: tuple[int, ...] = (SIV_CMAC_256, GCM_SIV_128)
+    aeads: tuple[int, ...] = NUMBERS
     server: str = ""
     port: int = 0
 
@@ -142,7 +141,7 @@ def answer(request: bytes, offer: Offer, cookies: Callable[[Agreed], Sequence[by
         none = Record(RecordType.AEAD, critical=True)
         return Answer(write_message([_protocols((NTPV4,)), none]), Outcome.NO_AEAD)
     compliant = any(record.kind == RecordType.COMPLIANT_EXPORT for record in records)
-    agreed = Agreed(chosen, compliant and chosen == GCM_SIV_128)
+    agreed = Agreed(chosen, compliant and chosen == AES_128_GCM_SIV)
     return Answer(write_message(_agreement(agreed, offer, cookies(agreed))), Outcome.AGREED, agreed)
 
 
@@ -205,7 +204,7 @@ def _agreement(agreed: Agreed, offer: Offer, cookies: Iterable[bytes]) -> list[R
 def build_request(aeads: Sequence[int], server: str = "", port: int = 0) -> bytes:
     """A client's request for NTPv4 with one of `aeads`, the preferred first; `server` and `port` are wishes."""
     records = [_protocols((NTPV4,)), Record(RecordType.AEAD, write_numbers(tuple(aeads)), critical=True)]
-    if GCM_SIV_128 in aeads:
+    if AES_128_GCM_SIV in aeads:
         records.append(Record(RecordType.COMPLIANT_EXPORT))
     if server:
         records.append(Record(RecordType.SERVER, server.encode("ascii")))

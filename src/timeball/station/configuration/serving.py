@@ -82,7 +82,7 @@ class NTS(Section, frozen=True, kw_only=True):
     server: Annotated[str, Meta(description="NTP server named to clients; empty = the same host")] = ""
     port: Annotated[int, Meta(ge=0, le=65535, description="NTP port named to clients; 0 = that of ntp.listen[0]")] = 0
     rotate_s: Annotated[Positive, Meta(description="time between two new keys of the cookies")] = 86400.0
-    kept: Annotated[int, Meta(ge=1, le=16, description="older keys whose cookies are still taken")] = 7
+    kept: Annotated[int, Meta(ge=1, le=6, description="older keys whose cookies are still taken")] = 6
     handshake_s: Annotated[
         float, Meta(ge=0.5, le=60, description="a connection that has not finished by then is closed")
     ] = 5.0

@@ -15,13 +15,10 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from timeball.protocols.nts.keyring import CookieKey, KeyRing
+from timeball.protocols.nts.keyring import MOST_KEYS, CookieKey, KeyRing
 from timeball.station.nts.secretfile import write_secret
 
 VERSION = 1
-KEY_BYTES = 32
-MOST_KEYS = 18
-"""The one in use, the one to come, and the sixteen older ones that `nts.kept` allows."""
 LARGEST_FILE = 16384
 
 KeyId = Annotated[int, Meta(ge=0, le=2**32 - 1)]
