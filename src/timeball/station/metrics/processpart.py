@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from timeball.station.metrics.metric import Sample, counter, gauge
-from timeball.station.reporting.hostfacts import process_facts
 from timeball.station.reporting.view import View
 
 UP = gauge("timeball_process_up", "1 while the process runs", "process")
@@ -23,7 +22,7 @@ def collect(view: View) -> Iterator[Sample]:
     """Every figure of this part."""
     for row in view.status["processes"]:
         name = row["name"]
-        facts = process_facts(row["pid"])
+        facts = view.facts[name]
         yield from UP.at(facts is not None, name)
         yield from RESTARTS.at(row["restarts"], name)
         yield from UPTIME.at(row["up_s"], name)

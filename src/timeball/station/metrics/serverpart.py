@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from timeball.station.metrics.metric import Sample, counter, gauge
 from timeball.station.page.serverpage import ServerPage
-from timeball.station.reporting.hostfacts import port_of, udp_sockets
+from timeball.station.reporting.hostfacts import SocketFacts
 from timeball.station.reporting.view import View
 
 LISTEN = "listen_address"
@@ -49,7 +49,7 @@ def outcomes(page: ServerPage) -> dict[str, int]:
 def collect(view: View) -> Iterator[Sample]:
     """Every figure of this part; of one server process, whose addresses stand together in `listen_address`."""
     addresses = view.config.ntp.listen + view.config.ntp.smeared
-    yield from _sockets(addresses)
+    yield from _sockets(view.sockets)
     page = view.server
     if page is None:
         return
@@ -68,11 +68,11 @@ def collect(view: View) -> Iterator[Sample]:
     yield from COUNTS_AGE.at((view.boottime_ns - page.updated_boottime_ns) / 1e9)
 
 
-def _sockets(addresses: tuple[str, ...]) -> Iterator[Sample]:
+def _sockets(sockets: list[SocketFacts]) -> Iterator[Sample]:
     """What the kernel says of the sockets on the served ports, several sockets of a port together."""
     drops: dict[str, int] = {}
     waiting: dict[str, int] = {}
-    for one in udp_sockets({port_of(address) for address in addresses}):
+    for one in sockets:
         name = f"udp{one.family if one.family == 6 else ''}:{one.port}"
         drops[name] = drops.get(name, 0) + one.drops
         waiting[name] = waiting.get(name, 0) + one.waiting_bytes

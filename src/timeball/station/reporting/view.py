@@ -1,13 +1,12 @@
 """One look at a station for metrics and checks: its status, and the pages of its processes, read at one moment.
 
 Only files are read; no process is asked, and none is waited for. A page that is absent, torn or of another boot is
-None, and so is a whole part that could not be read: `failures` says why.
+None.
 """
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from timeball.station.page.clockpage import (
     sync_status,
 )
 from timeball.station.page.serverpage import ServerPage, server_page
+from timeball.station.reporting.hostfacts import ProcessFacts, SocketFacts, port_of, process_facts, udp_sockets
 from timeball.station.reporting.status import StatusReader
 
 Payload = dict[str, Any]
@@ -30,20 +30,24 @@ Payload = dict[str, Any]
 
 @dataclass(frozen=True)
 class View:
-    """A station at one moment. `now` is served time by the page; `code` the reason of pagelayout against it, 0 none."""
+    """A station at one moment.
+
+    `now` is served time by the page, `code` the reason of pagelayout against it (0: none), `pair` and `boottime_ns` the
+    host's counters; `facts` has every process of the supervisor's list, `sockets` those of the served UDP ports.
+    """
 
     state: Path
     config: Config
     status: Payload
     pair: hostclocks.Bracket
     boottime_ns: int
-    unix_s: float
     timekeeper: TimekeeperPage | None
     observer: ObserverPage | None
     server: ServerPage | None
     now: ServedTime
     code: int
-    failures: dict[str, str] = field(default_factory=dict)
+    facts: dict[str, ProcessFacts | None]
+    sockets: list[SocketFacts]
 
     @property
     def raw_ns(self) -> int:
@@ -65,17 +69,18 @@ class Viewer:
         """The station now."""
         status = self.reader.status()
         first, second = self._timekeeper.read(), self._observer.read()
-        pair, boottime_ns = hostclocks.bracket(), hostclocks.boottime_ns()
+        pair, boottime_ns, ntp = hostclocks.bracket(), hostclocks.boottime_ns(), self.reader.config.ntp
         return View(
             self.state,
             self.reader.config,
             status,
             pair,
             boottime_ns,
-            time.time(),
             first,
             second,
             self._server.read(),
             now_from_page(first, second, pair.raw_ns, boottime_ns),
             sync_status(first, second, pair.raw_ns, boottime_ns),
+            {row["name"]: process_facts(row["pid"]) for row in status["processes"]},
+            udp_sockets({port_of(address) for address in ntp.listen + ntp.smeared}),
         )

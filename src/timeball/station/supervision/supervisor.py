@@ -41,15 +41,17 @@ MODULES = {
     "console": "timeball.console",
     "publisher": "timeball.station.publisher",
     "exporter": "timeball.station.exporter",
+    "feeder": "timeball.station.feeder",
 }
 ASKED: dict[str, Callable[[Config], bool]] = {
     "publisher": lambda config: bool(config.ledger.policy),
     "exporter": lambda config: bool(config.metrics.listen),
+    "feeder": lambda config: bool(config.outputs),
 }
 """Who is started only where the configuration asks for it; without a policy, say, nobody is asked to cosign."""
 # Who answers the public stops first; the recorder stops last, so that everybody's last words are recorded.
 STOP_ORDER = (
-    ("server", "console", "exporter"),
+    ("server", "console", "exporter", "feeder"),
     ("observer",),
     ("actuator", "timekeeper", "collector", "publisher"),
     ("recorder",),

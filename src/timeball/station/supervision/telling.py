@@ -26,11 +26,14 @@ class Teller:
         self._state, self._config, self._notifier = state, config, notifier
         self._pages: Pages | None = None
         self._is_ready = False
+        self._tenths = -1
         self._look_due = float("-inf")
 
     def progress(self, fraction: float, words: str) -> None:
-        """The laboratory's past is being computed, 0 to 1."""
-        self._notifier.starting(f"computing {words}: {fraction:.0%}")
+        """The laboratory's past is being computed, 0 to 1; told tenth by tenth."""
+        if int(10 * fraction) != self._tenths:
+            self._tenths = int(10 * fraction)
+            self._notifier.starting(f"computing {words}: {fraction:.0%}")
 
     def turn(self, children: Sequence[Child], now: float) -> None:
         """A turn of the supervisor at `now` (monotonic s): it lives, and so may the station."""
