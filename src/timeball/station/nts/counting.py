@@ -1,0 +1,51 @@
+"""What becomes of connections, counted in memory that the workers share with the keyexchange process.
+
+Each worker has a row of its own and is its only writer; a worker that was killed leaves its counts behind.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+Counts = NDArray[np.int64]
+
+
+class Count(IntEnum):
+    """A column; AGREED to INTERNAL are the ends of a connection, and each accepted one has exactly one."""
+
+    ACCEPTED = 0
+    AGREED = 1
+    NO_PROTOCOL = 2
+    NO_AEAD = 3
+    UNKNOWN_CRITICAL = 4
+    BAD_REQUEST = 5
+    TLS_FAILED = 6
+    NO_ALPN = 7
+    TIMED_OUT = 8
+    HUNG_UP = 9
+    EVICTED = 10
+    INTERNAL = 11
+    ACCEPT_FAILURES = 12
+    COOKIES = 13
+    OPEN = 14
+
+
+ENDS = tuple(Count)[Count.AGREED : Count.ACCEPT_FAILURES]
+
+
+def make_counts(rows: int) -> tuple[int, Counts]:
+    """A descriptor to hand to the workers, and int64[rows, columns] in the memory behind it, all zero."""
+    descriptor = os.memfd_create("timeball-keyexchange", os.MFD_CLOEXEC)
+    os.ftruncate(descriptor, rows * len(Count) * 8)
+    return descriptor, map_counts(descriptor)
+
+
+def map_counts(descriptor: int) -> Counts:
+    """The counts behind a descriptor, int64[rows, columns]; the descriptor may be closed afterwards."""
+    memory = mmap.mmap(descriptor, os.fstat(descriptor).st_size)
+    return np.frombuffer(memory, np.int64).reshape(-1, len(Count))

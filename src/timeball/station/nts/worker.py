@@ -1,0 +1,89 @@
+"""A process that shakes hands: `python -m timeball.station.nts.worker`, started by the keyexchange process alone.
+
+It is given descriptors and nothing else: the listening sockets, the channel its orders come by, the counts. It reads no
+file of the station, knows the one key that cookies are sealed under, and ends when the channel's other end is closed,
+so it never outlives the process that started it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+
+from OpenSSL import SSL
+
+from timeball.station.nts.certificate import CertificateError
+from timeball.station.nts.control import Orders, receive_orders, service_of
+from timeball.station.nts.counting import map_counts
+from timeball.station.nts.loop import ExchangeLoop
+from timeball.station.supervision.process import start_log
+
+DRAIN_S = 1.0
+log = logging.getLogger("keyexchange")
+
+
+def worker_command(
+    channel: int, counts: int, row: int, most: int, limit_s: float, listeners: Sequence[int]
+) -> list[str]:
+    """The command line of a worker on these descriptors, which it must inherit."""
+    words = [channel, counts, row, most, limit_s, *listeners]
+    return [sys.executable, "-m", "timeball.station.nts.worker", *map(str, words)]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Shake hands until the channel is closed."""
+    parser = argparse.ArgumentParser()
+    for name in ("channel", "counts", "row", "most"):
+        parser.add_argument(name, type=int)
+    parser.add_argument("limit_s", type=float)
+    parser.add_argument("listeners", type=int, nargs="+")
+    given = parser.parse_args(arguments)
+    start_log("keyexchange")
+    # the terminal's ^C reaches the whole group; when to end is said by the channel
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    channel = socket.socket(fileno=given.channel)
+    channel.setblocking(True)
+    first = _first(channel)
+    if first is None:
+        return 0
+    channel.setblocking(False)
+    listeners = [socket.socket(fileno=each) for each in given.listeners]
+    counts = map_counts(given.counts)[given.row]
+    loop = ExchangeLoop(listeners, service_of(first), counts, given.most, given.limit_s)
+    loop.watch(channel.fileno())
+    while _follow(channel, loop):
+        loop.turn()
+    loop.drain(DRAIN_S)
+    return 0
+
+
+def _first(channel: socket.socket) -> Orders | None:
+    """The first orders: without them there is nothing to hand out."""
+    channel.recv(1, socket.MSG_PEEK)
+    channel.setblocking(False)
+    return receive_orders(channel)
+
+
+def _follow(channel: socket.socket, loop: ExchangeLoop) -> bool:
+    """Take new orders, if there are any; false when the channel is closed."""
+    try:
+        orders = receive_orders(channel)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    if orders is None:
+        return False
+    try:
+        loop.service = service_of(orders)
+    except (CertificateError, SSL.Error):
+        log.exception("orders that cannot be followed; going on as before")
+    return True
+
+
+if __name__ == "__main__":
+    sys.exit(main())
