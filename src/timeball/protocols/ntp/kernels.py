@@ -27,6 +27,7 @@ KISS_RATE = 0x52415445
 KISS_DENY = 0x44454E59
 KISS_RSTR = 0x52535452
 LARGEST_POLL = 17
+MARK_VERSION5 = (0x4E, 0x54, 0x50, 0x35, 0x44, 0x52, 0x46, 0x54)
 OLDEST_VERSION = 1
 NEWEST_VERSION = 5
 FIELDS_VERSION = 4
@@ -166,7 +167,7 @@ def write_kiss(out: NDArray[np.uint8], request: NDArray[np.uint8], code: int, le
     out[0] = (LEAP_UNSYNCHRONISED << 6) | (np.int64(request[0]) & 0x38) | MODE_SERVER
     out[2] = request[2]
     if code == KISS_RATE:
-        asked = (np.int64(request[2]) ^ 0x80) - 0x80
+        asked = int((np.int64(request[2]) ^ 0x80) - 0x80)
         out[2] = min(max(asked, least_poll), LARGEST_POLL) & 0xFF
     write_u32(out, 12, code)
     for i in range(8):
@@ -178,9 +179,9 @@ def write_kiss(out: NDArray[np.uint8], request: NDArray[np.uint8], code: int, le
 @njit(cache=True, nogil=True)
 def asks_for_version5(request: NDArray[np.uint8]) -> bool:
     """Whether a request of version 4 carries the mark of version5.UPGRADE where its reference stamp would stand."""
-    if np.int64(request[0]) & 0x38 != 0x20:
+    if np.int64(request[0]) & 0x38 != 0x20 or request[16] != MARK_VERSION5[0]:
         return False
+    differs = 0
     for i in range(8):
-        if np.int64(request[16 + i]) != (0x4E54503544524654 >> (56 - 8 * i)) & 0xFF:
-            return False
-    return True
+        differs |= int(request[16 + i]) ^ MARK_VERSION5[i]
+    return differs == 0
