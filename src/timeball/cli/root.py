@@ -36,6 +36,8 @@ SUBCOMMANDS: Table = {
     "convert": "Write a file of one format as another, and compare.",
     "simulate": "Write simulated clocks and compare their ADEV with the theory.",
     "status": "Show time, bound, clocks and leases of a station.",
+    "diag": "Check a running station; say what will need somebody.",
+    "clients": "Show who asks the NTP server, how often, and in vain.",
     "verify": "Verify a ledger offline: signatures, tree, payloads, rollback.",
     "replay": "Recompute scale and steers from a ledger and compare.",
     "prove": "Write one file that proves what was served at a moment.",

@@ -9,14 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from timeball.station.metrics.metric import Sample, counter, gauge
-from timeball.station.page.serverpage import ServerPage
 from timeball.station.reporting.hostfacts import SocketFacts
+from timeball.station.reporting.outcomes import ACCEPTED, DENIED, IGNORED, LIMITED, NAK, of_kind, outcomes, received
 from timeball.station.reporting.view import View
 
 LISTEN = "listen_address"
-RECEIVED = counter("ntp_server_received_packets_total", "Datagrams received", LISTEN)
-ACCEPTED = counter("ntp_server_accepted_packets_total", "Datagrams answered with time, or with its withdrawal", LISTEN)
-IGNORED = counter("ntp_server_ignored_packets_total", "Datagrams dropped because they were no request", LISTEN)
+ALL = counter("ntp_server_received_packets_total", "Datagrams received", LISTEN)
+BY_CLASS = {
+    ACCEPTED: counter("ntp_server_accepted_packets_total", "Datagrams answered, with time or its withdrawal", LISTEN),
+    DENIED: counter("ntp_server_denied_packets_total", "Requests that no network of the access list allows", LISTEN),
+    IGNORED: counter("ntp_server_ignored_packets_total", "Datagrams dropped because they were no request", LISTEN),
+    LIMITED: counter("ntp_server_rate_limited_packets_total", "Requests over a limit of their source", LISTEN),
+    NAK: counter("ntp_server_nts_nak_packets_total", "Requests over NTS answered with a NAK", LISTEN),
+}
 SEND_ERRORS = counter("ntp_server_response_send_errors_total", "Answers that could not be sent", LISTEN)
 PACKETS = counter("timeball_server_packets_total", "Datagrams by what became of them, each in one outcome", "outcome")
 RAW_STAMPS = counter("timeball_server_raw_stamps_total", "Requests whose kernel receive stamp was not believed")
@@ -27,23 +32,9 @@ SOCKET_DROPS = counter("timeball_socket_drops_total", "Datagrams lost because a 
 SOCKET_WAITING = gauge("timeball_socket_waiting_bytes", "Bytes that wait in a socket's buffer", "socket")
 
 METRICS = (
-    RECEIVED, ACCEPTED, IGNORED, SEND_ERRORS, PACKETS, RAW_STAMPS, PAIR_MOVES, TORN, COUNTS_AGE,
+    ALL, *BY_CLASS.values(), SEND_ERRORS, PACKETS, RAW_STAMPS, PAIR_MOVES, TORN, COUNTS_AGE,
     SOCKET_DROPS, SOCKET_WAITING,
 )  # fmt: skip
-OUTCOMES = {
-    "in sync": "replies_in_sync",
-    "unsynchronised": "replies_unsynchronised",
-    "too short": "dropped_too_short",
-    "wrong version": "dropped_wrong_version",
-    "wrong mode": "dropped_wrong_mode",
-}
-"""Field of the server's page by outcome; their sum is what was received."""
-ACCEPTED_OUTCOMES = ("in sync", "unsynchronised")
-
-
-def outcomes(page: ServerPage) -> dict[str, int]:
-    """How many datagrams came to each outcome."""
-    return {word: getattr(page, name) for word, name in OUTCOMES.items()}
 
 
 def collect(view: View) -> Iterator[Sample]:
@@ -53,14 +44,12 @@ def collect(view: View) -> Iterator[Sample]:
     page = view.server
     if page is None:
         return
-    listen, counts = ",".join(addresses), outcomes(page)
-    accepted = sum(counts[word] for word in ACCEPTED_OUTCOMES)
-    received = sum(counts.values())
-    yield from RECEIVED.at(received, listen)
-    yield from ACCEPTED.at(accepted, listen)
-    yield from IGNORED.at(received - accepted, listen)
+    listen = ",".join(addresses)
+    yield from ALL.at(received(page), listen)
+    for kind, metric in BY_CLASS.items():
+        yield from metric.at(of_kind(page, kind), listen)
     yield from SEND_ERRORS.at(page.send_failures, listen)
-    for word, count in counts.items():
+    for word, count in outcomes(page).items():
         yield from PACKETS.at(count, word)
     yield from RAW_STAMPS.at(page.raw_stamps)
     yield from PAIR_MOVES.at(page.pair_moves)
