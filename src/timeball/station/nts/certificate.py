@@ -48,13 +48,14 @@ def parse_certificate(chain: bytes, key: bytes, name: str = "the certificate") -
     """Take a chain and a key in PEM; the key must be the first certificate's. Raises CertificateError naming `name`."""
     try:
         certificates, private = load_chain(chain), load_key(key)
+        alone = b"".join(each.public_bytes(Encoding.PEM) for each in certificates)  # a file may hold the key too
         same = _public(certificates[0].public_key()) == _public(private.public_key())
         ends = certificates[0].not_valid_before_utc, certificates[0].not_valid_after_utc
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise CertificateError(f"{name}: {_first_line(error)}") from None
     if not same:
         raise CertificateError(f"{name}: the key is not the certificate's")
-    return Certificate(chain, key, *ends)
+    return Certificate(alone, key, *ends)
 
 
 def load_chain(chain: bytes) -> Sequence[x509.Certificate]:
