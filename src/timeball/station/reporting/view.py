@@ -12,6 +12,7 @@ from typing import Any
 
 from timeball.station import paths
 from timeball.station.configuration.config import Config
+from timeball.station.configuration.outputs import AnyOutput, ChronySock
 from timeball.station.hosttime import hostclocks
 from timeball.station.page.clockpage import (
     ObserverPage,
@@ -21,6 +22,8 @@ from timeball.station.page.clockpage import (
     now_from_page,
     sync_status,
 )
+from timeball.station.page.feedpage import FeedPage, feed_page
+from timeball.station.page.keyexchangepage import KeyExchangePage, keyexchange_page
 from timeball.station.page.serverpage import ServerPage, server_page
 from timeball.station.reporting.hostfacts import ProcessFacts, SocketFacts, port_of, process_facts, udp_sockets
 from timeball.station.reporting.status import StatusReader
@@ -44,6 +47,8 @@ class View:
     timekeeper: TimekeeperPage | None
     observer: ObserverPage | None
     server: ServerPage | None
+    keyexchange: KeyExchangePage | None
+    feeds: dict[str, FeedPage | None]
     now: ServedTime
     code: int
     facts: dict[str, ProcessFacts | None]
@@ -64,6 +69,11 @@ class Viewer:
         self._timekeeper = PageReader(paths.timekeeper_page(state), TimekeeperPage)
         self._observer = PageReader(paths.observer_page(state), ObserverPage)
         self._server = PageReader(server_page(state), ServerPage)
+        self._keyexchange = PageReader(keyexchange_page(state), KeyExchangePage)
+        self._feeds = {
+            output_name(output): PageReader(feed_page(state, index), FeedPage)
+            for index, output in enumerate(self.reader.config.outputs)
+        }
 
     def look(self) -> View:
         """The station now."""
@@ -79,8 +89,15 @@ class Viewer:
             first,
             second,
             self._server.read(),
+            self._keyexchange.read(),
+            {name: reader.read() for name, reader in self._feeds.items()},
             now_from_page(first, second, pair.raw_ns, boottime_ns),
             sync_status(first, second, pair.raw_ns, boottime_ns),
             {row["name"]: process_facts(row["pid"]) for row in status["processes"]},
             udp_sockets({port_of(address) for address in ntp.listen + ntp.smeared}),
         )
+
+
+def output_name(output: AnyOutput) -> str:
+    """An output's name for people and labels: its kind and where it goes."""
+    return f"chrony-sock {output.path}" if isinstance(output, ChronySock) else f"phc {output.device}"

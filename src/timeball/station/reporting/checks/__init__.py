@@ -1,6 +1,6 @@
 """What `timeball diag` looks at, part by part."""
 
-from timeball.station.reporting.checks import host, ledger, serving, timekeeping
+from timeball.station.reporting.checks import host, ledger, public, serving, timekeeping
 from timeball.station.reporting.diag import Checks
 
 CHECKS: dict[str, Checks] = {
@@ -23,5 +23,7 @@ CHECKS: dict[str, Checks] = {
     "receive stamps": serving.stamps,
     "socket drops": serving.drops,
     "limiter": serving.limiter,
+    "key exchange": public.exchange,
+    "outputs": public.outputs,
 }
 """By the name of the first check that each makes."""

@@ -1,0 +1,67 @@
+"""Checks of what else faces the public: the key exchange, its certificate and keys, and the outputs beside the signal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from timeball.station.page.feedpage import NOT_YET, OUTCOME_WORDS, FeedPage, Outcome
+from timeball.station.reporting.diag import COUNT, FAIL, OK, SECONDS, WARN, Check, Looks, above, below, unknown
+
+STILL_S = 5.0
+CERTIFICATE_WARN_S, CERTIFICATE_FAIL_S = 14 * 86400.0, 2 * 86400.0
+KEY_LATE_WARN, KEY_LATE_FAIL = 1.25, 3.0
+
+
+def exchange(looks: Looks) -> Iterator[Check]:
+    """Whether the key exchange turns, with its certificate and its keys; nothing where it is not configured."""
+    if not looks.now.config.nts.listen:
+        return
+    page = looks.now.keyexchange
+    if page is None:
+        yield Check("key exchange", FAIL, None, STILL_S, SECONDS, "none of this boot has written its counters")
+        return
+    age_s = (looks.now.boottime_ns - page.updated_boottime_ns) / 1e9
+    words = f"age of its counters; {page.agreed} of {page.accepted} connections ended with cookies given"
+    yield Check("key exchange", below(age_s, 1.0, STILL_S), age_s, STILL_S, SECONDS, words)
+    yield from _certificate(page.certificate_expires_unix_s, float(page.certificate_left_s), page.certificates_refused)
+    yield _keys(float(page.key_age_s), looks.now.config.nts.rotate_s, page.key_failures)
+
+
+def _certificate(expires_unix_s: int, left_s: float, refused: int) -> Iterator[Check]:
+    if not expires_unix_s:
+        yield unknown("certificate", "the key exchange shows no certificate", SECONDS)
+        return
+    state = above(left_s, CERTIFICATE_WARN_S, CERTIFICATE_FAIL_S)
+    words = "until it ends; a new one is taken from the same files without a restart"
+    if refused:
+        state, words = max(state, WARN, key=(OK, WARN, FAIL).index), f"{words}; {refused} new ones were refused as bad"
+    yield Check("certificate", state, left_s, CERTIFICATE_WARN_S, SECONDS, words)
+
+
+def _keys(age_s: float, rotate_s: float, failures: int) -> Check:
+    state = FAIL if failures else below(age_s, KEY_LATE_WARN * rotate_s, KEY_LATE_FAIL * rotate_s)
+    words = "age of the key of new cookies"
+    if failures:
+        words += f"; {failures} times the keys could not be written"
+    return Check("cookie key", state, age_s, KEY_LATE_WARN * rotate_s, SECONDS, words)
+
+
+def outputs(looks: Looks) -> Iterator[Check]:
+    """A line an `[[output]]`: how far off it was at its newest turn, or why it was given nothing."""
+    every_s = {name: output.every_s for name, output in zip(looks.now.feeds, looks.now.config.outputs, strict=True)}
+    for name, page in looks.now.feeds.items():
+        age_s = None if page is None else (looks.now.boottime_ns - page.updated_boottime_ns) / 1e9
+        if page is None or age_s is None or page.outcome == NOT_YET:
+            yield Check(name, FAIL, None, None, SECONDS, "the feeder has not written its counters")
+        elif age_s > STILL_S + 3 * every_s[name]:
+            yield Check(name, FAIL, age_s, STILL_S + 3 * every_s[name], SECONDS, "the feeder stands still")
+        else:
+            yield _output(name, page)
+
+
+def _output(name: str, page: FeedPage) -> Check:
+    outcome = Outcome(page.outcome)
+    if outcome != Outcome.GIVEN:
+        state = WARN if outcome in (Outcome.WITHHELD, Outcome.AT_A_LEAP, Outcome.INTERRUPTED) else FAIL
+        return Check(name, state, None, None, SECONDS, OUTCOME_WORDS[outcome])
+    return Check(name, OK, page.offset_s, None, SECONDS, f"served time minus what is fed; {page.given} times given")
