@@ -28,9 +28,10 @@ from timeball.station.instruments.bulletinfolder import (
     recorded_bulletins,
     recorded_refusals,
 )
-from timeball.station.instruments.collecting import Gridder, batch_of
+from timeball.station.instruments.collecting import Gridder, Pair, batch_of, held
 from timeball.station.instruments.host import HostClock
 from timeball.station.instruments.line import LineCounter
+from timeball.station.instruments.ntpsource import NTPSource
 from timeball.station.instruments.registry import Instruments, make_instruments
 from timeball.station.instruments.replay import Replay
 from timeball.station.recording.errors import SequenceRefusedError
@@ -112,6 +113,7 @@ class Collector:
         self._gridder: Gridder | None = None
         if len(instruments.comparisons) > 1 or not all(item.whole_epochs for item in instruments.comparisons):
             self._gridder = Gridder(int(process.config.ensemble.interval_s * 1e9))
+        self._hung: set[Pair] = {item.pair for item in instruments.comparisons if isinstance(item, NTPSource)}
         self._host_samples: list[Sample] = []
         self._host_ahead_ns = 0
         self._host_due_ns = 0
@@ -188,14 +190,18 @@ class Collector:
         else:
             if instrument is self._instruments.host:
                 self._take_host(samples, ahead_ns)
-            elif self._gridder is not None:
-                for refused in self._gridder.add(samples, self._now_ns()):
-                    instrument.faults.add(f"{instrument.name}: epoch {refused.epoch} is out of order or not yet here")
             else:
-                self._put(batch_of(samples, "comparison"))
-        if self._gridder is not None and (gridded := self._gridder.take()):
+                self._compare(instrument, samples)
+        if self._gridder is not None and (gridded := held(self._gridder.take(), self._hung)):
             self._put(batch_of(gridded, "comparison"))
         self._put_host()
+
+    def _compare(self, instrument: Instrument, samples: list[Sample]) -> None:
+        if self._gridder is None:
+            self._put(batch_of(samples, "comparison"))
+            return
+        for refused in self._gridder.add(samples, self._now_ns()):
+            instrument.faults.add(f"{instrument.name}: epoch {refused.epoch} is out of order or not yet here")
 
     @property
     def _recording(self) -> bool:
@@ -211,6 +217,10 @@ class Collector:
         if kept and hostclocks.slept(ahead_ns - self._host_ahead_ns, samples[-1].epoch - kept[-1].epoch):
             kept.clear()
         kept += samples
+        if self._hung and self._instruments.host is not None:
+            # other servers are compared with this counter: it is their way to the output
+            self._hung |= {(one.a, one.b) for one in samples}
+            self._compare(self._instruments.host, samples)
         self._host_ahead_ns = ahead_ns
 
     def _put_host(self, *, force: bool = False) -> None:

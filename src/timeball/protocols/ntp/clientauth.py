@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from timeball.protocols.ntp.packet import PACKET_BYTES, parse_packet
+from timeball.protocols.ntp.clientevents import AuthenticationFailed
+from timeball.protocols.ntp.extensions import parse_fields
+from timeball.protocols.ntp.mac import SymmetricKey, seal_mac, verify_mac
+from timeball.protocols.ntp.packet import PACKET_BYTES, NTPError, parse_packet
 
 
 class Authentication(Protocol):
@@ -35,4 +38,26 @@ class NoAuthentication:
     def open(self, data: bytes) -> bytes:
         """The header; whatever follows is left alone. Raises PacketTooShort."""
         parse_packet(data)
+        return data[:PACKET_BYTES]
+
+
+class MACAuthentication:
+    """One symmetric key, AES-CMAC behind every packet (RFC 8573). A crypto-NAK is no proof of anything."""
+
+    verifies = True
+
+    def __init__(self, key: SymmetricKey) -> None:
+        self._key = key
+
+    def seal(self, header: bytes) -> bytes:
+        """The header with its MAC."""
+        return seal_mac(self._key, header)
+
+    def open(self, data: bytes) -> bytes:
+        """The header of a reply that our key vouches for. Raises `AuthenticationFailed`."""
+        try:
+            mac = parse_fields(data).mac
+            verify_mac({self._key.id: self._key}, data[: len(data) - len(mac)], mac)
+        except NTPError as error:
+            raise AuthenticationFailed(error.field, error.text, "is not authenticated by our key") from error
         return data[:PACKET_BYTES]

@@ -9,8 +9,10 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 
+from timeball.station.configuration.followingrules import servers, watchdog
 from timeball.station.configuration.outputs import PHC, SIMULATED, ChronySock
 from timeball.station.configuration.section import NAME_PATTERN
+from timeball.station.configuration.section import port_fits as _port_fits
 from timeball.station.configuration.settings import (
     Config,
     HostInstrument,
@@ -31,6 +33,7 @@ def broken_rules(config: Config) -> Found:
         _clocks,
         _output,
         _instruments,
+        servers,
         _simulated_parts,
         _times_of_day,
         _limits,
@@ -38,6 +41,7 @@ def broken_rules(config: Config) -> Found:
         _law,
         _leases,
         _witnesses,
+        watchdog,
         _addresses,
         _outputs,
     ):
@@ -129,17 +133,17 @@ def _kinds(config: Config) -> Found:
 def _times_of_day(config: Config) -> Found:
     seen: set[str] = set()
     for source in config.time_of_day.sources:
-        if source not in ("realtime", "rtc", "simulated") and not _is_ntp(source):
-            yield "time_of_day.sources", f"{source!r} is none of realtime, rtc, simulated, ntp:host:port"
+        if source not in ("realtime", "rtc", "simulated") and not _is_server(source):
+            yield "time_of_day.sources", f"{source!r} is none of realtime, rtc, simulated, ntp:host:port, nts:host:port"
         if source in seen:
             yield "time_of_day.sources", f"{source!r} is named twice: one source cannot agree with itself"
         seen.add(source)
 
 
-def _is_ntp(source: str) -> bool:
+def _is_server(source: str) -> bool:
     kind, _, address = source.partition(":")
     host, _, port = address.rpartition(":")
-    return kind == "ntp" and bool(host) and _port_fits(port)
+    return kind in ("ntp", "nts") and bool(host) and _port_fits(port)
 
 
 def _limits(config: Config) -> Found:
@@ -225,7 +229,3 @@ def _outputs(config: Config) -> Found:
         seen.add(place)
         if isinstance(item, PHC) and item.ptp4l and not item.ptp4l.startswith("/"):
             yield f"outputs[{index}].ptp4l", f"{item.ptp4l!r} must be an absolute path"
-
-
-def _port_fits(port: str) -> bool:
-    return port.isdigit() and 1 <= int(port) <= 65535

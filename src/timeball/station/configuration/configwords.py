@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from timeball.station.configuration.following import NTPInstrument
 from timeball.station.configuration.outputs import AnyOutput, ChronySock
 from timeball.station.configuration.settings import (
     AnyInstrument,
@@ -53,6 +54,9 @@ def _instrument(item: AnyInstrument, config: Config) -> str:
         return f"{len(item.files)} recorded files are replayed {speed}: {', '.join(item.files)}."
     if isinstance(item, HostInstrument):
         return f"The host's counter is read against {item.against} by {item.by} {item.device}".rstrip() + "."
+    if isinstance(item, NTPInstrument):
+        how = "over NTS" if item.nts else "over NTP, unauthenticated"
+        return f"{item.clock} is the server {item.server}, asked {how} every {item.poll_s:g} s, against {item.host}."
     return f"A simulated laboratory (seed {config.simulation.seed}) is measured: nothing of this is traceable time."
 
 

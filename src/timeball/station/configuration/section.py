@@ -20,5 +20,10 @@ MaybeListen = Annotated[str, Meta(pattern=MAYBE_LISTEN_PATTERN)]
 Network = Annotated[str, Meta(pattern=NETWORK_PATTERN)]
 
 
+def port_fits(port: str) -> bool:
+    """Whether the text after an address's colon is a port."""
+    return port.isascii() and port.isdigit() and 1 <= int(port) <= 65535
+
+
 class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A table of the configuration file."""

@@ -240,7 +240,8 @@ class TimeOfDay(Section, frozen=True, kw_only=True):
     """Where the station learns which second it is."""
 
     sources: Annotated[
-        tuple[str, ...], Meta(min_length=2, description="two or more of realtime, rtc, simulated, ntp:host:port")
+        tuple[str, ...],
+        Meta(min_length=2, description="two or more of realtime, rtc, simulated, ntp:host:port, nts:host:port"),
     ] = ("realtime", "simulated")
     tolerance_s: Annotated[Positive, Meta(le=60, description="sources agree when they differ by no more")] = 0.5
 

@@ -32,6 +32,7 @@ class Batch(msgspec.Struct, frozen=True, omit_defaults=True):
     """A recorded batch: one row an epoch, one column a pair.
 
     For the host's counter also `boot_id`, `anchor_ns` (ns), and BOOTTIME − RAW (ns) when its last epoch was read.
+    `bound_fs` a pair: the most that a constant error may add which u does not hold; empty where no pair has one.
     """
 
     kind: str
@@ -42,12 +43,15 @@ class Batch(msgspec.Struct, frozen=True, omit_defaults=True):
     boot_id: str = ""
     anchor_ns: Epoch = "0"
     boottime_minus_raw_ns: Epoch | None = None
+    bound_fs: list[Femtoseconds | None] = []
 
     def __post_init__(self) -> None:
         """Refuse columns that do not belong together; msgspec turns the ValueError into a ValidationError."""
         n = len(self.pairs)
         if len(self.x_fs) != len(self.epochs) or len(self.u_fs) != n or any(len(row) != n for row in self.x_fs):
             raise ValueError("a row of x_fs an epoch, a column a pair and one u_fs a pair are needed")
+        if len(self.bound_fs) not in (0, n):
+            raise ValueError("one bound_fs a pair is needed, or none at all")
 
 
 def kind_of(batch: Batch | dict[str, Any]) -> object:

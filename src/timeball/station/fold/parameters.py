@@ -16,11 +16,14 @@ from timeball.ensemble.errors import EnsembleError
 from timeball.ensemble.noise import COEFFICIENTS, ClockNoise
 from timeball.integrity.anomalies.rules import AnomalyRules
 from timeball.simulation.models import MODELS
+from timeball.station.configuration.following import NTPInstrument
 from timeball.station.configuration.settings import Clock, Config
 
 AT1 = "at1"
 KALMAN = "kalman"
 DEFAULT_TAU_MIN_S = 86400.0
+SERVER = "ntp"
+"""Kind of a server that is asked over the network and is no [[clock]] of its own."""
 
 
 def parameters_of(key: str, config: Config) -> Any:
@@ -74,9 +77,16 @@ def noise_of(clock: Clock, reading_noise_s: float) -> ClockNoise | None:
     return ClockNoise(**{**by_kind, **said})
 
 
+def clocks_of(config: Config) -> tuple[Clock, ...]:
+    """The clocks of the ensemble: those configured, and without weight the servers that are not among them."""
+    named = {clock.name for clock in config.clock}
+    servers = (item.clock for item in config.instrument if isinstance(item, NTPInstrument) and item.clock not in named)
+    return (*config.clock, *(Clock(name=name, kind=SERVER, zero_weight=True) for name in dict.fromkeys(servers)))
+
+
 def _never(config: Config) -> tuple[str, ...]:
     """The clocks that never carry the scale: those so configured, and the output."""
-    return (*(clock.name for clock in config.clock if clock.zero_weight), config.output.clock)
+    return (*(clock.name for clock in clocks_of(config) if clock.zero_weight), config.output.clock)
 
 
 def _at1(config: Config) -> AT1Parameters:
@@ -85,7 +95,7 @@ def _at1(config: Config) -> AT1Parameters:
         interval_s=config.ensemble.interval_s,
         cap=config.ensemble.cap,
         tau_min_s=DEFAULT_TAU_MIN_S,
-        tau_min_s_by_clock={clock.name: clock.tau_min_s or tau_min_of(clock.kind) for clock in config.clock},
+        tau_min_s_by_clock={clock.name: clock.tau_min_s or tau_min_of(clock.kind) for clock in clocks_of(config)},
         zero_weight=_never(config),
     )
 
@@ -101,7 +111,7 @@ def _algos(config: Config) -> Any:
 def _kalman(config: Config) -> Any:
     from timeball.ensemble.kalman.parameters import KalmanParameters
 
-    known = {clock.name: noise_of(clock, config.ensemble.reading_noise_s) for clock in config.clock}
+    known = {clock.name: noise_of(clock, config.ensemble.reading_noise_s) for clock in clocks_of(config)}
     return KalmanParameters(
         noise_by_clock={name: noise for name, noise in known.items() if noise is not None},
         interval_s=config.ensemble.interval_s,

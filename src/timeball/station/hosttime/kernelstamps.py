@@ -9,6 +9,7 @@ shrinks. Nothing here knows NTP.
 from __future__ import annotations
 
 import contextlib
+import os
 import select
 import socket
 import struct
@@ -100,6 +101,7 @@ class StampedSocket:
             events = ready.get(self._socket.fileno(), 0)
             if events & select.POLLERR:
                 self._take_error()
+                self._raise_refusal()
             if events & select.POLLIN:
                 with contextlib.suppress(BlockingIOError):
                     return self._take()
@@ -114,8 +116,7 @@ class StampedSocket:
         data, ancillary, _, _ = self._socket.recvmsg(PACKET_BYTES, _CONTROL_BYTES)
         came = hostclocks.raw_ns()
         pair = hostclocks.bracket(3)
-        with contextlib.suppress(BlockingIOError):
-            self._take_error()
+        self._take_error()
         moved = self._pair is None or _moved(self._pair, pair)
         sent = None if self._pair is None or moved else _on_raw(self._transmit_ns, self._pair)
         received = None if moved else _on_raw(_stamp(ancillary), pair)
@@ -137,11 +138,16 @@ class StampedSocket:
         )
 
     def _take_error(self) -> None:
-        """Read a transmit stamp from the error queue, or raise what the network says."""
-        _, ancillary, _, _ = self._socket.recvmsg(1, _CONTROL_BYTES, socket.MSG_ERRQUEUE)
-        found = _stamp(ancillary)
-        if found is not None:
-            self._transmit_ns = found
+        """Read a transmit stamp from the error queue, if one stands there."""
+        with contextlib.suppress(BlockingIOError):
+            _, ancillary, _, _ = self._socket.recvmsg(1, _CONTROL_BYTES, socket.MSG_ERRQUEUE)
+            self._transmit_ns = _stamp(ancillary) or self._transmit_ns
+
+    def _raise_refusal(self) -> None:
+        """What the network says of the last question (nobody listens there, no way there): raises OSError."""
+        number = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if number:
+            raise OSError(number, os.strerror(number))
 
 
 def _stamp(ancillary: list[tuple[int, int, bytes]]) -> int | None:

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from timeball.instants import Instant, LeapTable, format_utc
 from timeball.protocols.ntp.packet import NTPError
+from timeball.station.configuration.following import NTPInstrument
 from timeball.station.configuration.settings import Config
 from timeball.station.hosttime import hostclocks
 from timeball.station.hosttime.realtime import realtime_tai_ns, tai_of_utc
@@ -129,6 +130,8 @@ def _source(name: str, config: Config, state: Path) -> Source:
         return Source(name, _rtc)
     if name == "simulated":
         return Source(name, lambda _leaps: _simulated(config, state))
+    if name.startswith("nts:"):
+        return Source(name, lambda leaps: _nts(name, config, leaps))
     return Source(name, lambda leaps: _ntp(name, leaps))
 
 
@@ -164,6 +167,22 @@ def _ntp(name: str, leaps: LeapTable) -> Told:
     try:
         answer = ask_server(name.removeprefix("ntp:"), leaps)
     except (OSError, NTPError, socket.gaierror) as error:
+        raise SourceSilent(str(error)) from error
+    return Told(name, answer.raw_ns, answer.tai_ns, answer.delay_s / 2 + answer.root_distance_s + WIDE_S)
+
+
+def _nts(name: str, config: Config, leaps: LeapTable) -> Told:
+    """As `_ntp`, over NTS; authorities as the source of the ensemble at the same address has them, else the system's.
+
+    A certificate is judged by the host's own calendar: a host that is years off learns that here, and nothing else.
+    """
+    from timeball.station.instruments.ntskeys import ask_server_nts
+
+    address = name.removeprefix("nts:")
+    ca = next((i.ca for i in config.instrument if isinstance(i, NTPInstrument) and i.nts and i.server == address), "")
+    try:
+        answer = ask_server_nts(address, ca, leaps)
+    except (OSError, NTPError) as error:
         raise SourceSilent(str(error)) from error
     return Told(name, answer.raw_ns, answer.tai_ns, answer.delay_s / 2 + answer.root_distance_s + WIDE_S)
 

@@ -22,13 +22,18 @@ class InstrumentUnavailableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One reading: clock `a` minus clock `b` is `x_fs` fs at `epoch` (TAI ns); `u_fs` is k = 1, None when unknown."""
+    """One reading: clock `a` minus clock `b` is `x_fs` fs at `epoch` (TAI ns); `u_fs` is k = 1, None when unknown.
+
+    `bound_fs`: the most that a constant error may add which `u_fs` does not hold, such as the asymmetry of a network;
+    None where there is no such error.
+    """
 
     epoch: int
     a: str
     b: str
     x_fs: int
     u_fs: int | None = None
+    bound_fs: int | None = None
 
 
 @dataclass

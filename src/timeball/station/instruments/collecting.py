@@ -7,7 +7,7 @@ Sign: x_a − x_b, whole femtoseconds.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Any
 
 from timeball.station.fold.batches import shape_batch
@@ -76,7 +76,8 @@ class Gridder:
         span, part = after.epoch - before.epoch, epoch - before.epoch
         x_fs = before.x_fs + ((after.x_fs - before.x_fs) * part * 2 + span) // (2 * span)
         u_fs = None if before.u_fs is None or after.u_fs is None else max(before.u_fs, after.u_fs)
-        return Sample(epoch, after.a, after.b, x_fs, u_fs)
+        bounds = [one.bound_fs for one in (before, after) if one.bound_fs is not None]
+        return Sample(epoch, after.a, after.b, x_fs, u_fs, max(bounds, default=None))
 
     def _forget(self) -> None:
         """Drop what no later epoch can need; a pair that has fallen silent is no longer waited for."""
@@ -90,6 +91,37 @@ class Gridder:
 
 
 def batch_of(samples: Iterable[Sample], kind: str, **more: str) -> dict[str, Any]:
-    """The batch of some samples; see `shape_batch`."""
-    rows = ((sample.epoch, sample.a, sample.b, sample.x_fs, sample.u_fs) for sample in samples)
-    return shape_batch(rows, kind, **more)
+    """The batch of some samples; see `shape_batch`. Bounds stand in it once a pair, the greatest, if there are any."""
+    kept = list(samples)
+    batch = shape_batch(((one.epoch, one.a, one.b, one.x_fs, one.u_fs) for one in kept), kind, **more)
+    bounds: dict[Pair, int] = {}
+    for one in kept:
+        if one.bound_fs is not None:
+            bounds[one.a, one.b] = max(one.bound_fs, bounds.get((one.a, one.b), 0))
+    if bounds:
+        batch["bound_fs"] = [str(bounds[a, b]) if (a, b) in bounds else None for a, b in batch["pairs"]]
+    return batch
+
+
+def held(samples: Iterable[Sample], hung: Container[Pair]) -> list[Sample]:
+    """Without the pairs of `hung` at epochs at which nothing else holds them: comparisons that hang on the host.
+
+    The ensemble keeps the largest connected part of an epoch. Servers that are compared with the host's counter are
+    part of the laboratory only while the counter is compared with the output, and the output with the clocks: alone,
+    many of them would be taken for the laboratory.
+    """
+    by_epoch: dict[int, list[Sample]] = defaultdict(list)
+    for sample in samples:
+        by_epoch[sample.epoch].append(sample)
+    return [sample for many in by_epoch.values() for sample in _held(many, hung)]
+
+
+def _held(samples: list[Sample], hung: Container[Pair]) -> list[Sample]:
+    names = {name for one in samples if (one.a, one.b) not in hung for name in (one.a, one.b)}
+    kept = [one for one in samples if (one.a, one.b) not in hung]
+    hanging = [one for one in samples if (one.a, one.b) in hung]
+    while ready := [one for one in hanging if one.a in names or one.b in names]:
+        names |= {name for one in ready for name in (one.a, one.b)}
+        kept += ready
+        hanging = [one for one in hanging if one not in ready]
+    return kept

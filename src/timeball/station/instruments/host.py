@@ -41,6 +41,9 @@ class HostClock(Instrument, Protocol):
     boot_id: str
     anchor_ns: int
 
+    def epoch_of(self, raw_ns: int) -> int:
+        """The output's time (TAI, ns) at a reading of RAW not far from the newest reading."""
+
 
 FARTHEST_NS = 1000 * NS_PER_SECOND
 
@@ -89,6 +92,10 @@ class SimulatedCapture:
         """Begin with the next second."""
         self._next = (self._simulation.tai_ns() // NS_PER_SECOND + 1) * NS_PER_SECOND
 
+    def epoch_of(self, raw_ns: int) -> int:
+        """The laboratory's ideal time at a reading of RAW."""
+        return raw_ns + self.anchor_ns
+
     def read(self, until_raw_ns: int) -> list[Sample]:
         """The pulses up to now, or after waiting for one, but not beyond `until_raw_ns`."""
         wait_until_raw(min(self._next - self.anchor_ns, until_raw_ns))
@@ -127,6 +134,10 @@ class RealCapture:
 
     def close(self) -> None:
         """Nothing is held."""
+
+    def epoch_of(self, raw_ns: int) -> int:
+        """The output's time at a reading of RAW, as the newest reading of it carries there."""
+        return raw_ns + self.anchor_ns - self._x_ns
 
     def _of_pulse(self, raw_ns: int, u_ns: int) -> Sample:
         """The reading of a pulse, which stands for the second nearest to where the last reading says we are."""

@@ -7,18 +7,17 @@ wrong by is half the round trip and what the server owns up to.
 from __future__ import annotations
 
 import secrets
-import socket
 from dataclasses import dataclass
 
 from timeball.instants import LeapTable
-from timeball.protocols.ntp.packet import NTPError, Reply, build_request, parse_reply, tai_ns_from_timestamp
+from timeball.protocols.ntp.measurement import Measurement, utc_ns
+from timeball.protocols.ntp.packet import NTPError, Reply, build_request, parse_reply
 from timeball.station.hosttime import hostclocks
+from timeball.station.hosttime.kernelstamps import StampedSocket
 from timeball.station.hosttime.realtime import tai_of_utc
+from timeball.station.instruments.ntpasking import resolve, split_address
 
 TIMEOUT_S = 0.5
-PACKET_BYTES = 512
-YEAR_2040_NS = 2_208_988_800 * 10**9
-"""Decides the era of a timestamp: everything between 1972 and 2108 is told apart, whatever the host believes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +31,7 @@ class Exchange:
     def stamps(self) -> tuple[int, int]:
         """The server's two stamps, question come and answer sent, as UTC (ns since 1970) that counts no leaps."""
         packet = self.reply.packet
-        first, last = (tai_ns_from_timestamp(stamp, 0, YEAR_2040_NS) for stamp in (packet.receive, packet.transmit))
-        return first, last
+        return utc_ns(packet.receive), utc_ns(packet.transmit)
 
     def delay_s(self) -> float:
         """The round trip without the time the server kept it (s)."""
@@ -50,20 +48,33 @@ class ServerTime:
     delay_s: float
     root_distance_s: float
 
+    @classmethod
+    def of(cls, measured: Measurement, leaps: LeapTable) -> ServerTime:
+        """What an association has measured on RAW."""
+        tai_ns = tai_of_utc(measured.server_ns, leaps)
+        return cls(measured.middle_ns, tai_ns, measured.delay_s, measured.root_distance_s)
+
 
 def exchange(address: str, timeout_s: float = TIMEOUT_S) -> Exchange:
-    """Ask `host:port` once. Raises OSError when nobody answers and `NTPError` for what is no answer."""
-    host, _, port = address.rpartition(":")
-    kind, _, _, _, where = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_DGRAM)[0]
+    """Ask `host:port` once, with the kernel's stamps. What is no answer to this question is passed over.
+
+    Raises OSError when nobody answers, and `NTPError` when what came last was none.
+    """
+    where = resolve(*split_address(address))
     nonce = secrets.randbits(64) | 1
-    with socket.socket(kind, socket.SOCK_DGRAM) as sock:
-        sock.settimeout(timeout_s)
-        sock.connect(where)
-        sent = hostclocks.raw_ns()
+    sock = StampedSocket(*where)
+    problem: Exception = TimeoutError("timed out")
+    try:
+        until = hostclocks.raw_ns() + round(timeout_s * 1e9)
         sock.send(build_request(nonce))
-        data = sock.recv(PACKET_BYTES)
-        received = hostclocks.raw_ns()
-    return Exchange(sent, received, parse_reply(data, nonce))
+        while (came := sock.receive(until)) is not None:
+            try:
+                return Exchange(came.sent_raw_ns, came.received_raw_ns, parse_reply(came.data, nonce))
+            except NTPError as error:
+                problem = error
+    finally:
+        sock.close()
+    raise problem
 
 
 def ask_server(address: str, leaps: LeapTable, timeout_s: float = TIMEOUT_S) -> ServerTime:

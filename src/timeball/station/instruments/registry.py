@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from timeball.instants import LeapTable
+from timeball.station.configuration.following import NTPInstrument
 from timeball.station.configuration.settings import Config, HostInstrument, LineInstrument, ReplayInstrument
 from timeball.station.hosttime import hostclocks
 from timeball.station.hosttime.realtime import station_leaps
@@ -14,6 +15,7 @@ from timeball.station.hosttime.timeofday import TimeOfDayUnknown, agreed_tai_ns,
 from timeball.station.instruments.base import Instrument
 from timeball.station.instruments.host import HostClock, NTPCapture, PHCCapture, PPSCapture, SimulatedCapture
 from timeball.station.instruments.line import LineCounter
+from timeball.station.instruments.ntpsource import NTPSource
 from timeball.station.instruments.outside import ObserverCounter, RealObserver, SimulatedObserver
 from timeball.station.instruments.replay import Replay
 from timeball.station.instruments.simulated import SimulatedComparator, Simulation, open_simulation
@@ -51,7 +53,10 @@ def make_instruments(config: Config, state: Path, head_tai_ns: int = 0, after_ns
     base = None if config.replayed else _time_base(config, state, leaps, simulation, head_tai_ns)
     made = Instruments([], _host(config, state, simulation, base, leaps))
     for item in config.instrument:
-        if isinstance(item, ReplayInstrument):
+        if isinstance(item, NTPInstrument):
+            if made.host is not None:
+                made.comparisons.append(NTPSource(item, leaps, made.host.anchor_ns, made.host.epoch_of))
+        elif isinstance(item, ReplayInstrument):
             made.comparisons.append(Replay(item, leaps, after_ns))
         elif isinstance(item, LineInstrument):
             if base is not None and not item.observer:
