@@ -1,0 +1,182 @@
+"""The key exchange of NTS, and the owner of the cookie keys: `python -m timeball.station.keyexchange --state DIR`.
+
+Started only when `nts.listen` is set. It keeps the keys (or, in a cluster, fetches them), watches the certificate, and
+tells its workers what to hand out; they do the handshakes. Keys are on the disk before anybody has them, and their
+numbers are recorded. It knows nothing of time but what certificates and keys need, and claims nothing about it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+
+from timeball.station.configuration.settings import Config
+from timeball.station.hosttime.hostclocks import boot_id, boottime_ns
+from timeball.station.hosttime.realtime import station_leaps
+from timeball.station.nts.addresses import open_tcp_listener, split_address
+from timeball.station.nts.certificate import CertificateError
+from timeball.station.nts.cluster import ClusterError, Leader, fetch_keys
+from timeball.station.nts.control import Orders
+from timeball.station.nts.counting import Count
+from timeball.station.nts.keeper import KeyKeeper
+from timeball.station.nts.moments import Clock, age_s
+from timeball.station.nts.rotation import rules_of
+from timeball.station.nts.saying import KeySayer
+from timeball.station.nts.shown import ShownCertificate
+from timeball.station.nts.workers import Workers
+from timeball.station.page.clockpage import PageWriter
+from timeball.station.page.keyexchangepage import KeyExchangePage, keyexchange_page
+from timeball.station.supervision.process import CannotStartError, Process, run_process
+
+TURN_S = 0.2
+CERTIFICATE_S = 1.0
+log = logging.getLogger("keyexchange")
+
+
+class Fetching:
+    """The keys of a follower: asked of the leader so often that one or two silences cost nothing."""
+
+    def __init__(self, config: Config, keeper: KeyKeeper, every_s: float) -> None:
+        self.fetched = self.failures = 0
+        self.well_at: float | None = None
+        self._settings, self._keeper, self._every_s = config.nts, keeper, every_s
+        self._due = float("-inf")
+
+    def turn(self) -> bool:
+        """Ask when it is time to; true when the keys have changed."""
+        now = time.monotonic()
+        if now < self._due:
+            return False
+        self._due = now + self._every_s
+        try:
+            keys = fetch_keys(self._settings)
+        except ClusterError as error:
+            self.failures += 1
+            log.warning("%s; going on with what there is", error)
+            return False
+        self.fetched += 1
+        self.well_at = time.monotonic()
+        return self._keeper.take(keys)
+
+
+class KeyExchange:
+    """One station's key exchange: its parts, and what follows for the workers when one of them has changed."""
+
+    def __init__(self, process: Process, listeners: list[socket.socket]) -> None:
+        self.process, settings = process, process.config.nts
+        self.started_ns = boottime_ns()
+        self.clock = Clock(process.state, station_leaps(process.config))
+        rules = rules_of(settings)
+        self.keeper = KeyKeeper(process.state, rules, self.clock, follows=bool(settings.cluster_leader))
+        self.fetching = Fetching(process.config, self.keeper, rules.fetch_s) if settings.cluster_leader else None
+        self.leader = Leader(settings, lambda: self.keeper.keys) if settings.cluster_listen else None
+        self.shown = ShownCertificate(settings, process.state)
+        self.sayer = KeySayer(process)
+        self.workers = Workers(settings, listeners)
+        self._certificate_due = float("-inf")
+        self._told = False
+
+    def run(self) -> None:
+        """Serve until told to stop."""
+        writer = PageWriter(keyexchange_page(self.process.state), KeyExchangePage)
+        with ExitStack() as parts:
+            parts.callback(writer.close)
+            parts.callback(self.workers.stop)
+            if self.leader is not None:
+                self.leader.start()
+                parts.callback(self.leader.stop)
+            self.sayer.start()
+            while True:
+                self.turn()
+                writer.write(self.page())
+                if self.process.sleep(TURN_S):
+                    break
+
+    def turn(self) -> None:
+        """Look at everything once."""
+        changed = self._certificate_changed()
+        keys_changed = self.fetching.turn() if self.fetching is not None else self.keeper.turn()
+        if self.keeper.keys is not None and (keys_changed or not self._told):
+            self.sayer.tell(self.keeper.keys, self.keeper.why or "found at the start")
+            self._told = changed = True
+        if changed and self.keeper.keys is not None:
+            self.workers.order(self._orders())
+        self.workers.turn()
+
+    def page(self) -> KeyExchangePage:
+        """The counters as they stand."""
+        counts = self.workers.totals().tolist()
+        keys, fetching, leader = self.keeper.keys, self.fetching, self.leader
+        expires_s = 0 if self.shown.current is None else int(self.shown.current.not_after.timestamp())
+        return KeyExchangePage(
+            boot_id().words,
+            os.getpid(),
+            self.started_ns,
+            boottime_ns(),
+            *counts[: len(Count)],
+            certificate_expires_unix_s=expires_s,
+            certificate_left_s=expires_s - int(self.clock.unix_s()) if expires_s else 0,
+            certificates_taken=self.shown.taken,
+            certificates_refused=self.shown.refused,
+            key_id=0 if keys is None else keys.current.id,
+            key_age_s=0 if keys is None else int(min(age_s(keys.used, self.clock.moment()), 2.0**31)),
+            keys=0 if keys is None else len(keys.ids()),
+            key_changes=self.keeper.changes,
+            key_failures=self.keeper.failures,
+            cluster_served=0 if leader is None else leader.served,
+            cluster_refused=0 if leader is None else leader.refused,
+            cluster_fetched=0 if fetching is None else fetching.fetched,
+            cluster_failures=0 if fetching is None else fetching.failures,
+            cluster_age_s=_age(fetching),
+            workers=self.workers.running(),
+            worker_deaths=self.workers.deaths,
+        )
+
+    def _certificate_changed(self) -> bool:
+        if time.monotonic() < self._certificate_due:
+            return False
+        self._certificate_due = time.monotonic() + CERTIFICATE_S
+        try:
+            return self.shown.turn(self.clock.utc())
+        except CertificateError as error:
+            raise CannotStartError(f"nts.certificate, nts.key: {error}") from error
+
+    def _orders(self) -> Orders:
+        settings, certificate, keys = self.process.config.nts, self.shown.current, self.keeper.keys
+        assert certificate is not None
+        assert keys is not None
+        port = settings.port or split_address(self.process.config.ntp.listen[0])[1]
+        return Orders(
+            chain=certificate.chain,
+            key=certificate.key,
+            current=keys.current,
+            aeads=settings.aeads,
+            server=settings.server,
+            port=port,
+        )
+
+
+def _age(fetching: Fetching | None) -> int:
+    return -1 if fetching is None or fetching.well_at is None else int(time.monotonic() - fetching.well_at)
+
+
+def work(process: Process, opener: Callable[[str, str], socket.socket] = open_tcp_listener) -> None:
+    """The process: the sockets first, so that what cannot be bound is told before anything else is done."""
+    listeners = []
+    for address in process.config.nts.listen:
+        listener = opener(address, "nts.listen")
+        listener.setblocking(False)
+        # a connection is accepted when its first bytes are there: nobody holds a place in silence
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, int(process.config.nts.handshake_s) or 1)
+        listeners.append(listener)
+    process.log.info("exchanging keys on %s", ", ".join(process.config.nts.listen))
+    KeyExchange(process, listeners).run()
+
+
+if __name__ == "__main__":
+    sys.exit(run_process("keyexchange", work))
