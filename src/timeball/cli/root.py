@@ -20,7 +20,7 @@ from timeball.cli.output import ExitCode, exit_code_of
 Table = dict[str, str]
 SUBCOMMANDS: Table = {
     "run": "Start a station: clocks in, time scale, ledger and NTP out.",
-    "scale": "Compute an ensemble time scale from files of clock comparisons.",
+    "scale": "Compute a time scale from files of clock comparisons.",
     "fit": "Fit the noise and drift of every clock, with intervals.",
     "why": "Say why a clock has its weight, and how it was predicted.",
     "anomalies": "Find steps, drifts and noise changes of clocks; say whose.",
@@ -38,6 +38,7 @@ SUBCOMMANDS: Table = {
     "status": "Show time, bound, clocks and leases of a station.",
     "diag": "Check a running station; say what will need somebody.",
     "clients": "Show who asks the NTP server, how often, and in vain.",
+    "watch-chrony": "Read a chronyd on this host and judge it by limits.",
     "verify": "Verify a ledger offline: signatures, tree, payloads, rollback.",
     "replay": "Recompute scale and steers from a ledger and compare.",
     "prove": "Write one file that proves what was served at a moment.",
