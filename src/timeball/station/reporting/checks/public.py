@@ -1,11 +1,11 @@
-"""Checks of what else faces the public: the key exchange, its certificate and keys, and the outputs beside the signal."""
+"""Checks of what else faces the public: key exchange, certificate and keys; and the outputs beside the signal."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from timeball.station.page.feedpage import NOT_YET, OUTCOME_WORDS, FeedPage, Outcome
-from timeball.station.reporting.diag import COUNT, FAIL, OK, SECONDS, WARN, Check, Looks, above, below, unknown
+from timeball.station.reporting.diag import FAIL, OK, SECONDS, WARN, Check, Looks, above, below, unknown
 
 STILL_S = 5.0
 CERTIFICATE_WARN_S, CERTIFICATE_FAIL_S = 14 * 86400.0, 2 * 86400.0
