@@ -7,7 +7,6 @@ numbers are recorded. It knows nothing of time but what certificates and keys ne
 
 from __future__ import annotations
 
-import logging
 import os
 import socket
 import sys
@@ -15,14 +14,14 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 
-from timeball.station.configuration.settings import Config
 from timeball.station.hosttime.hostclocks import boot_id, boottime_ns
 from timeball.station.hosttime.realtime import station_leaps
 from timeball.station.nts.addresses import open_tcp_listener, split_address
 from timeball.station.nts.certificate import CertificateError
-from timeball.station.nts.cluster import ClusterError, Leader, fetch_keys
+from timeball.station.nts.cluster import Leader
 from timeball.station.nts.control import Orders
 from timeball.station.nts.counting import Count
+from timeball.station.nts.following import Follower
 from timeball.station.nts.keeper import KeyKeeper
 from timeball.station.nts.moments import Clock, age_s
 from timeball.station.nts.rotation import rules_of
@@ -35,33 +34,6 @@ from timeball.station.supervision.process import CannotStartError, Process, run_
 
 TURN_S = 0.2
 CERTIFICATE_S = 1.0
-log = logging.getLogger("keyexchange")
-
-
-class Fetching:
-    """The keys of a follower: asked of the leader so often that one or two silences cost nothing."""
-
-    def __init__(self, config: Config, keeper: KeyKeeper, every_s: float) -> None:
-        self.fetched = self.failures = 0
-        self.well_at: float | None = None
-        self._settings, self._keeper, self._every_s = config.nts, keeper, every_s
-        self._due = float("-inf")
-
-    def turn(self) -> bool:
-        """Ask when it is time to; true when the keys have changed."""
-        now = time.monotonic()
-        if now < self._due:
-            return False
-        self._due = now + self._every_s
-        try:
-            keys = fetch_keys(self._settings)
-        except ClusterError as error:
-            self.failures += 1
-            log.warning("%s; going on with what there is", error)
-            return False
-        self.fetched += 1
-        self.well_at = time.monotonic()
-        return self._keeper.take(keys)
 
 
 class KeyExchange:
@@ -69,11 +41,11 @@ class KeyExchange:
 
     def __init__(self, process: Process, listeners: list[socket.socket]) -> None:
         self.process, settings = process, process.config.nts
-        self.started_ns = boottime_ns()
+        self.started_ns, self._boot = boottime_ns(), boot_id()
         self.clock = Clock(process.state, station_leaps(process.config))
         rules = rules_of(settings)
         self.keeper = KeyKeeper(process.state, rules, self.clock, follows=bool(settings.cluster_leader))
-        self.fetching = Fetching(process.config, self.keeper, rules.fetch_s) if settings.cluster_leader else None
+        self.follower = Follower(process, rules.fetch_s) if settings.cluster_leader else None
         self.leader = Leader(settings, lambda: self.keeper.keys) if settings.cluster_listen else None
         self.shown = ShownCertificate(settings, process.state)
         self.sayer = KeySayer(process)
@@ -90,6 +62,8 @@ class KeyExchange:
             if self.leader is not None:
                 self.leader.start()
                 parts.callback(self.leader.stop)
+            if self.follower is not None:
+                self.follower.start()
             self.sayer.start()
             while True:
                 self.turn()
@@ -100,7 +74,8 @@ class KeyExchange:
     def turn(self) -> None:
         """Look at everything once."""
         changed = self._certificate_changed()
-        keys_changed = self.fetching.turn() if self.fetching is not None else self.keeper.turn()
+        fetched = None if self.follower is None else self.follower.take()
+        keys_changed = self.keeper.turn() if fetched is None else self.keeper.take(fetched)
         if self.keeper.keys is not None and (keys_changed or not self._told):
             self.sayer.tell(self.keeper.keys, self.keeper.why or "found at the start")
             self._told = changed = True
@@ -110,15 +85,15 @@ class KeyExchange:
 
     def page(self) -> KeyExchangePage:
         """The counters as they stand."""
-        counts = self.workers.totals().tolist()
-        keys, fetching, leader = self.keeper.keys, self.fetching, self.leader
+        counts = {count.name.lower(): int(total) for count, total in zip(Count, self.workers.totals(), strict=True)}
+        keys, follower, leader = self.keeper.keys, self.follower, self.leader
         expires_s = 0 if self.shown.current is None else int(self.shown.current.not_after.timestamp())
         return KeyExchangePage(
-            boot_id().words,
-            os.getpid(),
-            self.started_ns,
-            boottime_ns(),
-            *counts[: len(Count)],
+            boot_id=self._boot.words,
+            pid=os.getpid(),
+            started_boottime_ns=self.started_ns,
+            updated_boottime_ns=boottime_ns(),
+            **counts,
             certificate_expires_unix_s=expires_s,
             certificate_left_s=expires_s - int(self.clock.unix_s()) if expires_s else 0,
             certificates_taken=self.shown.taken,
@@ -130,9 +105,9 @@ class KeyExchange:
             key_failures=self.keeper.failures,
             cluster_served=0 if leader is None else leader.served,
             cluster_refused=0 if leader is None else leader.refused,
-            cluster_fetched=0 if fetching is None else fetching.fetched,
-            cluster_failures=0 if fetching is None else fetching.failures,
-            cluster_age_s=_age(fetching),
+            cluster_fetched=0 if follower is None else follower.fetched,
+            cluster_failures=0 if follower is None else follower.failures,
+            cluster_age_s=-1 if follower is None else follower.age_s(),
             workers=self.workers.running(),
             worker_deaths=self.workers.deaths,
         )
@@ -159,10 +134,6 @@ class KeyExchange:
             server=settings.server,
             port=port,
         )
-
-
-def _age(fetching: Fetching | None) -> int:
-    return -1 if fetching is None or fetching.well_at is None else int(time.monotonic() - fetching.well_at)
 
 
 def work(process: Process, opener: Callable[[str, str], socket.socket] = open_tcp_listener) -> None:

@@ -16,7 +16,7 @@ Counts = NDArray[np.int64]
 
 
 class Count(IntEnum):
-    """A column; AGREED to INTERNAL are the ends of a connection, and each accepted one has exactly one."""
+    """A column; AGREED to INTERNAL_ERRORS are the ends of a connection, and each accepted one has exactly one."""
 
     ACCEPTED = 0
     AGREED = 1
@@ -29,7 +29,7 @@ class Count(IntEnum):
     TIMED_OUT = 8
     HUNG_UP = 9
     EVICTED = 10
-    INTERNAL = 11
+    INTERNAL_ERRORS = 11
     ACCEPT_FAILURES = 12
     COOKIES = 13
     OPEN = 14

@@ -72,7 +72,7 @@ class Handshake:
             if self._received > MOST_BYTES:
                 self._finish(error_answer(Outcome.BAD_REQUEST))
             elif self._connection.bio_write(data) != len(data):
-                self.end = Count.INTERNAL
+                self.end = Count.INTERNAL_ERRORS
             else:
                 self._go_on()
         except NoALPN:
@@ -81,7 +81,7 @@ class Handshake:
             self.end = Count.TLS_FAILED
         except Exception:
             # whatever it was, the others must be served; it is counted, and seen in the counters
-            self.end = Count.INTERNAL
+            self.end = Count.INTERNAL_ERRORS
             self._say(internal_error())
         return take_output(self._connection)
 

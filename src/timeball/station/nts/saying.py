@@ -1,7 +1,7 @@
 """What the ledger is told of the cookie keys: their numbers, each time they change. Never a key.
 
-A thread of its own, because recording may wait and keys must not: the keys in use are a fact, whether or not it could be
-recorded yet. What could not be recorded is recorded later, and after a restart what differs from the last entry.
+A thread of its own, because recording may wait and keys must not: the keys in use are a fact, whether or not it could
+be recorded yet. What could not be recorded is recorded later, and after a restart what differs from the last entry.
 """
 
 from __future__ import annotations

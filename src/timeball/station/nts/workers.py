@@ -44,7 +44,8 @@ class Workers:
 
     def totals(self) -> Counts:
         """The counts of all, int64[columns]."""
-        return self._counts.sum(axis=0, dtype=np.int64)
+        totals: Counts = self._counts.sum(axis=0, dtype=np.int64)
+        return totals
 
     def running(self) -> int:
         """How many run."""
