@@ -67,6 +67,8 @@ def exchange_keys(
     except OSError as error:
         words = "no answer in time" if isinstance(error, TimeoutError) else (error.strerror or str(error))
         raise ServerUnreachable(f"{host}:{port}: {words}") from error
+    except UnicodeError as error:
+        raise ServerUnreachable(f"{host!r} is no name of a host") from error
     except SSL.Error as error:
         raise ServerNotTrusted(f"{host}:{port}: {ssl_words(error)}") from error
     except ExchangeError as error:

@@ -40,19 +40,23 @@ MODULES = {
     "server": "timeball.station.server",
     "console": "timeball.console",
     "publisher": "timeball.station.publisher",
+    "watchdog": "timeball.station.watchdog",
     "exporter": "timeball.station.exporter",
     "feeder": "timeball.station.feeder",
+    "keyexchange": "timeball.station.keyexchange",
 }
 ASKED: dict[str, Callable[[Config], bool]] = {
     "publisher": lambda config: bool(config.ledger.policy),
+    "watchdog": lambda config: bool(config.khronos.servers),
     "exporter": lambda config: bool(config.metrics.listen),
     "feeder": lambda config: bool(config.outputs),
+    "keyexchange": lambda config: bool(config.nts.listen),
 }
 """Who is started only where the configuration asks for it; without a policy, say, nobody is asked to cosign."""
 # Who answers the public stops first; the recorder stops last, so that everybody's last words are recorded.
 STOP_ORDER = (
-    ("server", "console", "exporter", "feeder"),
-    ("observer",),
+    ("server", "keyexchange", "console", "exporter", "feeder"),
+    ("observer", "watchdog"),
     ("actuator", "timekeeper", "collector", "publisher"),
     ("recorder",),
 )
