@@ -21,7 +21,10 @@ from timeball.ensemble.at1 import AT1Parameters, AT1State
 from timeball.ensemble.steps import Steps
 from timeball.integrity.anomalies import Anomaly
 from timeball.ledger import canonical
+from timeball.ledger.batch import sign_batch
 from timeball.ledger.cosignature import make_cosigner
+from timeball.ledger.note import make_signer
+from timeball.protocols.khronos import Outcome
 from timeball.station import paths
 from timeball.station.configuration.settings import Config, Output, Steering
 from timeball.station.fold.doubts import accept
@@ -30,12 +33,16 @@ from timeball.station.fold.memory import Doubted, Memory, Published, Rate, Undo,
 from timeball.station.fold.rules import Rules
 from timeball.station.fold.running import states_payload, take_over
 from timeball.station.fold.timekeeping import STREAM
+from timeball.station.instruments.base import Sample
+from timeball.station.instruments.collecting import batch_of
 from timeball.station.keeping.erasing import erase_entries
 from timeball.station.keeping.place import write_place
 from timeball.station.recording.ledger_reader import LedgerReader
 from timeball.station.recording.store import NewEntry, Store
 from timeball.station.supervision.history import build_history
 from timeball.station.supervision.supervisor import Supervisor, station_commands
+from timeball.station.watching.pool import Told
+from timeball.station.watching.telling import batch_of_look
 
 Payload = dict[str, Any]
 Recorded = dict[tuple[str, str], list[Payload]]
@@ -155,6 +162,8 @@ def recorded(state: Path, tmp_path_factory: pytest.TempPathFactory) -> Recorded:
         found[OPERATOR, INSTRUCTION].append(msgspec.to_builtins(asked))
     for kind, payload in of_later_days().items():
         found[STREAM, kind].append(payload)
+    for place, told in of_other_servers().items():
+        found[place].append(told)
     return found
 
 
@@ -187,6 +196,18 @@ def of_later_days() -> dict[str, Payload]:
         "anomaly": anomaly,
         "steer": {"proposed": {"epoch": "1", "rate": "0.0"}, "taken_back": {"epoch": "1", "instruction": 8}},
         "doubt": accept(memory, 7, 3, 9)[0],
+    }
+
+
+def of_other_servers() -> dict[tuple[str, str], Payload]:
+    """What is recorded only where other servers are asked, made by the code that would."""
+    key = make_signer("watchdog", bytes(32))
+    look = batch_of_look(1, Outcome(1e-3, False, 1, 3, 3, ("a:123",)), [Told("a:123", 1e-3)], 0, "fine")
+    reading = batch_of([Sample(1, "A", "HOST", 1, 1, 1)], "comparison")
+    return {
+        ("watchdog-key", "key"): {"name": "watchdog", "purpose": "watches", "vkey": key.verifier.vkey},
+        ("watchdog", "watch"): dict(sign_batch(look, key)),
+        ("collector", "readings"): dict(sign_batch(reading, key)),
     }
 
 

@@ -29,6 +29,7 @@ TYPES = (
     "snapshot",
     "actuation",
     "verdict",
+    "watch",
     "lease",
     "served",
     "witnessing",

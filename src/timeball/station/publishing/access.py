@@ -31,6 +31,7 @@ PUBLIC = frozenset(
         "config",
         "key",
         "verdict",
+        "watch",
         "served",
         "lease",
         "actuation",

@@ -52,6 +52,7 @@ WORD_OF = {
     "steer": ("steer", TIMEKEEPING),
     "served": ("served", "served"),
     "verdict": ("verdict", "observer"),
+    "watch": ("watch", "watchdog"),
     "actuation": ("actuation", "actuator"),
     "timekeeper": ("lease", "lease"),
     "observer": ("lease", "observer-lease"),
@@ -220,6 +221,9 @@ class StatusReader:
         verdict, actuation = self._newest["verdict"], self._newest["actuation"]
         if verdict is not None and verdict["batch"]["code"]:
             alarms.append(f"observer: {verdict['batch']['verdict']}")
+        watch = self._newest["watch"] if self.config.khronos.servers else None
+        if watch is not None and watch["batch"]["code"]:
+            alarms.append(f"watchdog: {watch['batch']['verdict']}")
         if actuation is not None and actuation.get("refused"):
             alarms.append(f"actuator: {actuation['refused']}")
         age_s = self._checkpoint_age_s()
