@@ -71,7 +71,7 @@ def parse_message(data: bytes) -> Message:
 
 def _check_tag(number: int) -> None:
     letters = number.to_bytes(4, "little").rstrip(b"\0")
-    if not all(0x41 <= letter <= 0x5A for letter in letters):
+    if not letters or not all(0x41 <= letter <= 0x5A for letter in letters):
         raise MalformedMessage("tag", f"0x{number:08x}", "not made of capital letters")
 
 

@@ -185,24 +185,30 @@ PATH_AT = NONCE_AT + NONCE_BYTES + 4
 
 def answer_batch(
     requests: Sequence[bytes], identity: Identity, signer: Signer | None, moment: Moment | None
-) -> list[bytes | Reason]:
-    """The reply to each packet, or why it gets none; `moment` None: not in sync, `signer` None: no key that holds."""
+) -> tuple[list[bytes | Reason], list[int]]:
+    """The reply to each packet, or why it gets none; and how many answers each version of the identity has.
+
+    `moment` None: not in sync; `signer` None: no key that holds.
+    """
     answers: list[bytes | Reason] = []
-    groups: dict[int, list[tuple[int, bytes]]] = {}
+    groups: list[list[tuple[int, bytes]]] = [[] for _ in identity.versions]
+    refused = refusal(signer, moment)
     for place, data in enumerate(requests):
         asked = read_request(data, identity)
         if isinstance(asked, Asked):
-            groups.setdefault(asked.version, []).append((place, asked.nonce))
-            asked = refusal(signer, moment)
+            groups[asked.version].append((place, asked.nonce))
+            asked = refused
         answers.append(asked)
-    if signer is None or moment is None or not signer.holds_at(moment.midpoint_s):
-        return answers
-    for version, members in groups.items():
+    if signer is None or moment is None or refused is not Reason.ANSWERED:
+        return answers, [0 for _ in groups]
+    for version, members in enumerate(groups):
+        if not members:
+            continue
         levels = build_levels([requests[place] for place, _ in members])
         template = reply_template(identity, version, signer, moment, levels[-1][0], len(members))
         for index, (place, nonce) in enumerate(members):
             answers[place] = fill_template(template, nonce, path_of(levels, index), index)
-    return answers
+    return answers, [len(members) for members in groups]
 
 
 def refusal(signer: Signer | None, moment: Moment | None) -> Reason:

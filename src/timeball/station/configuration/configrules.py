@@ -19,6 +19,7 @@ from timeball.station.configuration.settings import (
     LineInstrument,
     SimulatedInstrument,
 )
+from timeball.station.configuration.signingrules import roughtime
 
 Found = Iterator[tuple[str, str]]
 MONTH_S = 30 * 86400.0
@@ -43,6 +44,7 @@ def broken_rules(config: Config) -> Found:
         _witnesses,
         watchdog,
         _addresses,
+        roughtime,
         _outputs,
     ):
         yield from rule(config)

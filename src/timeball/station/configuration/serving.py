@@ -14,10 +14,12 @@ from timeball.station.configuration.section import Listen, MaybeListen, Network,
 SMEAR_PATTERN = "^(linear|cosine)$"
 LOOP_PATTERN = "^(auto|compiled|arrays)$"
 REFUSAL_PATTERN = "^(silent|kiss)$"
+SIGNING_LOOP_PATTERN = "^(auto|compiled|plain)$"
 PATTERNS = {
     SMEAR_PATTERN: "linear or cosine",
     LOOP_PATTERN: "auto, compiled or arrays",
     REFUSAL_PATTERN: "silent or kiss",
+    SIGNING_LOOP_PATTERN: "auto, compiled or plain",
 }
 Networks = tuple[Network, ...]
 
@@ -114,6 +116,12 @@ class Roughtime(Section, frozen=True, kw_only=True):
         float, Meta(ge=3600, le=31536000, description="life of an online key where the long-term key is here")
     ] = 86400.0
     batch: Annotated[int, Meta(ge=1, le=1024, description="most requests under one signature")] = 64
+    loop: Annotated[
+        str,
+        Meta(
+            pattern=SIGNING_LOOP_PATTERN, description="auto, compiled or plain (Python alone, where numba is missing)"
+        ),
+    ] = "auto"
     grease: Annotated[float, Meta(ge=0, le=0.1, description="fraction of replies made wrong on purpose")] = 0.0
     tcp_idle_s: Annotated[
         float, Meta(ge=0.5, le=60, description="a TCP connection without a request for so long is closed")

@@ -44,6 +44,7 @@ MODULES = {
     "exporter": "timeball.station.exporter",
     "feeder": "timeball.station.feeder",
     "keyexchange": "timeball.station.keyexchange",
+    "roughtime": "timeball.station.roughtime",
 }
 ASKED: dict[str, Callable[[Config], bool]] = {
     "publisher": lambda config: bool(config.ledger.policy),
@@ -51,11 +52,12 @@ ASKED: dict[str, Callable[[Config], bool]] = {
     "exporter": lambda config: bool(config.metrics.listen),
     "feeder": lambda config: bool(config.outputs),
     "keyexchange": lambda config: bool(config.nts.listen),
+    "roughtime": lambda config: bool(config.roughtime.listen),
 }
 """Who is started only where the configuration asks for it; without a policy, say, nobody is asked to cosign."""
 # Who answers the public stops first; the recorder stops last, so that everybody's last words are recorded.
 STOP_ORDER = (
-    ("server", "keyexchange", "console", "exporter", "feeder"),
+    ("server", "roughtime", "keyexchange", "console", "exporter", "feeder"),
     ("observer", "watchdog"),
     ("actuator", "timekeeper", "collector", "publisher"),
     ("recorder",),
