@@ -9,7 +9,7 @@ TEST_WORKERS ?= 3
 # how pytest says that nothing was asked for: PYTEST_ARGS may name tests of one kind only
 NO_TESTS := 5
 
-.PHONY: setup setup-dev debian clients run test check bench fuzz lock clean
+.PHONY: setup setup-dev debian clients run test check bench fuzz soak lock clean
 
 setup: $(VENV)/.run
 setup-dev: $(VENV)/.dev
@@ -76,6 +76,11 @@ lock:
 	$(LOCK) --extra build --extra reports pyproject.toml --output-file requirements.lock
 	$(LOCK) --extra build --extra reports --extra history --extra timestamps --extra test --extra check --constraint requirements.lock pyproject.toml --output-file requirements-dev.lock
 	$(LOCK) --extra build --extra fuzz --constraint requirements-dev.lock pyproject.toml --output-file requirements-fuzz.lock
+
+# A day of serving on this machine: memory, descriptors, and served time against the page (SOAK_HOURS=0.1 for a look).
+SOAK_HOURS ?= 24
+soak: setup-dev
+	$(BIN)/python -m bench.soak --hours $(SOAK_HOURS)
 
 clean:
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis
