@@ -16,7 +16,8 @@ import numpy as np
 
 from timeball.protocols.nts import kernels
 from timeball.protocols.nts.keyring import KeyRing
-from timeball.protocols.nts.libcrypto import LibcryptoFailed, free_context, new_context
+from timeball.protocols.nts.siv import kernels as siv
+from timeball.protocols.nts.siv.libcrypto import LibcryptoFailed, free_context, new_context
 
 SEED_BYTES = 32
 
@@ -60,26 +61,29 @@ class CompiledWork(_Contexts):
         super().__init__()
         if len(seed) != SEED_BYTES:
             raise ValueError(f"a seed has {SEED_BYTES} bytes, not {len(seed)}")
-        words = np.zeros(kernels.WORK_WORDS, np.int64)
-        wide = np.zeros(kernels.ROOM_BYTES // 8, np.uint64)
-        self.work = kernels.Work(words, wide.view(np.uint8), wide, np.zeros(kernels.STATE_WORDS, np.uint64))
-        words[kernels.BASE] = wide.ctypes.data
-        for place, mode in ((kernels.CBC, "cbc"), (kernels.ECB, "ecb"), (kernels.NONCE_ECB, "ecb")):
-            words[place] = self.new(mode)
-        self._set_room(kernels.SESSION, seed[:16])
-        kernels.set_key(int(words[kernels.NONCE_ECB]), self.work, kernels.SESSION)
-        self._set_room(kernels.SALT, seed[16:])
-        self._set_room(kernels.SESSION, bytes(kernels.SESSION_BYTES))
-        _check(self.work)
+        self.work = kernels.Work(np.zeros(kernels.WORK_BYTES // 8, np.int64))
+        self.address = self.work.words.ctypes.data
+        for at, mode in ((siv.CLIENT + siv.KEY_CBC, "cbc"), (siv.CLIENT + siv.KEY_CTR, "ecb")):
+            self.work.words[at // 8] = self.new(mode)
+        self.work.words[kernels.NONCE_CONTEXT // 8] = nonces = self.new("ecb")
+        self.write(kernels.SALT, seed)
+        siv.set_key(nonces, self.address, self.address + kernels.SALT)
+        self.write(kernels.SALT, seed[16:] + bytes(16))
+        self.check()
 
-    def _set_room(self, at: int, data: bytes) -> None:
-        self.work.room[at : at + len(data)] = np.frombuffer(data, np.uint8)
+    def write(self, at: int, data: bytes) -> None:
+        """Put bytes at an offset of the memory."""
+        self.work.words.view(np.uint8)[at : at + len(data)] = np.frombuffer(data, np.uint8)
+
+    def check(self) -> None:
+        """Raise LibcryptoFailed when a call of libcrypto has failed since the last request."""
+        if self.work.words[siv.FAILED // 8]:
+            raise LibcryptoFailed("libcrypto took no key")
 
     def close(self) -> None:
         """Free the contexts and wipe the memory."""
         super().close()
-        self.work.wide[:] = 0
-        self.work.state[:] = 0
+        self.work.words[:] = 0
 
 
 class CompiledRing(_Contexts):
@@ -87,43 +91,39 @@ class CompiledRing(_Contexts):
 
     def __init__(self, keys: KeyRing) -> None:
         super().__init__()
-        shape = (kernels.SLOTS, kernels.MOST_KEYS)
-        words = np.zeros(kernels.RING_WORDS, np.int64)
-        self.ring = kernels.Ring(
-            words, np.zeros((*shape, kernels.KEY_WORDS), np.int64), np.zeros((*shape, kernels.STATE_WORDS), np.uint64)
-        )
-        words[kernels.RING_BASE] = words.ctypes.data
-        for place in np.ndindex(*shape):
-            self.ring.keys[place][kernels.KEY_CBC] = self.new("cbc")
-            self.ring.keys[place][kernels.KEY_ECB] = self.new("ecb")
+        self.ring = kernels.Ring(np.zeros(kernels.RING_BYTES // 8, np.int64))
+        for slot, index in np.ndindex(kernels.SLOTS, kernels.MOST_KEYS):
+            at = kernels.RING_HEAD + (slot * kernels.MOST_KEYS + index) * siv.KEY_BYTES
+            for place, mode in ((siv.KEY_CBC, "cbc"), (siv.KEY_ECB, "ecb"), (siv.KEY_CTR, "ecb")):
+                self.ring.words[(at + place) // 8] = self.new(mode)
         self._install(keys)
-        words[kernels.SEEN] = words[kernels.GENERATION]
+        self.ring.words[kernels.SEEN // 8] = self.generation
+
+    @property
+    def generation(self) -> int:
+        """How often keys were installed."""
+        return int(self.ring.words[kernels.GENERATION // 8])
 
     def install(self, keys: KeyRing) -> None:
         """Have the loop use these keys from its next round on. Raises RingBusy, LibcryptoFailed."""
-        words = self.ring.words
-        if words[kernels.SEEN] != words[kernels.GENERATION]:
+        if self.ring.words[kernels.SEEN // 8] != self.generation:
             raise RingBusy("the loop has not taken the last change of cookie keys yet")
         self._install(keys)
 
     def _install(self, keys: KeyRing) -> None:
-        generation = int(self.ring.words[kernels.GENERATION]) + 1
+        generation = self.generation + 1
         slot = generation & 1
         # scratch of its own: the loop's is in use
         with CompiledWork(bytes(SEED_BYTES)) as scratch:
-            for index, key in enumerate(keys):
-                scratch._set_room(kernels.SESSION, key.key)
-                kernels.install_key(self.ring, scratch.work, slot, index, key.id)
-            _check(scratch.work)
-            self.ring.words[kernels.COUNT + slot] = index + 1
+            count = 0
+            for count, key in enumerate(keys, 1):
+                scratch.write(kernels.SESSION, key.key)
+                kernels.install_key(self.ring, scratch.work, slot, count - 1, key.id)
+            scratch.check()
+            self.ring.words[kernels.COUNT // 8 + slot] = count
         kernels.publish(self.ring, generation)
 
     def close(self) -> None:
         """Free the contexts and wipe what was derived from the keys."""
         super().close()
-        self.ring.states[:] = 0
-
-
-def _check(work: kernels.Work) -> None:
-    if work.words[kernels.FAILED]:
-        raise LibcryptoFailed("libcrypto took no key")
+        self.ring.words[:] = 0
