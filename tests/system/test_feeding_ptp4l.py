@@ -1,0 +1,139 @@
+"""linuxptp over a veth between two network namespaces: its ptp4l announces what the feeder tells it.
+
+Stamps are made in software, so the grandmaster serves the host's own clock, and the client, which runs free, measures
+that clock against itself. The PTP clock that is corrected is simulated; the class that is announced follows from it.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from clients import needs_root, program
+from handpages import TAI_MINUS_UTC_S, HandPages, S
+
+from timeball.protocols.ptp import management as ptp
+from timeball.station.configuration.outputs import PHC
+from timeball.station.feeding.phc import PHCFeed
+from timeball.station.feeding.served import ClockView
+from timeball.station.hosttime.hostclocks import boot_id
+from timeball.station.page.feedpage import Outcome
+
+pytestmark = pytest.mark.system
+
+CONFIG = """[global]
+time_stamping software
+network_transport L2
+logAnnounceInterval -3
+logSyncInterval -3
+logMinDelayReqInterval -3
+announceReceiptTimeout 3
+uds_address {uds}
+{lines}
+[{interface}]
+"""
+DEADLINE_S = 60.0
+
+
+@dataclass
+class Network:
+    """Two namespaces joined by a veth, a ptp4l in each; `grandmaster` and `client` are their Unix sockets."""
+
+    folder: Path
+    grandmaster: Path
+    client: Path
+
+    def ask(self) -> dict[str, str]:
+        """What the client knows: pmc's names and values."""
+        own = self.folder / "pmc.sock"
+        command = [program("pmc"), "-u", "-b", "0", "-s", str(self.client), "-i", str(own)]
+        done = subprocess.run(
+            [*command, "GET TIME_STATUS_NP", "GET PARENT_DATA_SET", "GET TIME_PROPERTIES_DATA_SET"],
+            capture_output=True,
+            text=True,
+        )
+        return dict(re.findall(r"^\s+([\w.]+)\s+(\S+)$", done.stdout, re.MULTILINE))
+
+
+def start(commands: list[list[str]], log: Path) -> list[subprocess.Popen[bytes]]:
+    with log.open("ab") as out:
+        return [subprocess.Popen(command, stdout=out, stderr=out) for command in commands]
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
+    needs_root()
+    ptp4l, folder = program("ptp4l"), tmp_path_factory.mktemp("ptp")
+    made = Network(folder, folder / "gm", folder / "cl")
+    for name, uds, lines in (("va", made.grandmaster, ""), ("vb", made.client, "slaveOnly 1\nfree_running 1")):
+        (folder / f"{name}.cfg").write_text(CONFIG.format(uds=uds, lines=lines, interface=name))
+    log = folder / "log"
+    holders = start([["unshare", "-n", "sleep", "300"]] * 2, log)
+    running = list(holders)
+    try:
+        first, second = (["nsenter", "-n", "-t", str(holder.pid)] for holder in holders)
+        steps = [
+            [*first, "ip", "link", "add", "va", "type", "veth", "peer", "name", "vb", "netns", str(holders[1].pid)],
+            [*first, "ip", "link", "set", "va", "up"],
+            [*second, "ip", "link", "set", "vb", "up"],
+        ]
+        deadline = time.monotonic() + DEADLINE_S
+        for step in steps:
+            while subprocess.run(step, capture_output=True).returncode:  # until the namespaces are there
+                assert time.monotonic() < deadline, step
+                time.sleep(0.05)
+        options = ["-m", "-q"]
+        running += start(
+            [
+                [*first, ptp4l, "-f", str(folder / "va.cfg"), *options],
+                [*second, ptp4l, "-f", str(folder / "vb.cfg"), *options],
+            ],
+            log,
+        )
+        yield made
+    finally:
+        for process in running:
+            process.terminate()
+        for process in running:
+            process.wait(20)
+
+
+def announced(feed: PHCFeed, view: ClockView, network: Network, clock_class: int) -> dict[str, str]:
+    """Turns until the client has heard of that class over the network; what it knows then."""
+    deadline = time.monotonic() + DEADLINE_S
+    while True:
+        feed.turn(view)
+        known = network.ask() if feed.clock_class == clock_class else {}
+        if known.get("gm.ClockClass") == str(clock_class) and known.get("gmPresent") == "true":
+            return known
+        assert time.monotonic() < deadline, (feed.clock_class, known, (network.folder / "log").read_text()[-2000:])
+        time.sleep(0.1)
+
+
+def test_a_client_hears_of_the_clock_and_of_its_withdrawal(network: Network, tmp_path: Path) -> None:
+    pages = HandPages(tmp_path)
+    pages.lease(3600, 3600)
+    view = ClockView(tmp_path, boot_id())
+    feed = PHCFeed(PHC(device="simulated:card", every_s=0.1, ptp4l=str(network.grandmaster)), tmp_path, 0)
+    try:
+        known = announced(feed, view, network, ptp.LOCKED)
+        assert known["gm.ClockAccuracy"] == hex(ptp.accuracy_of(1e-6 + 1e-9))
+        assert (known["currentUtcOffset"], known["currentUtcOffsetValid"]) == ("37", "1")
+        assert (known["ptpTimescale"], known["timeTraceable"], known["timeSource"]) == ("1", "1", "0x10")
+        # The same clock on both sides, and by stamps in software it counts UTC: a client that has heard "this is TAI, and
+        # UTC is 37 s behind" finds these 37 s, and no more than the noise of such stamps beside them.
+        assert abs(int(known["master_offset"]) - TAI_MINUS_UTC_S * S) < 1_000_000
+
+        pages.lease(3600, 0)
+        assert feed.turn(view)[0] is Outcome.WITHHELD
+        known = announced(feed, view, network, ptp.DEFAULT)
+        assert (known["timeTraceable"], known["currentUtcOffsetValid"], known["gm.ClockAccuracy"]) == ("0", "0", "0xfe")
+    finally:
+        feed.close()
+        pages.close()
+    assert not (tmp_path / "run" / "ptp4l.0.sock").exists()
