@@ -35,6 +35,7 @@ SUBCOMMANDS: Table = {
     "hat": "Tell three clocks apart by their differences.",
     "convert": "Write a file of one format as another, and compare.",
     "simulate": "Write simulated clocks and compare their ADEV with the theory.",
+    "query": "Ask NTP and NTS servers; compare them with this host's clock.",
     "status": "Show time, bound, clocks and leases of a station.",
     "diag": "Check a running station; say what will need somebody.",
     "clients": "Show who asks the NTP server, how often, and in vain.",

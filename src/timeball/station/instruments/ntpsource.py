@@ -30,6 +30,7 @@ from timeball.protocols.ntp.clientevents import (
 )
 from timeball.protocols.ntp.clientnts import KeyPatience
 from timeball.protocols.ntp.measurement import Measurement, least_delay, noise_s
+from timeball.protocols.ntp.smear import refid_ahead_s
 from timeball.station.configuration.following import NTPInstrument
 from timeball.station.hosttime import hostclocks
 from timeball.station.hosttime.realtime import tai_of_utc
@@ -90,7 +91,8 @@ class NTPSource:
         """The asker, when nothing is missing to ask; else after some waiting None."""
         asker = self._asker
         if asker is not None and asker.association.state is State.GONE:
-            return self._wait_for_pardon(asker, until_raw_ns)
+            self._wait_for_pardon(asker, until_raw_ns)
+            return None
         if self._settings.nts and (asker is None or asker.association.state is State.KEYLESS):
             return self._keyed(until_raw_ns)
         if asker is None:
@@ -187,6 +189,9 @@ class NTPSource:
         leaps = self._leaps
         if leaps.tai_minus_utc(epoch - LEAP_NS) != leaps.tai_minus_utc(epoch + LEAP_NS):
             self._say("no reading: at a leap second a count of UTC means either of two seconds")
+            return None
+        if refid_ahead_s(best.packet.refid) is not None:
+            self._say("no reading: it smears a leap second, its time is not UTC now")
             return None
         arrived, left = tai_of_utc(best.arrived_ns, leaps), tai_of_utc(best.left_ns, leaps)
         off_s = ((arrived + left) // 2 - epoch) / 1e9

@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 
 from timeball.instants import LeapTable
 from timeball.protocols.ntp.client import Manner
@@ -17,6 +18,7 @@ from timeball.protocols.ntp.clientnts import NTSAuthentication
 from timeball.protocols.ntp.packet import NTPError
 from timeball.protocols.nts.aead import AES_128_GCM_SIV, AES_SIV_CMAC_256
 from timeball.protocols.nts.cookies import Session
+from timeball.protocols.nts.errors import NTSError
 from timeball.protocols.nts.exchange import NTP_PORT
 from timeball.station.hosttime import hostclocks
 from timeball.station.instruments.ntpasking import Asker, split_address
@@ -44,15 +46,14 @@ def exchange_for(host: str, port: int, ca: str, timeout_s: float = KE_TIMEOUT_S)
 
     Raises `KeysUnavailable`.
     """
-    from timeball.protocols.nts.errors import NTSError
-    from timeball.protocols.nts.records import ExchangeError
-    from timeball.station.nts.keclient import exchange_keys
+    # pyOpenSSL and X.509 take a while to import, and most stations ask no server over NTS
+    from timeball.station.nts.keclient import KeyExchangeError, exchange_keys
 
     try:
-        agreed = exchange_keys(host, port, ca, AEADS, timeout_s)
+        agreed = exchange_keys(host, port, Path(ca) if ca else None, AEADS, timeout_s)
         session = Session(agreed.aead, agreed.c2s, agreed.s2c)
-    except (OSError, NTSError, ExchangeError) as error:
-        raise KeysUnavailable(f"no key exchange with {host}:{port}: {error}") from error
+    except (KeyExchangeError, NTSError) as error:
+        raise KeysUnavailable(f"no keys: {error}") from error
     authentication = NTSAuthentication(session, agreed.cookies, secrets.token_bytes)
     return Keys(authentication, agreed.server or host, agreed.port or NTP_PORT)
 

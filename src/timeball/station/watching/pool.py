@@ -14,6 +14,7 @@ from timeball.instants import LeapTable
 from timeball.protocols.ntp.client import Manner
 from timeball.protocols.ntp.clientevents import Demobilised, Discarded, Kissed, Measured, Missed, Unsynchronised
 from timeball.protocols.ntp.measurement import Measurement
+from timeball.protocols.ntp.smear import refid_ahead_s
 from timeball.station.hosttime import hostclocks
 from timeball.station.instruments.ntpasking import Asker, split_address
 from timeball.station.observing.replies import counted_offset_ns
@@ -48,6 +49,8 @@ def ask_one(server: str, served_tai: Callable[[int], int], leaps: LeapTable) -> 
             for event in asker.step(hostclocks.raw_ns() + TIMEOUT_NS):
                 match event:
                     case Measured(measurement=measurement):
+                        if refid_ahead_s(measurement.packet.refid) is not None:
+                            return Told(server, None, "smears a leap second")
                         return Told(server, offset_s(measurement, served_tai, leaps))
                     case Unsynchronised(kiss=kiss):
                         return Told(server, None, f"not in sync {kiss}".strip())
