@@ -9,14 +9,14 @@ from __future__ import annotations
 import re
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from clients import needs_root, program
 from handpages import TAI_MINUS_UTC_S, HandPages, S
 
+from clients import needs_root, program
 from timeball.protocols.ptp import management as ptp
 from timeball.station.configuration.outputs import PHC
 from timeball.station.feeding.phc import PHCFeed
@@ -103,16 +103,26 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
             process.wait(20)
 
 
-def announced(feed: PHCFeed, view: ClockView, network: Network, clock_class: int) -> dict[str, str]:
-    """Turns until the client has heard of that class over the network; what it knows then."""
+def turns_until(heard: Callable[[dict[str, str]], bool], feed: PHCFeed, view: ClockView, network: Network) -> None:
+    """Turns until what the client knows over the network is as it should be."""
     deadline = time.monotonic() + DEADLINE_S
-    while True:
-        feed.turn(view)
-        known = network.ask() if feed.clock_class == clock_class else {}
-        if known.get("gm.ClockClass") == str(clock_class) and known.get("gmPresent") == "true":
-            return known
+    known: dict[str, str] = {}
+    while not heard(known):
         assert time.monotonic() < deadline, (feed.clock_class, known, (network.folder / "log").read_text()[-2000:])
+        feed.turn(view)
         time.sleep(0.1)
+        known = network.ask()
+
+
+def has(known: dict[str, str], **values: str) -> bool:
+    """Whether the client knows these of its grandmaster; `gm_` stands for `gm.`."""
+    return all(known.get(name.replace("gm_", "gm.")) == value for name, value in values.items())
+
+
+def found_37_s(known: dict[str, str]) -> bool:
+    """The same clock on both sides, and by stamps in software it counts UTC: a client that has heard "this is TAI, UTC is
+    37 s behind" measures these 37 s, and no more than the noise of such stamps beside them."""
+    return abs(int(known.get("master_offset", "0")) - TAI_MINUS_UTC_S * S) < 1_000_000
 
 
 def test_a_client_hears_of_the_clock_and_of_its_withdrawal(network: Network, tmp_path: Path) -> None:
@@ -121,18 +131,17 @@ def test_a_client_hears_of_the_clock_and_of_its_withdrawal(network: Network, tmp
     view = ClockView(tmp_path, boot_id())
     feed = PHCFeed(PHC(device="simulated:card", every_s=0.1, ptp4l=str(network.grandmaster)), tmp_path, 0)
     try:
-        known = announced(feed, view, network, ptp.LOCKED)
-        assert known["gm.ClockAccuracy"] == hex(ptp.accuracy_of(1e-6 + 1e-9))
-        assert (known["currentUtcOffset"], known["currentUtcOffsetValid"]) == ("37", "1")
-        assert (known["ptpTimescale"], known["timeTraceable"], known["timeSource"]) == ("1", "1", "0x10")
-        # The same clock on both sides, and by stamps in software it counts UTC: a client that has heard "this is TAI, and
-        # UTC is 37 s behind" finds these 37 s, and no more than the noise of such stamps beside them.
-        assert abs(int(known["master_offset"]) - TAI_MINUS_UTC_S * S) < 1_000_000
+        accuracy = hex(ptp.accuracy_of(1e-6 + 1e-9))
+        locked = {"gm_ClockClass": str(ptp.LOCKED), "gm_ClockAccuracy": accuracy, "timeTraceable": "1"}
+        served = {"currentUtcOffset": "37", "currentUtcOffsetValid": "1", "ptpTimescale": "1", "timeSource": "0x10"}
+        turns_until(lambda known: has(known, **locked, **served) and found_37_s(known), feed, view, network)
+        assert feed.clock_class == ptp.LOCKED
 
         pages.lease(3600, 0)
         assert feed.turn(view)[0] is Outcome.WITHHELD
-        known = announced(feed, view, network, ptp.DEFAULT)
-        assert (known["timeTraceable"], known["currentUtcOffsetValid"], known["gm.ClockAccuracy"]) == ("0", "0", "0xfe")
+        withdrawn = {"gm_ClockClass": str(ptp.DEFAULT), "gm_ClockAccuracy": "0xfe", "timeTraceable": "0"}
+        turns_until(lambda known: has(known, **withdrawn, currentUtcOffsetValid="0"), feed, view, network)
+        assert feed.clock_class == ptp.DEFAULT
     finally:
         feed.close()
         pages.close()

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from clients import needs_root, program
 from handpages import HandPages
 
+from clients import needs_root, program
 from timeball.cli.root import root as timeball
 from timeball.cli.root import run
 from timeball.formats import parse_columns
