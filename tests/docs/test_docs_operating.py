@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import configparser
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -55,19 +54,6 @@ def test_the_comparison_can_fail() -> None:
         "ns from TA(k) + steers, more than the limit",
     ]
     assert "nobody ever says this sentence" not in sources()
-
-
-def test_the_unit_starts_a_station_and_keeps_it_alive(page: Callable[[str], str]) -> None:
-    unit = re.search(r"^```ini\n(.*?)^```$", page("guide/operating.md"), re.MULTILINE | re.DOTALL)
-    assert unit is not None
-    parsed = configparser.ConfigParser(strict=True, interpolation=None)
-    parsed.optionxform = str  # type: ignore[assignment,method-assign]
-    parsed.read_string(unit[1])
-    service = parsed["Service"]
-    assert re.fullmatch(r"/\S+/timeball run --config \S+ --state /var/lib/timeball", service["ExecStart"])
-    assert service["Restart"] == "always"
-    assert service["StateDirectory"] == "timeball"
-    assert "MemoryDenyWriteExecute" not in service  # the kernels are compiled to machine code
 
 
 def test_the_default_state_folder_is_as_told(page: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> None:

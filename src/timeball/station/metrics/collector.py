@@ -15,7 +15,16 @@ from pathlib import Path
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 
-from timeball.station.metrics import feedpart, keyexchangepart, ledgerpart, processpart, scalepart, serverpart, timepart
+from timeball.station.metrics import (
+    feedpart,
+    keyexchangepart,
+    ledgerpart,
+    processpart,
+    roughtimepart,
+    scalepart,
+    serverpart,
+    timepart,
+)
 from timeball.station.metrics.metric import Metric, Sample, families, gauge
 from timeball.station.reporting.view import View, Viewer
 
@@ -33,6 +42,7 @@ PARTS: dict[str, tuple[Collect, tuple[Metric, ...]]] = {
     "processes": (processpart.collect, processpart.METRICS),
     "server": (serverpart.collect, serverpart.METRICS),
     "nts": (keyexchangepart.collect, keyexchangepart.METRICS),
+    "roughtime": (roughtimepart.collect, roughtimepart.METRICS),
     "outputs": (feedpart.collect, feedpart.METRICS),
 }
 METRICS: tuple[Metric, ...] = (PART_UP, LOOK_S, *(metric for _, metrics in PARTS.values() for metric in metrics))

@@ -22,9 +22,16 @@ BY_CLASS = {
     LIMITED: counter("ntp_server_rate_limited_packets_total", "Requests over a limit of their source", LISTEN),
     NAK: counter("ntp_server_nts_nak_packets_total", "Requests over NTS answered with a NAK", LISTEN),
 }
+OVER_NTS = {
+    "nts_received": counter("ntp_server_nts_received_packets_total", "Datagrams that carried NTS", LISTEN),
+    "nts_accepted": counter("ntp_server_nts_accepted_packets_total", "Requests over NTS that were authentic", LISTEN),
+}
 SEND_ERRORS = counter("ntp_server_response_send_errors_total", "Answers that could not be sent", LISTEN)
 PACKETS = counter("timeball_server_packets_total", "Datagrams by what became of them, each in one outcome", "outcome")
 RAW_STAMPS = counter("timeball_server_raw_stamps_total", "Requests whose kernel receive stamp was not believed")
+FORGED = counter("timeball_server_nts_forged_total", "NTS NAKs that no old key explains")
+ANSWERED = counter("timeball_server_answered_total", "Answers by way: MAC, version 5, interleaved, by hand", "way")
+SENT_STAMPS = counter("timeball_server_sent_stamps_total", "True transmit stamps that came from the kernel")
 PAIR_MOVES = counter("timeball_server_pair_moves_total", "Times that REALTIME moved against RAW")
 TORN = counter("timeball_server_torn_pages_total", "Requests that met a page whose writer stood in the middle")
 COUNTS_AGE = gauge("timeball_server_counters_age_seconds", "Age of these counters: large when the server stands still")
@@ -32,9 +39,11 @@ SOCKET_DROPS = counter("timeball_socket_drops_total", "Datagrams lost because a 
 SOCKET_WAITING = gauge("timeball_socket_waiting_bytes", "Bytes that wait in a socket's buffer", "socket")
 
 METRICS = (
-    ALL, *BY_CLASS.values(), SEND_ERRORS, PACKETS, RAW_STAMPS, PAIR_MOVES, TORN, COUNTS_AGE,
-    SOCKET_DROPS, SOCKET_WAITING,
+    ALL, *BY_CLASS.values(), *OVER_NTS.values(), SEND_ERRORS, PACKETS, RAW_STAMPS, FORGED, ANSWERED, SENT_STAMPS,
+    PAIR_MOVES, TORN, COUNTS_AGE, SOCKET_DROPS, SOCKET_WAITING,
 )  # fmt: skip
+WAYS = {"MAC": "by_mac", "version 5": "by_version5", "interleaved": "interleaved", "by hand": "by_hand"}
+"""Ways that an answer may come by beside the plain one; an answer may count in several."""
 
 
 def collect(view: View) -> Iterator[Sample]:
@@ -48,9 +57,15 @@ def collect(view: View) -> Iterator[Sample]:
     yield from ALL.at(received(page), listen)
     for kind, metric in BY_CLASS.items():
         yield from metric.at(of_kind(page, kind), listen)
+    for name, metric in OVER_NTS.items():
+        yield from metric.at(getattr(page, name), listen)
     yield from SEND_ERRORS.at(page.send_failures, listen)
     for word, count in outcomes(page).items():
         yield from PACKETS.at(count, word)
+    yield from FORGED.at(page.nts_forged)
+    for way, name in WAYS.items():
+        yield from ANSWERED.at(getattr(page, name), way)
+    yield from SENT_STAMPS.at(page.sent_stamps)
     yield from RAW_STAMPS.at(page.raw_stamps)
     yield from PAIR_MOVES.at(page.pair_moves)
     yield from TORN.at(page.torn_pages)

@@ -29,9 +29,22 @@ class Outcome(NamedTuple):
 OUTCOMES: Final = (
     Outcome("in sync", "replies_in_sync", ACCEPTED),
     Outcome("unsynchronised", "replies_unsynchronised", ACCEPTED),
+    Outcome("denied", "dropped_denied", DENIED),
+    Outcome("kiss DENY", "kisses_deny", DENIED),
+    Outcome("kiss RSTR", "kisses_rstr", DENIED),
+    Outcome("crypto-NAK", "crypto_naks", DENIED),
+    Outcome("limited", "dropped_limited", LIMITED),
+    Outcome("kiss RATE", "kisses_rate", LIMITED),
+    Outcome("NTS NAK", "nts_naks", NAK),
     Outcome("too short", "dropped_too_short", IGNORED),
+    Outcome("too long", "dropped_too_long", IGNORED),
     Outcome("wrong version", "dropped_wrong_version", IGNORED),
     Outcome("wrong mode", "dropped_wrong_mode", IGNORED),
+    Outcome("malformed fields", "dropped_malformed_fields", IGNORED),
+    Outcome("malformed MAC", "dropped_malformed_mac", IGNORED),
+    Outcome("malformed NTS", "dropped_nts_malformed", IGNORED),
+    Outcome("other draft", "dropped_other_draft", IGNORED),
+    Outcome("busy", "dropped_busy", IGNORED),
 )
 
 
@@ -41,7 +54,7 @@ def outcomes(page: ServerPage) -> dict[str, int]:
 
 
 def received(page: ServerPage | None) -> int:
-    """Every datagram that was received."""
+    """Every datagram that was received, as the sum of its outcomes."""
     return 0 if page is None else sum(outcomes(page).values())
 
 

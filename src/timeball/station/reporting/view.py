@@ -24,6 +24,7 @@ from timeball.station.page.clockpage import (
 )
 from timeball.station.page.feedpage import FeedPage, feed_page
 from timeball.station.page.keyexchangepage import KeyExchangePage, keyexchange_page
+from timeball.station.page.roughtimepage import RoughtimePage, roughtime_page
 from timeball.station.page.serverpage import ServerPage, server_page
 from timeball.station.reporting.hostfacts import ProcessFacts, SocketFacts, port_of, process_facts, udp_sockets
 from timeball.station.reporting.status import StatusReader
@@ -48,6 +49,7 @@ class View:
     observer: ObserverPage | None
     server: ServerPage | None
     keyexchange: KeyExchangePage | None
+    roughtime: RoughtimePage | None
     feeds: dict[str, FeedPage | None]
     now: ServedTime
     code: int
@@ -70,6 +72,7 @@ class Viewer:
         self._observer = PageReader(paths.observer_page(state), ObserverPage)
         self._server = PageReader(server_page(state), ServerPage)
         self._keyexchange = PageReader(keyexchange_page(state), KeyExchangePage)
+        self._roughtime = PageReader(roughtime_page(state), RoughtimePage)
         self._feeds = {
             output_name(output): PageReader(feed_page(state, index), FeedPage)
             for index, output in enumerate(self.reader.config.outputs)
@@ -90,6 +93,7 @@ class Viewer:
             second,
             self._server.read(),
             self._keyexchange.read(),
+            self._roughtime.read(),
             {name: reader.read() for name, reader in self._feeds.items()},
             now_from_page(first, second, pair.raw_ns, boottime_ns),
             sync_status(first, second, pair.raw_ns, boottime_ns),
