@@ -17,7 +17,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from timeball.protocols.nts.siv import kernels as siv
-from timeball.protocols.nts.siv.kernels import BLOCK, CLIENT, FAILED, KEY_BYTES, KEY_HALF, LONGEST_BYTES, STREAM, VALUE
+from timeball.protocols.nts.siv.kernels import BLOCK, CLIENT, FAILED, KEY_BYTES, KEY_HALF, STREAM, VALUE
 from timeball.protocols.nts.siv.memory import (
     address,
     copy,
@@ -34,6 +34,9 @@ from timeball.protocols.nts.siv.memory import (
 )
 
 Bytes = NDArray[np.uint8]
+
+LONGEST_BYTES = siv.LONGEST_BYTES
+"""Of a request or a reply: the rows that are passed in must have as many."""
 
 # reasons.Reason has the same numbers
 ACCEPTED, BY_HAND, UNKNOWN_KEY, FORGED_COOKIE, FORGED_REQUEST = range(5)
