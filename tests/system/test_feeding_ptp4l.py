@@ -65,6 +65,18 @@ def start(commands: list[list[str]], log: Path) -> list[subprocess.Popen[bytes]]
         return [subprocess.Popen(command, stdout=out, stderr=out) for command in commands]
 
 
+def wait_until(done: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + DEADLINE_S
+    while not done():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def has_its_own_network(process: subprocess.Popen[bytes]) -> bool:
+    """Until then `nsenter` would enter the host's."""
+    return Path(f"/proc/{process.pid}/ns/net").readlink() != Path("/proc/self/ns/net").readlink()
+
+
 @pytest.fixture(scope="module")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
     needs_root()
@@ -76,17 +88,14 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
     holders = start([["unshare", "-n", "sleep", "300"]] * 2, log)
     running = list(holders)
     try:
+        wait_until(lambda: all(map(has_its_own_network, holders)))
         first, second = (["nsenter", "-n", "-t", str(holder.pid)] for holder in holders)
-        steps = [
+        for step in (
             [*first, "ip", "link", "add", "va", "type", "veth", "peer", "name", "vb", "netns", str(holders[1].pid)],
             [*first, "ip", "link", "set", "va", "up"],
             [*second, "ip", "link", "set", "vb", "up"],
-        ]
-        deadline = time.monotonic() + DEADLINE_S
-        for step in steps:
-            while subprocess.run(step, capture_output=True).returncode:  # until the namespaces are there
-                assert time.monotonic() < deadline, step
-                time.sleep(0.05)
+        ):
+            subprocess.run(step, check=True, capture_output=True)
         options = ["-m", "-q"]
         running += start(
             [
@@ -103,11 +112,13 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
             process.wait(20)
 
 
-def turns_until(heard: Callable[[dict[str, str]], bool], feed: PHCFeed, view: ClockView, network: Network) -> None:
-    """Turns until what the client knows over the network is as it should be."""
+def turns_until(
+    heard: Callable[[dict[str, str]], bool], clock_class: int, feed: PHCFeed, view: ClockView, network: Network
+) -> None:
+    """Turns until ptp4l has confirmed that class, and what the client knows over the network is as it should be."""
     deadline = time.monotonic() + DEADLINE_S
     known: dict[str, str] = {}
-    while not heard(known):
+    while not (feed.clock_class == clock_class and heard(known)):
         assert time.monotonic() < deadline, (feed.clock_class, known, (network.folder / "log").read_text()[-2000:])
         feed.turn(view)
         time.sleep(0.1)
@@ -120,8 +131,8 @@ def has(known: dict[str, str], **values: str) -> bool:
 
 
 def found_37_s(known: dict[str, str]) -> bool:
-    """The same clock on both sides, and by stamps in software it counts UTC: a client that has heard "this is TAI, UTC is
-    37 s behind" measures these 37 s, and no more than the noise of such stamps beside them."""
+    """The same clock on both sides, and by stamps in software it counts UTC: a client that has heard "this is TAI, and
+    UTC is 37 s behind" measures these 37 s, and no more than the noise of such stamps beside them."""
     return abs(int(known.get("master_offset", "0")) - TAI_MINUS_UTC_S * S) < 1_000_000
 
 
@@ -134,14 +145,12 @@ def test_a_client_hears_of_the_clock_and_of_its_withdrawal(network: Network, tmp
         accuracy = hex(ptp.accuracy_of(1e-6 + 1e-9))
         locked = {"gm_ClockClass": str(ptp.LOCKED), "gm_ClockAccuracy": accuracy, "timeTraceable": "1"}
         served = {"currentUtcOffset": "37", "currentUtcOffsetValid": "1", "ptpTimescale": "1", "timeSource": "0x10"}
-        turns_until(lambda known: has(known, **locked, **served) and found_37_s(known), feed, view, network)
-        assert feed.clock_class == ptp.LOCKED
+        turns_until(lambda known: has(known, **locked, **served) and found_37_s(known), ptp.LOCKED, feed, view, network)
 
         pages.lease(3600, 0)
         assert feed.turn(view)[0] is Outcome.WITHHELD
         withdrawn = {"gm_ClockClass": str(ptp.DEFAULT), "gm_ClockAccuracy": "0xfe", "timeTraceable": "0"}
-        turns_until(lambda known: has(known, **withdrawn, currentUtcOffsetValid="0"), feed, view, network)
-        assert feed.clock_class == ptp.DEFAULT
+        turns_until(lambda known: has(known, **withdrawn, currentUtcOffsetValid="0"), ptp.DEFAULT, feed, view, network)
     finally:
         feed.close()
         pages.close()
