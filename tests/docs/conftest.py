@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import subprocess
 import time
 from collections import defaultdict
@@ -37,6 +38,9 @@ from timeball.station.instruments.base import Sample
 from timeball.station.instruments.collecting import batch_of
 from timeball.station.keeping.erasing import erase_entries
 from timeball.station.keeping.place import write_place
+from timeball.station.nts.keyfile import Moment
+from timeball.station.nts.rotation import first_keys
+from timeball.station.nts.saying import key_payload
 from timeball.station.recording.ledger_reader import LedgerReader
 from timeball.station.recording.store import NewEntry, Store
 from timeball.station.supervision.history import build_history
@@ -164,6 +168,7 @@ def recorded(state: Path, tmp_path_factory: pytest.TempPathFactory) -> Recorded:
         found[STREAM, kind].append(payload)
     for place, told in of_other_servers().items():
         found[place].append(told)
+    found["keyexchange", "cookiekeys"].append(key_payload(first_keys(Moment(0.0, 0.0, ""), os.urandom), "first keys"))
     return found
 
 

@@ -33,6 +33,7 @@ TYPES = (
     "lease",
     "served",
     "witnessing",
+    "cookiekeys",
     "restore",
     "erasure",
 )

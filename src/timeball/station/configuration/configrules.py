@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from timeball.station.configuration.followingrules import servers, watchdog
+from timeball.station.configuration.ntsrules import nts
 from timeball.station.configuration.outputs import PHC, SIMULATED, ChronySock
 from timeball.station.configuration.section import NAME_PATTERN
 from timeball.station.configuration.section import port_fits as _port_fits
@@ -44,6 +45,7 @@ def broken_rules(config: Config) -> Found:
         _witnesses,
         watchdog,
         _addresses,
+        nts,
         roughtime,
         _outputs,
     ):

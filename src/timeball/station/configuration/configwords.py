@@ -25,6 +25,7 @@ def explain(config: Config) -> list[str]:
         _actuator(config),
         _leases(config),
         _addresses(config),
+        *_nts(config),
         *(_output(item) for item in config.outputs),
         *_past(config),
     ]
@@ -103,6 +104,20 @@ def _leases(config: Config) -> str:
 
 def _addresses(config: Config) -> str:
     return f"NTP is answered on {', '.join(config.ntp.listen)}; the console is http://{config.console.listen}."
+
+
+def _nts(config: Config) -> list[str]:
+    settings = config.nts
+    if not settings.listen:
+        return []
+    shown = f"shows {settings.certificate}" if settings.certificate else "shows a certificate of its own making"
+    hours = settings.rotate_s / 3600
+    keys = f"makes a new cookie key every {hours:g} h and takes cookies under {settings.kept} older ones"
+    if settings.cluster_leader:
+        keys = f"fetches its cookie keys from {settings.cluster_leader}"
+    if settings.cluster_listen:
+        keys += f", which {' and '.join(settings.cluster_peers)} may fetch on {settings.cluster_listen}"
+    return [f"NTS keys are exchanged on {', '.join(settings.listen)}; the station {shown}, and {keys}."]
 
 
 def _output(item: AnyOutput) -> str:

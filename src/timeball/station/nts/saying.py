@@ -18,7 +18,7 @@ from timeball.station.recording.newest import newest_entry
 from timeball.station.recording.say import Say
 from timeball.station.supervision.process import Process
 
-STREAM, KIND = "nts-key", "nts-key"
+STREAM, KIND = "keyexchange", "cookiekeys"
 AGAIN_S = 5.0
 Payload = dict[str, Any]
 

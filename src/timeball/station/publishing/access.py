@@ -36,6 +36,7 @@ PUBLIC = frozenset(
         "lease",
         "actuation",
         "witnessing",
+        "cookiekeys",
         "erasure",
         "upgrade",
     }
