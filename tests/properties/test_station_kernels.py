@@ -13,7 +13,9 @@ from timeball.protocols.ntp import packet as ntp
 from timeball.station.page import clockpage, kernels, pagelayout
 from timeball.station.page.clockpage import ObserverPage, TimekeeperPage
 from timeball.station.page.pagefile import decode, encode
-from timeball.station.serving import kernels as serving
+from timeball.station.serving import kernels_wire as wire
+from timeball.station.serving.settings import PRECISION, SETTINGS
+from timeball.station.serving.stamping import RAW_STAMP_MARGIN_S
 
 S = 1_000_000_000
 NEAR = st.integers(-(10**11), 10**11)
@@ -103,16 +105,21 @@ def test_sync_status_is_the_same_compiled(
     st.integers(0, 10**9),
     st.floats(0, 1e-2),
     st.integers(-30, -10),
+    st.booleans(),
 )
 def test_compiled_answer_is_the_reply_built_from_the_page(
-    page: TimekeeperPage, status: int, transmit_raw: int, waited_ns: int, margin_s: float, precision: int
+    page: TimekeeperPage, status: int, transmit_raw: int, waited_ns: int, margin_s: float, precision: int, stamped: bool
 ) -> None:
     page = dataclasses.replace(page, stratum=abs(page.stratum) % 16)
     request = b"\x23\x00\x0a" + bytes(37) + b"\x01\x02\x03\x04\x05\x06\x07\x08"
-    out = np.zeros(48, np.uint8)
-    words = encode(page)
-    raw = np.frombuffer(request, np.uint8)
-    serving.answer(out, raw, words, status, transmit_raw - waited_ns, transmit_raw, margin_s, precision)
+    requests, out = np.frombuffer(request, np.int64).reshape(1, 6), np.zeros((1, 6), np.int64)
+    words, head, settings = encode(page), np.zeros(wire.HEAD_WORDS, np.int64), np.zeros(SETTINGS, np.int64)
+    settings[PRECISION] = precision
+    wire.fill_head(head, words, settings, status, transmit_raw, margin_s)
+    received = wire.receive_word(words, settings, status, transmit_raw - waited_ns)
+    second = head[wire.SECOND if stamped else wire.SECOND_RAW]
+    wire.write_reply(out, 0, requests, 0, head, second, received, head[wire.TRANSMIT], wire.SENT)
+    margin_s = margin_s if stamped else RAW_STAMP_MARGIN_S
 
     def stamp(reading: int) -> int:
         tai_ns, frac_fs, _ = clockpage.served_instant(page, reading)

@@ -30,6 +30,8 @@ from timeball.station.paths import config_file, observer_page, timekeeper_page
 pytestmark = pytest.mark.system
 
 S = 1_000_000_000
+TOO_LONG = b"\x23" + bytes(1400)
+FIELDS = b"\x23" + bytes(47) + b"\xf3\x23\x01\x00" + bytes(252)
 TAI_MINUS_UTC_S = 37
 FAKETIME = next(iter(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")), None)
 
@@ -217,9 +219,16 @@ def test_every_datagram_is_counted_and_only_requests_are_answered(start_server: 
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
         client.settimeout(5.0)
         client.connect(("127.0.0.1", port))
-        for junk in (b"", b"\x23" * 47, b"\x2b" + bytes(47), b"\x24" + bytes(47), b"\x26" + bytes(300)):
+        for junk in (
+            b"",
+            b"\x23" * 47,
+            b"\x2b" + bytes(47),
+            b"\x24" + bytes(47),
+            b"\x26" + bytes(300),
+            b"\x23" + bytes(1400),
+        ):
             client.send(junk)
-        for request in (b"\x1b" + bytes(47), b"\x23" + bytes(47 + 20), b"\x23" + bytes(1400)):
+        for request in (b"\x1b" + bytes(47), b"\x23" + bytes(47 + 20), FIELDS):
             client.send(request)
             reply = client.recv(2048)
             assert len(reply) == 48
@@ -228,6 +237,9 @@ def test_every_datagram_is_counted_and_only_requests_are_answered(start_server: 
     page = server.counters_after(lambda counters: counters.requests == 3)
     assert (page.replies, page.replies_in_sync, page.replies_unsynchronised) == (3, 3, 0)
     assert (page.dropped_too_short, page.dropped_wrong_version, page.dropped_wrong_mode) == (2, 1, 2)
+    assert page.dropped_too_long == 1
+    assert page.received == 9
+    assert sum(getattr(page, name) for name in page.OUTCOMES) == page.received
     assert (page.send_failures, page.torn_pages) == (0, 0)
 
 

@@ -1,36 +1,53 @@
 """The NTP server process: `python -m timeball.station.server --state DIR`.
 
-It opens the sockets of `ntp.listen`, maps the two halves of the clock page, and lets one compiled loop a socket answer
-(kernels.serve). All it knows of time stands in that page: absent, stale or withdrawn, and its replies claim nothing.
-It writes the page of its counters, and nothing else; it has no keys and reads no ledger.
+It opens the sockets of `ntp.listen` and `ntp.smeared`, maps the two halves of the clock page, and lets a loop for each
+socket answer (serving/). All it knows of time stands in that page: absent, stale or withdrawn, and its replies claim
+nothing. It reads the cookie keys that the key exchange keeps, writes the page of its counters and the table of sources,
+and nothing else; it reads no ledger.
 """
 
 from __future__ import annotations
 
+import importlib
 import math
 import os
 import socket
-import struct
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
 
+from timeball.protocols.ntp.mac import KeyFileError, parse_keys
+from timeball.protocols.ntp.server import Settings
+from timeball.station.configuration.serving import NTP
 from timeball.station.hosttime.hostclocks import BootId, boot_id, boottime_ns
-from timeball.station.page import kernels as page_kernels
 from timeball.station.page.clockpage import ObserverPage, PageReader, PageWriter, TimekeeperPage
 from timeball.station.page.pagefile import MappedPage
 from timeball.station.page.serverpage import ServerPage, server_page
 from timeball.station.paths import observer_page, timekeeper_page
-from timeball.station.serving import kernels
+from timeball.station.serving.access import build_access
+from timeball.station.serving.buffers import make_buffers
+from timeball.station.serving.byhand import Hands, KeptStamps
+from timeball.station.serving.cookiekeys import CookieKeys
+from timeball.station.serving.counters import COUNTERS, LOST_BY_KERNEL
+from timeball.station.serving.dropping import become
+from timeball.station.serving.interleaved import make_memory, make_tables, stamp_mask
+from timeball.station.serving.limiter import make_limiter, make_rules, places_for
+from timeball.station.serving.loop import Loop, make_loop
+from timeball.station.serving.settings import SMEARED, STAMP_MASK, WILDCARD, WORKER, loop_settings
+from timeball.station.serving.sockets import SO_TIMESTAMPNS, lost_datagrams, open_lanes, wildcard_family
+from timeball.station.serving.sources import create_sources, sources_file
 from timeball.station.supervision.process import CannotStartError, Process, run_process
 
-SO_TIMESTAMPNS = 35
-RECEIVE_TIMEOUT_US = 200_000
+__all__ = ["SO_TIMESTAMPNS", "precision_of", "serve_until_stopped", "warm"]
+
 UPDATE_S = 0.2
-READINGS = 2000
+SEED_BYTES = 32
+COMPILED, ARRAYS = "timeball.station.serving.compiled", "timeball.station.serving.arrays"
 
 Words = NDArray[np.int64]
 
@@ -57,15 +74,14 @@ class ClockPages:
 
 
 class Responder:
-    """One socket and the thread whose compiled loop answers on it."""
+    """One socket and the thread whose loop answers on it; `kind` is the module of the loop."""
 
-    def __init__(self, listener: socket.socket, addresses: Words, boot: Words, precision: int) -> None:
-        self.counters: Words = np.zeros(kernels.COUNTERS, np.int64)
+    def __init__(self, kind: ModuleType, listener: socket.socket, pages: Words, boot: Words, loop: Loop, hands: Hands):
+        self.counters: Words = loop.counters
         self._socket = listener
         self._stop: Words = np.zeros(1, np.int64)
-        self._buffers = kernels.make_buffers()
-        arguments = (listener.fileno(), addresses, boot, self._stop, self.counters, self._buffers, precision)
-        self._thread = threading.Thread(target=kernels.serve, args=arguments, daemon=True)
+        arguments = (listener.fileno(), pages, boot, self._stop, loop, hands)
+        self._thread = threading.Thread(target=kind.run_loop, args=arguments, daemon=True)
 
     def start(self) -> None:
         """Begin to answer."""
@@ -75,34 +91,15 @@ class Responder:
         """Whether the loop still runs."""
         return self._thread.is_alive()
 
+    def count_lost(self) -> None:
+        """Take what the kernel had no room for into the counters."""
+        self.counters[LOST_BY_KERNEL] = lost_datagrams(self._socket)
+
     def stop(self) -> None:
         """End the loop (it looks up at least every receive timeout) and close the socket."""
         self._stop[0] = 1
         self._thread.join()
         self._socket.close()
-
-
-def split_address(address: str) -> tuple[str, int]:
-    """`host:port` or `[v6]:port` as (host, port). Raises ValueError."""
-    host, _, port = address.rpartition(":")
-    return host.removeprefix("[").removesuffix("]"), int(port)
-
-
-def open_listener(address: str) -> socket.socket:
-    """A UDP socket on `host:port` with kernel receive stamps. Raises CannotStartError in words."""
-    try:
-        host, port = split_address(address)
-        family, kind, protocol, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
-        listener = socket.socket(family, kind, protocol)
-        if family == socket.AF_INET6:
-            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        listener.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 0, RECEIVE_TIMEOUT_US))
-        listener.bind(place)
-    except (OSError, ValueError) as error:
-        words = error.strerror if isinstance(error, OSError) else str(error)
-        raise CannotStartError(f"cannot serve NTP on {address}: {words}; change ntp.listen or free it") from error
-    return listener
 
 
 def precision_of(cost_ns: int) -> int:
@@ -112,29 +109,97 @@ def precision_of(cost_ns: int) -> int:
 
 def counters_page(boot: BootId, started_ns: int, responders: list[Responder]) -> ServerPage:
     """The sum of all sockets' counters, as a page."""
-    totals = sum((responder.counters for responder in responders), np.zeros(kernels.COUNTERS, np.int64))
+    totals = sum((responder.counters for responder in responders), np.zeros(COUNTERS, np.int64))
     return ServerPage(boot.words, os.getpid(), started_ns, boottime_ns(), *totals.tolist())
 
 
+def loop_kind(choice: str) -> ModuleType:
+    """The module of the loop that `ntp.loop` asks for; with auto numpy's where the compiler is missing.
+
+    Raises CannotStartError.
+    """
+    if choice == "arrays":
+        return importlib.import_module(ARRAYS)
+    try:
+        return importlib.import_module(COMPILED)
+    except ImportError as error:
+        if choice == "compiled":
+            raise CannotStartError(f"ntp.loop is compiled, but numba cannot be loaded: {error}") from error
+    return importlib.import_module(ARRAYS)
+
+
+def answered_kinds(ntp: NTP) -> Settings:
+    """What is answered besides the plain packet. Raises CannotStartError for a file of keys that cannot be used."""
+    if not ntp.keys:
+        return Settings({}, ntp.version5)
+    try:
+        return Settings(parse_keys(Path(ntp.keys).read_text("utf-8")), ntp.version5)
+    except OSError as error:
+        raise CannotStartError(f"ntp.keys: {ntp.keys}: {error.strerror}") from error
+    except (KeyFileError, UnicodeDecodeError) as error:
+        raise CannotStartError(f"ntp.keys: {ntp.keys}: {error}") from error
+
+
+def open_all(ntp: NTP) -> list[tuple[socket.socket, bool]]:
+    """Every socket, and whether its address is smeared. Raises CannotStartError in words."""
+    listed = [(address, False) for address in ntp.listen] + [(address, True) for address in ntp.smeared]
+    return [
+        (lane, smeared)
+        for address, smeared in listed
+        for lane in open_lanes(address, ntp.threads, transmit_stamps=ntp.interleaved)
+    ]
+
+
+def loops_settings(ntp: NTP, precision: int, sockets: list[tuple[socket.socket, bool]]) -> Iterator[Words]:
+    """The settings of each socket's loop."""
+    for worker, (listener, smeared) in enumerate(sockets):
+        settings = loop_settings(ntp, precision)
+        settings[WORKER] = worker if ntp.interleaved else 0
+        settings[STAMP_MASK] = stamp_mask(len(sockets)) if ntp.interleaved else 0
+        settings[WILDCARD] = wildcard_family(listener)
+        settings[SMEARED] = smeared
+        yield settings
+
+
 def serve_until_stopped(process: Process) -> None:
-    """Answer on every address of `ntp.listen` until the process is told to stop."""
-    boot, started_ns = boot_id(), boottime_ns()
+    """Answer on every address until the process is told to stop."""
+    ntp, boot, started_ns = process.config.ntp, boot_id(), boottime_ns()
     # The sockets first: what cannot be bound is told before anything is compiled.
-    listeners = [open_listener(address) for address in process.config.ntp.listen]
+    sockets = open_all(ntp)
+    answered = answered_kinds(ntp)
+    kind = loop_kind(ntp.loop)
     # Before the threads: compiled once, and whoever sees the first counters finds every address answering.
-    warm()
-    pages = ClockPages(process.state, boot)
-    precision = precision_of(kernels.reading_cost_ns(READINGS))
+    kind.warm()
+    writer = PageWriter(server_page(process.state), ServerPage)
+    rows = create_sources(sources_file(process.state), places_for(ntp.sources), boot)
+    keys, state = CookieKeys(process.state), process.state
+    if ntp.user:
+        become(ntp.user, state)
+        keys, state = CookieKeys(Path()), Path()
+    pages = ClockPages(state, boot)
     # A page of an unknown boot equals nothing: -1 stands in no page that encodes one, and 0 is an unwritten page's.
     boot_words = np.array(boot.words if boot.known else (-1, -1), np.int64)
-    responders = [Responder(listener, pages.addresses, boot_words, precision) for listener in listeners]
-    writer = PageWriter(server_page(process.state), ServerPage)
+    rules = make_rules(ntp.source_rate, ntp.source_burst, ntp.prefix_rate, ntp.prefix_burst, ntp.kiss_every)
+    limiter = make_limiter(ntp.sources, rules, os.urandom(SEED_BYTES), rows)
+    access = build_access(ntp.allow, ntp.deny, ntp.nts_only)
+    tables = make_tables(len(sockets) if ntp.interleaved else 0)
+    stamps = KeptStamps() if ntp.interleaved else None
+    precision = precision_of(kind.measured_cost_ns())
+    responders = []
+    for (listener, _), settings in zip(sockets, loops_settings(ntp, precision, sockets), strict=True):
+        loop = make_loop(settings, make_buffers(), access, limiter, make_memory(tables))
+        hands = Hands(settings, loop.counters, pages.addresses, boot_words, answered, keys.ring, stamps)
+        responders.append(Responder(kind, listener, pages.addresses, boot_words, loop, hands))
     for responder in responders:
         responder.start()
-    process.log.info("answering NTP on %s, precision 2^%d s", ", ".join(process.config.ntp.listen), precision)
+    words = ", ".join(ntp.listen + ntp.smeared)
+    process.log.info("answering NTP on %s, %s loop, precision 2^%d s", words, kind.__name__.split(".")[-1], precision)
     try:
         while not process.sleep(UPDATE_S):
             pages.refresh()
+            keys.refresh(process.log)
+            for responder in responders:
+                responder.count_lost()
             writer.write(counters_page(boot, started_ns, responders))
             if not all(responder.alive() for responder in responders):
                 raise RuntimeError("a responder's loop has ended by itself")
@@ -146,14 +211,10 @@ def serve_until_stopped(process: Process) -> None:
 
 
 def warm() -> None:
-    """Compile the server's loop into the cache: it is called stopped, on no socket."""
-    kernels.reading_cost_ns(10)
-    words = np.zeros(2, np.int64)
-    stop, counters = np.ones(1, np.int64), np.zeros(kernels.COUNTERS, np.int64)
-    kernels.serve(-1, words, words, stop, counters, kernels.make_buffers(), -20)
-    page = np.zeros(64, np.int64)
-    page_kernels.write_page(page.ctypes.data, words)
-    page_kernels.read_page(page.ctypes.data, words)
+    """Compile the server's loop into the cache."""
+    from timeball.station.serving.compiled import warm as warm_compiled
+
+    warm_compiled()
 
 
 if __name__ == "__main__":

@@ -1,11 +1,14 @@
 """The access list in compiled loops: a binary search in the sorted starts of access.AccessTable."""
 
+# mypy: no-warn-return-any
+
 from __future__ import annotations
 
-import numpy as np
 from numba import njit
 
 from timeball.station.serving.access import AccessTable
+
+SIGN = -(2**63)
 
 
 @njit(cache=True, nogil=True)
@@ -13,7 +16,7 @@ def access_code(table: AccessTable, high: int, low: int) -> int:
     """The code of the address of two words (IPv4 in its mapped form, sources.words_of), as access.code_of."""
     if high == 0 and low >> 32 == 0xFFFF:
         return code_of_v4(table, low & 0xFFFFFFFF)
-    return code_of_v6(table, high ^ np.int64(-(2**63)), low ^ np.int64(-(2**63)))
+    return code_of_v6(table, high ^ SIGN, low ^ SIGN)
 
 
 @njit(cache=True, nogil=True)

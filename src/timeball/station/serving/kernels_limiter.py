@@ -1,6 +1,10 @@
 """The limiter in compiled loops: limiter.py says what it does; one call a request, no clock, no allocation."""
 
+# mypy: no-warn-return-any
+
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -18,19 +22,21 @@ from timeball.station.serving.limiter import (
 from timeball.station.serving.sources import ADDRESS_HIGH, ADDRESS_LOW, FIRST_RAW, LAST_RAW, LIMITED, NTS, REQUESTS
 
 Words = NDArray[np.int64]
+# a uint64: all of the hash is unsigned, since numba makes a float of a mixture
+Word = Any
 
 # What `take` says of a request.
-WITHIN, OVER, OVER_AND_TOLD = 0, 1, 2
+WITHIN, OVER, OVER_AND_TOLD = 0, 1, 3
 
 
 @njit(cache=True, nogil=True)
-def rotate(word: int, bits: int) -> int:
+def rotate(word: Word, bits: int) -> Word:
     """A 64-bit word rotated to the left."""
     return np.uint64(word << np.uint64(bits)) | np.uint64(word >> np.uint64(64 - bits))
 
 
 @njit(cache=True, nogil=True)
-def sip_round(v0: int, v1: int, v2: int, v3: int) -> tuple[int, int, int, int]:
+def sip_round(v0: Word, v1: Word, v2: Word, v3: Word) -> tuple[Word, Word, Word, Word]:
     """One round of SipHash on four uint64."""
     v0 += v1
     v2 += v3
@@ -44,19 +50,19 @@ def sip_round(v0: int, v1: int, v2: int, v3: int) -> tuple[int, int, int, int]:
 
 
 @njit(cache=True, nogil=True)
-def hash_words(k0: int, k1: int, high: int, low: int) -> int:
+def hash_words(k0: Word, k1: Word, high: int, low: int) -> int:
     """SipHash-1-3 of the two words under (k0, k1), without a word of length: all inputs have 16 bytes. Never 0."""
     first, second = np.uint64(high), np.uint64(low)
-    v0 = k0 ^ np.uint64(0x736F6D6570736575)
-    v1 = k1 ^ np.uint64(0x646F72616E646F6D)
-    v2 = k0 ^ np.uint64(0x6C7967656E657261)
-    v3 = k1 ^ np.uint64(0x7465646279746573)
+    v0: Word = k0 ^ np.uint64(0x736F6D6570736575)
+    v1: Word = k1 ^ np.uint64(0x646F72616E646F6D)
+    v2: Word = k0 ^ np.uint64(0x6C7967656E657261)
+    v3: Word = k1 ^ np.uint64(0x7465646279746573)
     v0, v1, v2, v3 = sip_round(v0, v1, v2, v3 ^ first)
     v0, v1, v2, v3 = sip_round(v0 ^ first, v1, v2, v3 ^ second)
     v0, v1, v2, v3 = sip_round(v0 ^ second, v1, v2 ^ np.uint64(0xFF), v3)
     v0, v1, v2, v3 = sip_round(v0, v1, v2, v3)
     v0, v1, v2, v3 = sip_round(v0, v1, v2, v3)
-    return np.int64(v0 ^ v1 ^ v2 ^ v3) | 1
+    return int(np.int64(v0 ^ v1 ^ v2 ^ v3) | 1)
 
 
 @njit(cache=True, nogil=True)
@@ -106,12 +112,18 @@ def prefix_words(high: int, low: int) -> tuple[int, int]:
 
 @njit(cache=True, nogil=True)
 def take(limiter: Limiter, high: int, low: int, now_ns: int) -> tuple[int, int]:
+    """One request of an address of two words, as take_hashed."""
+    return take_hashed(limiter, high, low, hash_words(limiter.key[0], limiter.key[1], high, low), now_ns)
+
+
+@njit(cache=True, nogil=True)
+def take_hashed(limiter: Limiter, high: int, low: int, hashed: int, now_ns: int) -> tuple[int, int]:
     """One request of an address at `now_ns` of RAW: (WITHIN, OVER or OVER_AND_TOLD, its row in the table of sources).
 
     Over its own limit or its network's it takes nothing from either. One in KISS_EVERY of those is to be told.
     """
-    rules, rows, sets, key = limiter.rules, limiter.rows, limiter.sets, limiter.key
-    place, fresh = take_place(sets, hash_words(key[0], key[1], high, low), now_ns)
+    rules, rows, sets = limiter.rules, limiter.rows, limiter.sets
+    place, fresh = take_place(sets, hashed, now_ns)
     if fresh:
         rows[place, ADDRESS_HIGH] = high
         rows[place, ADDRESS_LOW] = low
@@ -124,7 +136,7 @@ def take(limiter: Limiter, high: int, low: int, now_ns: int) -> tuple[int, int]:
     within = rules[SOURCE_INTERVAL] == 0 or conforms(sets, place, rules[SOURCE_SLACK], now_ns)
     if within and rules[PREFIX_INTERVAL] != 0:
         network, part = prefix_words(high, low)
-        shared, _ = take_place(limiter.prefixes, hash_words(key[2], key[3], network, part), now_ns)
+        shared, _ = take_place(limiter.prefixes, hash_words(limiter.key[2], limiter.key[3], network, part), now_ns)
         within = conforms(limiter.prefixes, shared, rules[PREFIX_SLACK], now_ns)
         if within:
             charge(limiter.prefixes, shared, rules[PREFIX_INTERVAL], now_ns)

@@ -1,6 +1,7 @@
-"""The three calls of libc that compiled loops make: clock_gettime, recvmmsg, sendmmsg (64-bit Linux).
+"""The four calls of libc that compiled loops make (64-bit Linux): the clock, datagrams in and out, a socket option.
 
-Addresses pass as integers; a loop's own arrays stand behind them (clock_gettime(2), recvmmsg(2), sendmmsg(2)). Named
+Addresses pass as integers; a loop's own arrays stand behind them (clock_gettime(2), recvmmsg(2), sendmmsg(2),
+setsockopt(2)). Named
 external functions, not ctypes pointers, because numba can keep the code that calls them in its cache.
 """
 
@@ -24,4 +25,8 @@ recvmmsg = cast(
 sendmmsg = cast(
     "Callable[[int, int, int, int], int]",
     types.ExternalFunction("sendmmsg", _INT(_INT, _ADDRESS, _UINT, _INT)),
+)
+setsockopt = cast(
+    "Callable[[int, int, int, int, int], int]",
+    types.ExternalFunction("setsockopt", _INT(_INT, _INT, _INT, _ADDRESS, _UINT)),
 )

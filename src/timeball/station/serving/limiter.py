@@ -23,7 +23,7 @@ Words = NDArray[np.int64]
 
 WAYS = 4
 SET_WORDS = 2 * WAYS
-"""A set in one cache line: four hashes (0: free place), then the four instants at which the buckets are full (RAW ns)."""
+"""A set is one cache line: four hashes (0: free place), then when each bucket will be full (RAW ns)."""
 SOURCE_INTERVAL, SOURCE_SLACK, PREFIX_INTERVAL, PREFIX_SLACK, KISS_EVERY = range(5)
 RULES = 5
 PREFIXES_PER_SOURCES = 4
@@ -32,7 +32,8 @@ MIN_SETS = 256
 
 class Limiter(NamedTuple):
     """`key` uint64[4] of the two hashes, `sets` and `prefixes` int64[n, SET_WORDS] with n a power of two, `rows` of the
-    table of sources (sources.py) in the order of the places, `rules` int64[RULES] in ns; an interval of 0: no limit."""
+    table of sources (sources.py) in the order of the places, `rules` int64[RULES] in ns; an interval of 0: no limit.
+    """
 
     key: NDArray[np.uint64]
     sets: Words
@@ -44,6 +45,11 @@ class Limiter(NamedTuple):
 def sets_for(sources: int) -> int:
     """How many sets hold so many addresses: a power of two."""
     return 1 << max((sources - 1) // WAYS, 1).bit_length()
+
+
+def places_for(sources: int) -> int:
+    """How many rows a table of so many addresses has."""
+    return sets_for(sources) * WAYS
 
 
 def make_rules(
@@ -63,7 +69,7 @@ def make_limiter(sources: int, rules: Words, seed: bytes, rows: Words | None = N
     """An empty table. `seed` 32 random bytes; `rows` int64[4·sets, ROW_WORDS] or none, then they are private."""
     sets = sets_for(sources)
     if rows is None:
-        rows = aligned(sets * WAYS, ROW_WORDS)
+        rows = aligned(places_for(sources), ROW_WORDS)
     prefixes = max(sets // PREFIXES_PER_SOURCES, MIN_SETS)
     key = np.frombuffer(seed, np.uint64, 4).copy()
     return Limiter(key, aligned(sets, SET_WORDS), aligned(prefixes, SET_WORDS), rows, rules)

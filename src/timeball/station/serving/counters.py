@@ -1,0 +1,41 @@
+"""The counters of one loop, int64[COUNTERS] in the order of serverpage.ServerPage, which says what each is."""
+
+from __future__ import annotations
+
+(
+    REQUESTS,
+    REPLIES,
+    REPLIES_IN_SYNC,
+    REPLIES_UNSYNCHRONISED,
+    DROPPED_TOO_SHORT,
+    DROPPED_WRONG_VERSION,
+    DROPPED_WRONG_MODE,
+    SEND_FAILURES,
+    RAW_STAMPS,
+    PAIR_MOVES,
+    TORN_PAGES,
+    RECEIVED,
+    DROPPED_TOO_LONG,
+    DROPPED_MALFORMED_FIELDS,
+    DROPPED_MALFORMED_MAC,
+    DROPPED_OTHER_DRAFT,
+    DROPPED_LIMITED,
+    DROPPED_DENIED,
+    DROPPED_BUSY,
+    KISSES_RATE,
+    KISSES_DENY,
+    KISSES_RSTR,
+    CRYPTO_NAKS,
+    NTS_RECEIVED,
+    NTS_ACCEPTED,
+    NTS_NAKS,
+    NTS_FORGED,
+    DROPPED_NTS_MALFORMED,
+    BY_MAC,
+    BY_VERSION5,
+    BY_HAND,
+    INTERLEAVED,
+    SENT_STAMPS,
+    LOST_BY_KERNEL,
+) = range(34)
+COUNTERS = 34
