@@ -55,7 +55,7 @@ class KeyExchange:
 
     def run(self) -> None:
         """Serve until told to stop."""
-        writer = PageWriter(keyexchange_page(self.process.state), KeyExchangePage)
+        writer = PageWriter(keyexchange_page(self.process.state), KeyExchangePage, plain=True)
         with ExitStack() as parts:
             parts.callback(writer.close)
             parts.callback(self.workers.stop)

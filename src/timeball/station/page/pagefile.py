@@ -100,6 +100,16 @@ class MappedPage:
                 return True
         return False
 
+    def put(self, words: Words) -> None:
+        """Write the data words without compiled code: counters, in a process that does not load the compiler for them.
+
+        Not for what a claim rests on: a processor that reorders stores may show a reader half of it.
+        """
+        sequence = int(self._words[SEQUENCE]) | 1
+        self._words[SEQUENCE] = sequence
+        self._words[DATA : DATA + len(words)] = words
+        self._words[SEQUENCE] = sequence + 1
+
     @classmethod
     def open(cls, path: Path, magic: bytes) -> MappedPage | None:
         """Map an existing page for reading."""
@@ -120,10 +130,12 @@ class PageWriter(Generic[PageT]):
     """The one writer of a page. `write` is wait-free; being killed in it leaves readers unsynchronised, never wrong.
 
     Raises PageBusy when another process holds the page. `close` gives it up (so does the end of the process).
+    `plain`: written without compiled code, for counters alone (see MappedPage.put).
     """
 
-    def __init__(self, path: Path, kind: type[PageT]) -> None:
+    def __init__(self, path: Path, kind: type[PageT], *, plain: bool = False) -> None:
         self._kind = kind
+        self._plain = plain
         self._descriptor = _open_or_create(path, kind.MAGIC)
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -134,6 +146,9 @@ class PageWriter(Generic[PageT]):
 
     def write(self, page: PageT) -> None:
         """Publish the page whole."""
+        if self._plain:
+            self._page.put(encode(page))
+            return
         from timeball.station.page.kernels import write_page
 
         write_page(self._page.address, encode(page))
