@@ -9,7 +9,7 @@ from itertools import count
 import numpy as np
 
 from timeball.protocols.nts import kernels
-from timeball.protocols.nts.aead import AES_128_GCM_SIV, AES_SIV_CMAC_256, aead
+from timeball.protocols.nts.aead import AES_SIV_CMAC_256, aead
 from timeball.protocols.nts.client import build_request
 from timeball.protocols.nts.compiled import CompiledRing, CompiledWork
 from timeball.protocols.nts.cookies import Session, seal_cookie
@@ -61,7 +61,7 @@ def plain_answer(ring: KeyRing, datagram: bytes) -> tuple[Reason, bytes]:
         return refused.reason, build_nak(datagram) if refused.reason in NAKS else b""
     cookies = fresh_cookies(ring, request, [made_up(16) for _ in range(request.cookies)])
     reply = build_reply(request, REPLY_HEADER, cookies, made_up(aead(request.session.aead).nonce_bytes))
-    return (Reason.BY_HAND if request.session.aead == AES_128_GCM_SIV else Reason.ACCEPTED), reply
+    return Reason.ACCEPTED, reply
 
 
 class CompiledServer:

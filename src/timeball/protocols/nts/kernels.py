@@ -166,9 +166,10 @@ def find_nonce(request: int, length: int, work: int) -> int:
     put(work + CIPHER_LENGTH, cipher)
     if nonce == 0 or cipher < TAG or spare < 0:
         return BAD_AUTHENTICATOR
-    if get(work + COOKIE_LENGTH) == COOKIE_BYTES_GCM:
-        return ACCEPTED if nonce == NONCE_BYTES_GCM else BAD_AUTHENTICATOR
-    return ACCEPTED if room + spare >= NONCE_BYTES else BAD_AUTHENTICATOR
+    size = get(work + COOKIE_LENGTH)
+    if (size == COOKIE_BYTES and room + spare < NONCE_BYTES) or (size == COOKIE_BYTES_GCM and nonce != NONCE_BYTES_GCM):
+        return BAD_AUTHENTICATOR
+    return ACCEPTED
 
 
 @njit(cache=True, nogil=True)

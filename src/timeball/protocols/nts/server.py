@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from timeball.protocols.nts.aead import AES_SIV_CMAC_256, aead
+from timeball.protocols.nts.aead import aead
 from timeball.protocols.nts.cookies import AEAD_OF_LENGTH, Session, open_cookie, seal_cookie
 from timeball.protocols.nts.errors import (
     AuthenticationFailed,
@@ -159,10 +159,15 @@ def _fields_before_end(datagram: bytes) -> Sequence[Field]:
 
 
 def _check_nonce(sealed: Authenticator, cookie_length: int) -> None:
-    """A nonce that the algorithm takes, and with its padding room enough for ours (section 5.6)."""
-    algorithm = aead(AEAD_OF_LENGTH.get(cookie_length, AES_SIV_CMAC_256))
+    """A nonce that the algorithm takes, and with its padding room enough for ours (section 5.6).
+
+    Which algorithm, the cookie's length tells; one that is none of ours gets a NAK whatever its nonce.
+    """
+    number = AEAD_OF_LENGTH.get(cookie_length)
+    if number is None:
+        return
     room = padded(len(sealed.nonce)) + sealed.spare
-    if not algorithm.takes_nonce(len(sealed.nonce)) or room < algorithm.nonce_bytes:
+    if not aead(number).takes_nonce(len(sealed.nonce)) or room < aead(number).nonce_bytes:
         raise BadAuthenticator("nonce", f"of {len(sealed.nonce)} bytes", f"and {sealed.spare} of padding are too few")
 
 
