@@ -37,7 +37,6 @@ class Command(IntEnum):
     ACTIVITY = 44
     SERVER_STATS = 54
     NTP_DATA = 57
-    SOURCE_NAME = 65
     AUTH_DATA = 67
 
 
@@ -115,12 +114,6 @@ class Fields:
         """The family and the 16 bytes of an address."""
         *octets, family = self.take("16BHxx")
         return family, bytes(octets)
-
-    def text(self, length: int) -> str:
-        """Text of a fixed field, up to its first zero byte."""
-        octets = bytes(self.take(f"{length}B"))
-        return octets.split(b"\0", 1)[0].decode("utf-8", "replace")
-
 
 def address_words(family: int, octets: bytes) -> str:
     """An address for people: empty when there is none, `ID#n` for a source whose name has no address yet."""

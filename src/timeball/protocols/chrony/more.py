@@ -31,12 +31,13 @@ SERVER_STATS_OF = {
 """Names of the counts of each layout, in their order; 22 and 24 have 32 bits each, 25 has 64."""
 STAMPED_BY = {"D": "daemon", "K": "kernel", "H": "hardware"}
 AUTH_MODES = {0: "none", 1: "symmetric", 2: "NTS"}
-NEVER_S = 0xFFFFFFFF
+NONE = 0xFFFFFFFF
+"""An age that there is none of; a count that an older chronyd does not keep."""
 
 
 @dataclass(frozen=True, slots=True)
 class NTPData:
-    """The last exchange with one NTP source, and how many there were; `good` is None where the layout has none.
+    """The last exchange with one NTP source, and how many there were; `good` is None where it is not counted.
 
     `offset_s` server − system, `interleaved` and `authenticated` of the last exchange, stamps by daemon, kernel or
     hardware.
@@ -101,12 +102,11 @@ def parse_ntp_data(reply: Reply) -> NTPData:
     (refid,) = fields.take("I")
     fields.instant_ns()
     offset, delay, dispersion, response, _asymmetry = (fields.number() for _ in range(5))
-    flags, tx, rx, sent, received, valid = fields.take("HBBIII")
-    good = fields.take("I")[0] if reply.layout == 26 else None
+    flags, tx, rx, sent, received, valid, good = fields.take("HBBIIII")
     return NTPData(
         *(address, port, leap, version, stratum, poll, root_delay, root_dispersion, refid_words(refid)),
         *(offset, delay, dispersion, response, bool(flags & 0x4000), bool(flags & 0x8000)),
-        *(_stamped_by(tx), _stamped_by(rx), sent, received, valid, good),
+        *(_stamped_by(tx), _stamped_by(rx), sent, received, valid, None if good == NONE else good),
     )
 
 
@@ -116,7 +116,7 @@ def parse_auth_data(reply: Reply) -> AuthData:
         raise LayoutError(f"authdata of layout {reply.layout}, which is not known here")
     mode, kind, key_id, bits, attempts, ago_s, cookies, length, naks = Fields(reply.body).take("HHIHHIHHH")
     words = AUTH_MODES.get(mode, f"mode {mode}")
-    return AuthData(words, key_id, kind, bits, None if ago_s == NEVER_S else ago_s, attempts, naks, cookies, length)
+    return AuthData(words, key_id, kind, bits, None if ago_s == NONE else ago_s, attempts, naks, cookies, length)
 
 
 def _stamped_by(letter: int) -> str:

@@ -163,11 +163,6 @@ def parse_activity(reply: Reply) -> Activity:
     return Activity(*_fields(reply, 12).take("iiiii"))
 
 
-def parse_source_name(reply: Reply) -> str:
-    """The name by which a source was configured."""
-    return _fields(reply, 19).text(256)
-
-
 def _fields(reply: Reply, layout: int) -> Fields:
     if reply.layout != layout:
         raise LayoutError(f"a report of layout {reply.layout}, where {layout} was expected")

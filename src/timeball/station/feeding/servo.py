@@ -1,9 +1,10 @@
 """The servo of a PTP clock: it is stepped once, at most, and then corrected in rate within a limit. Pure.
 
 Signs: `offset_s` = true − clock; a positive rate makes the clock faster. The first offset is stepped when it is beyond
-`step_s`; the second gives the clock's own rate; from then on rate = integral + Kp·offset/interval, with Kp² = 4 Ki, so
-that the loop (z² − (2 − Kp − Ki) z + 1 − Kp) settles without overshoot. Nothing steps it again: a later offset, however
-large, is slewed. While time is withdrawn the clock runs on by the integral alone: what was learned of its rate.
+`step_s`; the second gives the clock's own rate; from then on rate = integral + Kp·offset/interval. The loop's poles,
+the zeros of z² − (2 − Kp − Ki) z + 1 − Kp, are real, 0.87 and 0.69: it does not ring. Nothing steps it again: a later
+offset, however large, is slewed. While time is withdrawn the clock runs on by the integral alone: what was learned of
+its rate.
 """
 
 from __future__ import annotations
