@@ -3,6 +3,7 @@
 Each look asks m servers at random, drops the lowest and the highest third of their offsets, and takes the mean of the
 rest if these lie within 2 w of one another and the mean within ERR + 2 w of the last look's. Otherwise others are
 drawn, up to K samples in all; then, in panic, every server is asked and the middle third averaged (sections 3.2, 3.3).
+So it is, beyond the RFC, before an offset above H is told: a sample may by chance hold more liars than the pool does.
 
 A third is a third of those *asked*: whoever silences honest servers shortens the middle and not the ends, and no
 answer within it can come from liars as long as no more than a third of those asked lie. What is believed is therefore
@@ -99,10 +100,11 @@ class Look:
         told = {name: offset for name, offset in offsets_s.items() if name in self.asking}
         self._samples += 1
         trimmed = trim(len(self.asking), told)
-        if self._panic or (trimmed is not None and self._believable(trimmed)):
+        believed = trimmed is not None and self._believable(trimmed)
+        if self._panic or (trimmed is not None and believed and abs(trimmed.mean_s) <= self._parameters.limit_s):
             self.outcome = self._outcome(trimmed, len(told))
             self.asking = ()
-        elif self._samples < self._parameters.tries:
+        elif self._samples < self._parameters.tries and not believed:
             self.asking = draw(self._pool, self._parameters.sample, self._rng)
         else:
             self._panic = True

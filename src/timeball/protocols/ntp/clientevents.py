@@ -24,7 +24,7 @@ class Reason(Enum):
     TOO_SHORT = "too short"
     NOT_A_REPLY = "no reply"
     UNSOLICITED = "nothing was asked"
-    DUPLICATE = "a reply that was here already"
+    DUPLICATE = "a duplicate, or a reply that comes too late"
     BOGUS = "not to our request"
     FORGED = "authentication failed"
     IMPLAUSIBLE = "impossible stamps"
