@@ -66,16 +66,20 @@ class PlainPair:
         self.observer: ObserverPage | None = None
         self.sequences = [-1, -1]
         self._pages: dict[int, PlainPage] = {}
+        self._read_from: list[int] = []
 
     def read(self, addresses: Words, boot: Words) -> None:
         """Read both pages; `addresses` int64[2] (0: not mapped), `boot` int64[2]."""
-        keeper, observer = addresses.tolist()
+        self._read_from = keeper, observer = addresses.tolist()
         self.observer = self._decoded(1, observer, boot, ObserverPage, OBSERVER_WORDS)
         self.timekeeper = self._decoded(0, keeper, boot, TimekeeperPage, TIMEKEEPER_WORDS)
 
     def unchanged(self, addresses: Words) -> bool:
         """Whether what was read still stands."""
-        for address, sequence in zip(addresses.tolist(), self.sequences, strict=True):
+        now = addresses.tolist()
+        if now != self._read_from:
+            return False
+        for address, sequence in zip(now, self.sequences, strict=True):
             if address != 0 and sequence >= 0 and self._page(address, 0).sequence() != sequence:
                 return False
         return True
