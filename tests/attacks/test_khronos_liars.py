@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from timeball.protocols.khronos import Look, Outcome, Parameters, trim
 
-POOL = tuple(f"s{number}.example:123" for number in range(80))
+POOL = tuple(f"s{number}.example:123" for number in range(200))
 RULES = Parameters()
 HONEST_S = 0.004
 """How far off an honest server may be."""
