@@ -19,7 +19,7 @@ from timeball.station.recording.say import Say
 from timeball.station.supervision.process import Process
 
 STREAM, KIND = "keyexchange", "cookiekeys"
-AGAIN_S = 5.0
+FIRST_AGAIN_S, LONGEST_AGAIN_S = 0.5, 60.0
 Payload = dict[str, Any]
 
 
@@ -57,6 +57,7 @@ class KeySayer:
 
     def _run(self) -> None:
         self._last = self._recorded()
+        again_s = FIRST_AGAIN_S
         while not self._process.stop.is_set():
             with self._changed:
                 if not self._changed.wait_for(lambda: bool(self._due), 1.0):
@@ -66,8 +67,10 @@ class KeySayer:
                 with self._changed:
                     self._last = first
                     self._due.pop(0)
+                again_s = FIRST_AGAIN_S
             else:
-                self._process.sleep(AGAIN_S)
+                self._process.sleep(again_s)
+                again_s = min(2 * again_s, LONGEST_AGAIN_S)
 
     def _record(self, payload: Payload) -> bool:
         try:
