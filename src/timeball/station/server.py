@@ -170,7 +170,7 @@ def serve_until_stopped(process: Process) -> None:
     kind = loop_kind(ntp.loop)
     # Before the threads: compiled once, and whoever sees the first counters finds every address answering.
     kind.warm()
-    writer = PageWriter(server_page(process.state), ServerPage)
+    writer = PageWriter(server_page(process.state), ServerPage, plain=kind.__name__ == ARRAYS)
     rows = create_sources(sources_file(process.state), places_for(ntp.sources), boot)
     keys, state = CookieKeys(process.state), process.state
     if ntp.user:

@@ -12,6 +12,7 @@ import dataclasses
 import fcntl
 import mmap
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
@@ -74,6 +75,22 @@ def word_count(kind: type[Page]) -> int:
     return len(dataclasses.fields(kind)) + 1
 
 
+class Fence:
+    """No load or store before a call of it is done after it, nor the other way round; one thread's own.
+
+    A lock that is held is let go and taken again: nothing passes down over the release, nothing up over the acquire.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._lock.acquire()
+
+    def __call__(self) -> None:
+        """Stand between what was done and what comes."""
+        self._lock.release()
+        self._lock.acquire()
+
+
 class MappedPage:
     """A page file in memory: `address` (int) of its first word; `None` from `open` when absent or not of this kind."""
 
@@ -83,32 +100,30 @@ class MappedPage:
         self._words = np.frombuffer(self._map, np.int64)
         self.address = int(self._words.ctypes.data)
         self.inode = os.fstat(descriptor).st_ino
+        self._fence = Fence()
         self.good = bool(self._words[MAGIC] == _magic_word(magic) and self._words[VERSION] == LAYOUT_VERSION)
 
     def copy(self, words: Words) -> bool:
-        """Copy the data words without compiled code; False when torn every time.
-
-        For a process that cannot wait for the compiler and asks for seconds, not for the guarantee of kernels.read_page
-        on processors that reorder loads.
-        """
+        """Copy the data words without compiled code; False when torn every time. As kernels.read_page."""
         for _ in range(PLAIN_TRIES):
             before = int(self._words[SEQUENCE])
             if before & 1:
                 continue
+            self._fence()
             words[:] = self._words[DATA : DATA + len(words)]
+            self._fence()
             if int(self._words[SEQUENCE]) == before:
                 return True
         return False
 
     def put(self, words: Words) -> None:
-        """Write the data words without compiled code: counters, in a process that does not load the compiler for them.
-
-        Not for what a claim rests on: a processor that reorders stores may show a reader half of it.
-        """
-        sequence = int(self._words[SEQUENCE]) | 1
-        self._words[SEQUENCE] = sequence
+        """Write the data words without compiled code; the only writer may call it. As kernels.write_page."""
+        odd = int(self._words[SEQUENCE]) | 1
+        self._words[SEQUENCE] = odd
+        self._fence()
         self._words[DATA : DATA + len(words)] = words
-        self._words[SEQUENCE] = sequence + 1
+        self._fence()
+        self._words[SEQUENCE] = odd + 1
 
     @classmethod
     def open(cls, path: Path, magic: bytes) -> MappedPage | None:

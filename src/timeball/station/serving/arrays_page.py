@@ -1,19 +1,18 @@
 """The clock page without compiled code: read whole from memory, looked at again, and compared with the leases.
 
-The loads of a page stand between two looks at its sequence. Python does not reorder them; the processor is kept from it
-by a lock that is let go and taken in between, whose release and acquire no load passes.
+The loads of a page stand between two looks at its sequence: Python does not reorder them, and a fence (pagefile.Fence)
+keeps the processor from it.
 """
 
 from __future__ import annotations
 
 import ctypes
-import threading
 
 import numpy as np
 from numpy.typing import NDArray
 
 from timeball.station.page.clockpage import ObserverPage, TimekeeperPage, sync_status
-from timeball.station.page.pagefile import PageT, decode
+from timeball.station.page.pagefile import Fence, PageT, decode
 from timeball.station.page.pagelayout import (
     BOOT_HIGH,
     BOOT_LOW,
@@ -37,13 +36,11 @@ class PlainPage:
         # a memoryview gives one word for a third of what an array takes for it
         self._memory = memoryview(memory).cast("B").cast("q")
         self._words = words
-        self._lock = threading.Lock()
-        self._lock.acquire()
+        self._fence = Fence()
 
     def sequence(self) -> int:
         """The page's sequence now, not earlier than anything read before this call."""
-        self._lock.release()
-        self._lock.acquire()
+        self._fence()
         return self._memory[SEQUENCE]
 
     def read(self) -> tuple[int, Words]:
@@ -52,6 +49,7 @@ class PlainPage:
             before = self.sequence()
             if before & 1:
                 continue
+            self._fence()
             words = np.array(self._memory[DATA : DATA + self._words], np.int64)
             if self.sequence() == before:
                 return before, words
