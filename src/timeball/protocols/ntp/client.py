@@ -171,6 +171,11 @@ class Association:
             self._need_keys(str(error))
             return None
 
+    def lost(self, now: int) -> None:
+        """The network says that nobody will answer the newest request: it is given up at once."""
+        if self._asked is not None:
+            self._give_up(now)
+
     def receive(self, data: bytes, stamps: Stamps, now: int) -> None:
         """Take a datagram in; `stamps` when the newest request left and this came. Events tell what came of it."""
         if stamps.received_ns < stamps.sent_ns:

@@ -114,5 +114,7 @@ class Asker:
             self.association.receive(came.data, stamps, hostclocks.raw_ns())
 
     def _fail(self, error: OSError) -> None:
+        """The exchange is over; whoever made this up had to know our port, and has won one exchange."""
         self.trouble = error.strerror or str(error)
         self.close()
+        self.association.lost(hostclocks.raw_ns())
