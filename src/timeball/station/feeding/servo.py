@@ -1,10 +1,10 @@
 """The servo of a PTP clock: it is stepped once, at most, and then corrected in rate within a limit. Pure.
 
 Signs: `offset_s` = true − clock; a positive rate makes the clock faster. The first offset is stepped when it is beyond
-`step_s`; the second gives the clock's own rate; from then on rate = integral + Kp·offset/interval. The loop's poles,
-the zeros of z² − (2 − Kp − Ki) z + 1 − Kp, are real, 0.87 and 0.69: it does not ring. Nothing steps it again: a later
-offset, however large, is slewed. While time is withdrawn the clock runs on by the integral alone: what was learned of
-its rate.
+`step_s`. The next two give the clock's own rate (the step does not enter: a card lands some µs beside it). From then on
+rate = integral + Kp·offset/interval; the loop's poles, the zeros of z² − (2 − Kp − Ki) z + 1 − Kp, are real, 0.87 and
+0.69, so it does not ring. Nothing steps it again: a later offset, however large, is slewed. While time is withdrawn the
+clock runs on by the integral alone: what was learned of its rate.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ class Servo:
         self._max_rate = max_rate
         self._interval_s = interval_s
         self._integral = self._limited(rate)
+        self._may_step = True
         self._began: tuple[int, float] | None = None
         self._rate_known = False
 
@@ -42,10 +43,13 @@ class Servo:
 
     def correct(self, offset_s: float, raw_ns: int) -> Correction:
         """The correction for an offset measured at RAW `raw_ns`."""
+        if self._may_step and abs(offset_s) > self._step_s:
+            self._may_step = False
+            return Correction(offset_s, self._integral)
+        self._may_step = False
         if self._began is None:
-            step_s = offset_s if abs(offset_s) > self._step_s else 0.0
-            self._began = (raw_ns, offset_s - step_s)
-            return Correction(step_s, self._integral)
+            self._began = (raw_ns, offset_s)
+            return Correction(0.0, self._integral)
         if not self._rate_known:
             return self._learn(offset_s, raw_ns, *self._began)
         gain = offset_s / self._interval_s
