@@ -17,20 +17,43 @@ import time
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from rich.console import Console
 from rich.progress import Progress
 
 from bench.soak_judging import Line, answered, descriptors, draw, memory, none_of, served
-from bench.soak_load import NTPLoad, NTSLoad, Offset, RoughtimeLoad
+from bench.soak_load import NTPLoad, Offset
 from bench.soak_subjects import Subject, server_alone, whole_station
-from timeball.station.nts.shown import ca_file
 from timeball.station.reporting.hostfacts import process_facts
 
 LEAST_ANSWERED = 0.999
 SYNC_PATIENCE_S = 180.0
 Series = dict[str, list[float]]
+
+
+class Client(Protocol):
+    """Asks once when it is told to, and counts."""
+
+    counts: Counter[str]
+
+    def ask(self) -> None:
+        """One request."""
+
+
+def clients_of(subject: Subject) -> dict[str, Client]:
+    """A client for each protocol that the subject serves beside plain NTP."""
+    if not (subject.nts or subject.roughtime):
+        return {}
+    from bench.soak_clients import NTSLoad, RoughtimeLoad
+    from timeball.station.nts.shown import ca_file
+
+    found: dict[str, Client] = {}
+    if subject.nts:
+        found["nts"] = NTSLoad("127.0.0.1", subject.nts, subject.ntp, ca_file(subject.state))
+    if subject.roughtime:
+        found["roughtime"] = RoughtimeLoad(subject.roughtime, subject.state)
+    return found
 
 
 class Soak:
@@ -39,11 +62,7 @@ class Soak:
     def __init__(self, subject: Subject, rate: float) -> None:
         self.subject = subject
         self.load = NTPLoad(subject.ntp, rate)
-        self.others: dict[str, NTSLoad | RoughtimeLoad] = {}
-        if subject.nts:
-            self.others["nts"] = NTSLoad("127.0.0.1", subject.nts, subject.ntp, ca_file(subject.state))
-        if subject.roughtime:
-            self.others["roughtime"] = RoughtimeLoad(subject.roughtime, subject.state)
+        self.others = clients_of(subject)
         self._offset = Offset(subject.state, subject.ntp)
         self._pids: dict[str, int] = {}
         self.changed: Counter[str] = Counter()
