@@ -10,7 +10,6 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from timeball.protocols.nts.exchange import Offer
@@ -39,7 +38,7 @@ class Running:
         self.listener = open_tcp_listener("127.0.0.1:0", "nts.listen")
         self.listener.setblocking(False)
         self.port = int(self.listener.getsockname()[1])
-        self.counts: Counts = np.zeros(len(Count), np.int64)
+        self.counts: Counts = memoryview(bytearray(8 * len(Count))).cast("q")
         self.loop = ExchangeLoop([self.listener], self.service(self.issued), self.counts, most, limit_s)
         self.stop = threading.Event()
         self.thread = threading.Thread(target=self.run)
@@ -62,11 +61,11 @@ class Running:
     def until(self, true: Callable[[], object]) -> None:
         deadline = time.monotonic() + PATIENCE_S
         while not true():
-            assert time.monotonic() < deadline, self.counts
+            assert time.monotonic() < deadline, list(self.counts)
             time.sleep(0.01)
 
     def balanced(self) -> bool:
-        return bool(self.counts[Count.ACCEPTED] == self.counts[list(ENDS)].sum() + self.counts[Count.OPEN])
+        return self.counts[Count.ACCEPTED] == sum(self.counts[end] for end in ENDS) + self.counts[Count.OPEN]
 
 
 @contextmanager

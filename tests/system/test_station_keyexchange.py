@@ -174,7 +174,7 @@ def test_a_certificate_is_renewed_without_dropping_a_request(tmp_path: Path) -> 
         done, stop = [0], threading.Event()
 
         def ask() -> None:
-            while not stop.wait(0.02):
+            while not stop.wait(0.1):
                 try:
                     one.exchange(ca)
                     done[0] += 1

@@ -85,7 +85,7 @@ class KeyExchange:
 
     def page(self) -> KeyExchangePage:
         """The counters as they stand."""
-        counts = {count.name.lower(): int(total) for count, total in zip(Count, self.workers.totals(), strict=True)}
+        counts = {count.name.lower(): total for count, total in zip(Count, self.workers.totals(), strict=True)}
         keys, follower, leader = self.keeper.keys, self.follower, self.leader
         expires_s = 0 if self.shown.current is None else int(self.shown.current.not_after.timestamp())
         return KeyExchangePage(

@@ -20,7 +20,6 @@ from timeball.station.nts.certificate import CertificateError
 from timeball.station.nts.control import Orders, receive_orders, service_of
 from timeball.station.nts.counting import map_counts
 from timeball.station.nts.loop import ExchangeLoop
-from timeball.station.supervision.process import start_log
 
 DRAIN_S = 1.0
 log = logging.getLogger("keyexchange")
@@ -42,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("limit_s", type=float)
     parser.add_argument("listeners", type=int, nargs="+")
     given = parser.parse_args(arguments)
-    start_log("keyexchange")
+    logging.basicConfig(format="%(asctime)s %(name)s: %(message)s", level=logging.INFO, stream=sys.stderr)
     # the terminal's ^C reaches the whole group; when to end is said by the channel
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     channel = socket.socket(fileno=given.channel)
@@ -52,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     channel.setblocking(False)
     listeners = [socket.socket(fileno=each) for each in given.listeners]
-    counts = map_counts(given.counts)[given.row]
+    counts = map_counts(given.counts, given.row)
     loop = ExchangeLoop(listeners, service_of(first), counts, given.most, given.limit_s)
     loop.watch(channel.fileno())
     while _follow(channel, loop):

@@ -14,11 +14,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-import numpy as np
-
 from timeball.station.configuration.serving import NTS
 from timeball.station.nts.control import Orders, channel, send_orders
-from timeball.station.nts.counting import Counts, make_counts
+from timeball.station.nts.counting import Count, make_counts
 from timeball.station.nts.worker import DRAIN_S, worker_command
 
 AGAIN_S = 1.0
@@ -42,10 +40,9 @@ class Workers:
         self._orders: Orders | None = None
         self._again = float("-inf")
 
-    def totals(self) -> Counts:
-        """The counts of all, int64[columns]."""
-        totals: Counts = self._counts.sum(axis=0, dtype=np.int64)
-        return totals
+    def totals(self) -> list[int]:
+        """The counts of all, by column."""
+        return [sum(column) for column in zip(*self._counts, strict=True)]
 
     def running(self) -> int:
         """How many run."""
@@ -65,7 +62,7 @@ class Workers:
                 log.error("a worker ended with %d; another is started", worker.process.returncode)
                 worker.channel.close()
                 self._workers[row] = None
-                self._counts[row, -1] = 0  # what it had open is gone
+                self._counts[row][Count.OPEN] = 0  # what it had open is gone
                 self.deaths += 1
                 self._again = time.monotonic() + AGAIN_S
         if self._orders is not None and time.monotonic() >= self._again:
