@@ -136,6 +136,14 @@ def test_chronyd_finds_the_offset_that_was_fed(fed: tuple[Feeder, ChronydProcess
     assert (tracking.stratum, tracking.leap, tracking.refid) == (1, 0, "UTCk")
 
 
+def test_it_needs_no_compiler(fed: tuple[Feeder, ChronydProcess]) -> None:
+    """What would take a second to start and 100 MB is not in the process: numba, and the LLVM under it."""
+    feeder, _ = fed
+    mapped = Path(f"/proc/{feeder.process.pid}/maps").read_text()
+    assert "numpy" in mapped
+    assert "llvmlite" not in mapped
+
+
 def test_its_own_tool_says_the_same(fed: tuple[Feeder, ChronydProcess]) -> None:
     _, chronyd = fed
     done = subprocess.run(

@@ -66,7 +66,7 @@ class Account:
         self._newest: tuple[int, int] = (NOT_YET, IN_SYNC)
         self._offset_s = 0.0
         self._bound_s = 0.0
-        self._writer = PageWriter(feed_page(state, index), FeedPage)
+        self._writer = PageWriter(feed_page(state, index), FeedPage, plain=True)
         self.write()
 
     def turn(self, view: ClockView) -> None:

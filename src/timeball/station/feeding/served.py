@@ -63,8 +63,8 @@ class ClockView:
     """Both halves of the clock page, for one boot."""
 
     def __init__(self, state: Path, boot: BootId) -> None:
-        self._timekeeper = PageReader(timekeeper_page(state), TimekeeperPage, boot)
-        self._observer = PageReader(observer_page(state), ObserverPage, boot)
+        self._timekeeper = PageReader(timekeeper_page(state), TimekeeperPage, boot, plain=True)
+        self._observer = PageReader(observer_page(state), ObserverPage, boot, plain=True)
 
     def at(self, raw_ns: int) -> Served:
         """Served time at a reading of RAW taken before this call."""
