@@ -27,7 +27,7 @@ from timeball.station.page.clockpage import PageWriter
 from timeball.station.page.roughtimepage import COUNTERS, RoughtimePage, roughtime_page
 from timeball.station.supervision.process import CannotStartError, Process, run_process
 from timeball.station.timesigning.answering import Answering, Host
-from timeball.station.timesigning.clock import SigningClock
+from timeball.station.timesigning.clock import CompiledClock, PlainClock
 from timeball.station.timesigning.datagrams import (
     CompiledBatches,
     DatagramThread,
@@ -130,7 +130,7 @@ def serve_until_stopped(process: Process) -> None:
     host = Host(make_identity(keys.public_key, versions, settings.batch), keys, settings.batch, settings.grease)
 
     def answering() -> Answering:
-        return Answering(host, SigningClock(process.state, leaps, plain=make is PlainBatches))
+        return Answering(host, (PlainClock if make is PlainBatches else CompiledClock)(process.state, leaps))
 
     threads: list[DatagramThread | StreamThread] = [DatagramThread(udp, answering(), make) for udp, _ in sockets]
     threads.append(StreamThread([tcp for _, tcp in sockets], answering(), settings.tcp_idle_s))
@@ -165,6 +165,8 @@ def warm() -> None:
     kernels.receive(-1, buffers, srv, versions, 0, counters)
     kernels.compose(buffers, 0, np.zeros((2, 8), np.uint8), versions)
     kernels.send(-1, buffers, 0, counters)
+    kernels.reply(-1, buffers, 0, np.zeros((2, 8), np.uint8), versions, counters)
+    kernels.read_clock(versions, versions, counters, counters, versions)
 
 
 if __name__ == "__main__":

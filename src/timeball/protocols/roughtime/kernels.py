@@ -79,8 +79,9 @@ def choose_version(data: Bytes, at: int, size: int, versions: Integers) -> int:
 def read_request(data: Bytes, at: int, length: int, srv: Bytes, versions: Integers, least: int, found: Integers) -> int:
     """Why the packet of `length` bytes at `at` gets no answer, or ANSWERED; as server.read_request.
 
-    `srv` uint8[32], `versions` int64[v] in the order of preference, `least` the shortest request that is answered.
-    Into int64[2] `found`: the version's index, and where in `data` the nonce stands.
+    `data` is of whole words, and `at` a multiple of four. `srv` uint8[32], `versions` int64[v] in the order of
+    preference, `least` the shortest request that is answered. Into int64[2] `found`: the version's index, and where in
+    `data` the nonce stands.
     """
     if length > LARGEST_REQUEST:
         return TOO_LONG
@@ -89,6 +90,7 @@ def read_request(data: Bytes, at: int, length: int, srv: Bytes, versions: Intege
     for i in range(8):
         if data[at + i] != _MAGIC[i]:
             return MALFORMED
+    words = data.view(np.uint32)
     size = length - HEADER_BYTES
     start = at + HEADER_BYTES
     if load_u32(data, at + 8) != size or size < 4 or size % 4 != 0:
@@ -122,9 +124,9 @@ def read_request(data: Bytes, at: int, length: int, srv: Bytes, versions: Intege
             for i in range(HASH_BYTES):
                 other_key = other_key or data[value + i] != srv[i]
         elif number == ZZZZ:
-            any_bit = np.uint8(0)
-            for i in range(value, value + count):
-                any_bit |= data[i]
+            any_bit = np.uint32(0)
+            for word in words[value // 4 : (value + count) // 4]:
+                any_bit |= word
             if any_bit != 0:
                 return MALFORMED
         first, before = second, number

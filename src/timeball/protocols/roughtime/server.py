@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -168,19 +169,34 @@ def write_reply(sig: bytes, nonce: bytes, path: bytes, srep: bytes, cert: bytes,
     return write_packet(write_message(message))
 
 
+NONCE_AT = 12 + 8 * 7 + SIGNATURE_BYTES
+PATH_AT = NONCE_AT + NONCE_BYTES + 4
+"""Where NONC and PATH stand in a reply: behind the packet's and the message's header, SIG, and TYPE."""
+_SIG_AT = NONCE_AT - SIGNATURE_BYTES
+_RADI_AT = 8 * 5 + 4
+_VERS_AT = _RADI_AT + 4 + 8
+"""In SREP: behind its header and VER, then RADI, MIDP, VERS and ROOT in the order of their tags."""
+
+
+@lru_cache(maxsize=64)
+def _forms(versions: tuple[int, ...], version: int, cert: bytes, depth: int) -> tuple[bytes, bytes, int]:
+    """SREP and reply with all that is not the same for every batch still zero, and where SREP stands in the reply."""
+    srep = write_srep(version, versions, Moment(0, 0), bytes(HASH_BYTES))
+    reply = write_reply(bytes(SIGNATURE_BYTES), bytes(NONCE_BYTES), bytes(HASH_BYTES * depth), srep, cert, 0)
+    return srep, reply, PATH_AT + HASH_BYTES * depth
+
+
 def reply_template(identity: Identity, version: int, signer: Signer, moment: Moment, root: bytes, leaves: int) -> bytes:
     """The reply to one of `leaves` requests under `root`, with nonce, path and index still zero.
 
-    Where they stand: NONCE_AT, PATH_AT, and the last four bytes. `version` counts in the identity's preference.
+    They belong at NONCE_AT, at PATH_AT, and in the last four bytes. `version` counts in the identity's preference.
     """
     number = identity.versions[version]
-    srep = write_srep(number, identity.versions, moment, root)
-    path = bytes(HASH_BYTES * depth_of(leaves))
-    return write_reply(signer.sign(number, srep), bytes(NONCE_BYTES), path, srep, signer.key.certificates[number], 0)
-
-
-NONCE_AT = 12 + 8 * 7 + SIGNATURE_BYTES
-PATH_AT = NONCE_AT + NONCE_BYTES + 4
+    form, reply, at = _forms(identity.versions, number, signer.key.certificates[number], depth_of(leaves))
+    radius, midpoint = moment.radius_s.to_bytes(4, "little"), moment.midpoint_s.to_bytes(8, "little")
+    srep = form[:_RADI_AT] + radius + midpoint + form[_VERS_AT:-HASH_BYTES] + root
+    sig = signer.sign(number, srep)
+    return reply[:_SIG_AT] + sig + reply[NONCE_AT:at] + srep + reply[at + len(srep) :]
 
 
 def answer_batch(

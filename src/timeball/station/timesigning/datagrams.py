@@ -84,6 +84,9 @@ class CompiledBatches:
         self._versions = np.array(identity.versions, np.int64)
         self._templates = np.zeros((len(identity.versions), self._buffers.replies.shape[1]), np.uint8)
         self._lengths = np.zeros(len(identity.versions), np.int64)
+        # the same memory as bytes, which costs less to look at
+        self._roots = [row.data for row in self._buffers.roots]
+        self._rows = [row.data for row in self._templates]
 
     def step(self) -> None:
         """Answer one batch, or return after the receive timeout."""
@@ -91,6 +94,9 @@ class CompiledBatches:
         descriptor, least = self._socket.fileno(), self._answering.host.identity.least_request
         received = kernels.receive(descriptor, buffers, self._srv, self._versions, least, counters)
         if received == 0 or not self._sign():
+            return
+        if self._answering.host.grease <= 0.0:
+            kernels.reply(descriptor, buffers, received, self._templates, self._lengths, counters)
             return
         count = kernels.compose(buffers, received, self._templates, self._lengths)
         for place in self._answering.greased(count):
@@ -106,12 +112,12 @@ class CompiledBatches:
         if (reason := refusal(signer, moment)) is not Reason.ANSWERED or signer is None or moment is None:
             self._answering.count_refused(reason, sum(leaves))
             return False
+        identity = self._answering.host.identity
         for version, count in enumerate(leaves):
             if count:
-                root = self._buffers.nodes[version, self._buffers.roots[version]].tobytes()
-                identity = self._answering.host.identity
+                root = self._roots[version].tobytes()
                 template = reply_template(identity, version, signer, moment, root, count)
-                self._templates[version, : len(template)] = np.frombuffer(template, np.uint8)
+                self._rows[version][: len(template)] = template
                 self._lengths[version] = len(template)
                 self._answering.count_signed(version, count)
         return True

@@ -15,9 +15,13 @@ from numpy.typing import NDArray
 from timeball.protocols.roughtime import kernels as roughtime
 from timeball.protocols.roughtime.message import HASH_BYTES
 from timeball.protocols.roughtime.server import LARGEST_REQUEST, longest_reply
+from timeball.station.page.kernels import read_pair, served_instant, sync_status
+from timeball.station.page.pagelayout import IN_SYNC, TK_LEAP_SIGN, TK_LEAP_TAI, TK_TAI_MINUS_UTC
 from timeball.station.page.roughtimepage import DROPPED, PACKETS, REPLIES, SEND_FAILURES
-from timeball.station.serving.libc import recvmmsg, sendmmsg
+from timeball.station.serving.libc import clock_gettime, recvmmsg, sendmmsg
 
+CLOCK_MONOTONIC_RAW = 4
+CLOCK_BOOTTIME = 7
 MSG_WAITFORONE = 0x10000
 NAME_BYTES = 32
 # struct mmsghdr in 64-bit words
@@ -35,7 +39,7 @@ class Buffers(NamedTuple):
     """The memory of one socket's batches; the kernel is given addresses into it.
 
     `requests` uint8[batch · ROW_BYTES], `replies` uint8[batch, longest], `nodes` uint8[versions, 2·batch + 24, 32],
-    `asked` int64[batch, 3], `leaves` int64[versions], `roots` int64[versions] rows in `nodes`.
+    `asked` int64[batch, 3], `leaves` int64[versions] how many of each version, `roots` uint8[versions, 32].
     """
 
     requests: NDArray[np.uint8]
@@ -43,7 +47,7 @@ class Buffers(NamedTuple):
     nodes: NDArray[np.uint8]
     asked: NDArray[np.int64]
     leaves: NDArray[np.int64]
-    roots: NDArray[np.int64]
+    roots: NDArray[np.uint8]
     scratch: NDArray[np.uint8]
     names: NDArray[np.uint8]
     vectors: NDArray[np.int64]
@@ -59,7 +63,7 @@ def make_buffers(batch: int, versions: int) -> Buffers:
         nodes=np.zeros((versions, 2 * batch + 24, HASH_BYTES), np.uint8),
         asked=np.zeros((batch, 3), np.int64),
         leaves=np.zeros(versions, np.int64),
-        roots=np.zeros(versions, np.int64),
+        roots=np.zeros((versions, HASH_BYTES), np.uint8),
         scratch=np.zeros(roughtime.SCRATCH_BYTES, np.uint8),
         names=np.zeros((batch, NAME_BYTES), np.uint8),
         vectors=np.zeros((2, batch, 2), np.int64),
@@ -115,9 +119,10 @@ def receive(
         asked[k, ASKED_NONCE] = found[roughtime.NONCE_FOUND]
         buffers.leaves[version] = leaf + 1
     for version in range(versions.size):
-        if buffers.leaves[version] > 0:
-            leaves = buffers.leaves[version]
-            buffers.roots[version] = roughtime.grow_tree(buffers.scratch, buffers.nodes[version], leaves)
+        leaves = buffers.leaves[version]
+        if leaves > 0:
+            row = roughtime.grow_tree(buffers.scratch, buffers.nodes[version], leaves)
+            buffers.roots[version, :] = buffers.nodes[version, row]
     return received
 
 
@@ -163,3 +168,47 @@ def send(descriptor: int, buffers: Buffers, count: int, counters: NDArray[np.int
         else:
             done += 1
             counters[SEND_FAILURES] += 1
+
+
+@njit(cache=True, nogil=True)
+def reply(
+    descriptor: int,
+    buffers: Buffers,
+    received: int,
+    templates: NDArray[np.uint8],
+    lengths: NDArray[np.int64],
+    counters: NDArray[np.int64],
+) -> None:
+    """`compose` and `send` in one call."""
+    send(descriptor, buffers, compose(buffers, received, templates, lengths), counters)
+
+
+@njit(cache=True, nogil=True)
+def read_clock(
+    addresses: NDArray[np.int64],
+    boot: NDArray[np.int64],
+    timekeeper: NDArray[np.int64],
+    observer: NDArray[np.int64],
+    served: NDArray[np.int64],
+) -> float:
+    """Served time now from both pages, as SigningClock in plain Python: the bound in s, NaN while not in sync.
+
+    Into int64[2] `served`: TAI in ns, and TAI − UTC in s as in force in the count. The counters are read before the
+    pages: a lease that was withdrawn before that is seen to be.
+    """
+    timespec, sequences = np.zeros(2, np.int64), np.zeros(2, np.int64)
+    clock_gettime(CLOCK_MONOTONIC_RAW, timespec.ctypes.data)
+    raw = timespec[0] * 1_000_000_000 + timespec[1]
+    clock_gettime(CLOCK_BOOTTIME, timespec.ctypes.data)
+    boottime = timespec[0] * 1_000_000_000 + timespec[1]
+    if read_pair(addresses, boot, timekeeper, observer, sequences) != IN_SYNC:
+        return np.nan
+    if sync_status(timekeeper, observer, raw, boottime) != IN_SYNC:
+        return np.nan
+    tai_ns, _, bound_s = served_instant(timekeeper, raw)
+    offset_s = timekeeper[TK_TAI_MINUS_UTC]
+    leap_ns, sign = timekeeper[TK_LEAP_TAI], timekeeper[TK_LEAP_SIGN]
+    if leap_ns != 0 and tai_ns >= leap_ns - (1_000_000_000 if sign > 0 else 0):
+        offset_s += sign
+    served[0], served[1] = tai_ns, offset_s
+    return bound_s

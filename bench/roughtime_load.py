@@ -1,0 +1,123 @@
+"""A load generator for Roughtime servers, compiled: a window of outstanding requests kept full on one UDP socket.
+
+As in ntp_load.py: requests leave in bursts and the generator polls without sleeping. Every request has a nonce of its
+own; every reply must carry one of this run, and of a sample the whole reply is kept to be verified afterwards. The
+window stays below what a socket buffer of 212,992 bytes holds of packets of 1036 (92: each counts 2304 there).
+"""
+
+from __future__ import annotations
+
+import socket
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from timeball.protocols.roughtime.client import build_request, verify_reply
+from timeball.protocols.roughtime.message import NONC, NONCE_BYTES, parse_message, parse_packet
+from timeball.protocols.roughtime.server import NONCE_AT
+from timeball.station.serving.libc import clock_gettime, recvmmsg, sendmmsg
+
+WINDOW = 88
+BURST = 32
+REPLY_BYTES = 1152
+KEPT = 2048
+MSG_DONTWAIT = 0x40
+CLOCK_MONOTONIC_RAW = 4
+LOST_NS = 50_000_000
+VECTOR, VECTOR_LENGTH, LENGTH, MESSAGE_WORDS = 2, 3, 7, 8
+
+Bytes = NDArray[np.uint8]
+Words = NDArray[np.int64]
+
+
+@njit(cache=True, nogil=True)
+def load(
+    descriptor: int,
+    duration_ns: int,
+    run: int,
+    nonce_at: int,
+    requests: Bytes,
+    replies: Bytes,
+    vectors: Words,
+    messages: Words,
+    kept: Bytes,
+) -> tuple[int, int, int, int]:
+    """Ask as fast as answers come for `duration_ns`; (replies, strangers, lost, replies kept).
+
+    `requests` uint8[BURST, n] whose nonces begin with `run` and a count, `replies` uint8[BURST, m], `vectors` and
+    `messages` the iovecs and mmsghdrs of both ways, `kept` uint8[KEPT, m].
+    """
+    timespec = np.zeros(2, np.int64)
+    clock_gettime(CLOCK_MONOTONIC_RAW, timespec.ctypes.data)
+    start = timespec[0] * 1_000_000_000 + timespec[1]
+    now = last = start
+    sent = got = strangers = lost = outstanding = taken = 0
+    while now - start < duration_ns:
+        while outstanding <= WINDOW - BURST:
+            for k in range(BURST):
+                for i in range(4):
+                    requests[k, nonce_at + i] = (run >> (8 * i)) & 0xFF
+                    requests[k, nonce_at + 4 + i] = ((sent + k) >> (8 * i)) & 0xFF
+            count = max(sendmmsg(descriptor, messages[0].ctypes.data, BURST, 0), 0)
+            sent += count
+            outstanding += count
+        received = recvmmsg(descriptor, messages[1].ctypes.data, BURST, MSG_DONTWAIT, 0)
+        clock_gettime(CLOCK_MONOTONIC_RAW, timespec.ctypes.data)
+        now = timespec[0] * 1_000_000_000 + timespec[1]
+        if received > 0:
+            last = now
+        elif now - last > LOST_NS:
+            lost += outstanding
+            outstanding = 0
+            last = now
+        for k in range(received):
+            mark = np.int64(0)
+            for i in range(4):
+                mark |= np.int64(replies[k, NONCE_AT + i]) << (8 * i)
+            if mark != run:
+                strangers += 1
+                continue
+            got += 1
+            outstanding -= 1
+            if got % 97 == 0 and taken < KEPT:
+                kept[taken] = replies[k]
+                taken += 1
+    return got, strangers, lost, taken
+
+
+class Generator:
+    """Requests to one server with one long-term key, in one version."""
+
+    def __init__(self, port: int, public_key: bytes, version: int) -> None:
+        self._port, self._key = port, public_key
+        self._request = build_request(bytes(NONCE_BYTES), (version,), public_key)
+        nonce = b"\xa5" * NONCE_BYTES
+        self._nonce_at = build_request(nonce, (version,), public_key).index(nonce)
+        self._requests = np.tile(np.frombuffer(self._request, np.uint8), (BURST, 1))
+        self._replies = np.zeros((BURST, REPLY_BYTES), np.uint8)
+        self._vectors, self._messages = np.zeros((2, BURST, 2), np.int64), np.zeros((2, BURST, MESSAGE_WORDS), np.int64)
+        for way, rows in enumerate((self._requests, self._replies)):
+            for k in range(BURST):
+                self._vectors[way, k] = rows[k].ctypes.data, rows.shape[1]
+                self._messages[way, k, VECTOR] = self._vectors[way, k].ctypes.data
+                self._messages[way, k, VECTOR_LENGTH] = 1
+
+    def rate(self, duration_s: float, run: int) -> tuple[float, int]:
+        """(replies a second, replies verified); RuntimeError when a reply is a stranger's or does not verify."""
+        kept = np.zeros((KEPT, REPLY_BYTES), np.uint8)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.connect(("127.0.0.1", self._port))
+            arrays = (self._requests, self._replies, self._vectors, self._messages, kept)
+            got, strangers, _, taken = load(client.fileno(), int(duration_s * 1e9), run, self._nonce_at, *arrays)
+        if strangers:
+            raise RuntimeError(f"{strangers} replies answer no request of this run")
+        for row in kept[:taken]:
+            self._verify(row.tobytes())
+        return got / duration_s, taken
+
+    def _verify(self, row: bytes) -> None:
+        reply = row[: 12 + int.from_bytes(row[8:12], "little")]
+        nonce = parse_message(parse_packet(reply))[NONC]
+        before, after = self._request[: self._nonce_at], self._request[self._nonce_at + NONCE_BYTES :]
+        verify_reply(before + nonce + after, reply, self._key)
