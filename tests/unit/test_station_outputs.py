@@ -76,6 +76,8 @@ def test_each_is_explained_in_words() -> None:
     assert "A chronyd is fed through /run/x/utc.sock every 1 s, while time is served as synchronised." in words
     assert "The PTP clock /dev/ptp0 follows TAI" in words
     assert "ptp4l at /run/ptp4l is told the clock class" in words
+    assert "What is fed is simulated time" in words
+    assert "What is fed" not in "\n".join(explain(parse_config("")))
 
 
 def test_the_feeder_is_started_where_something_is_fed(tmp_path) -> None:

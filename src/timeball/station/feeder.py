@@ -36,6 +36,8 @@ def feed_until_stopped(process: Process) -> None:
         Account(make_feed(settings, process.state, index), process.state, index, boot, process.log)
         for index, settings in enumerate(process.config.outputs)
     ]
+    if process.config.simulated:
+        process.log.warning("what is fed is simulated time: no clock that anybody needs may follow it")
     due = [raw_ns() for _ in accounts]
     try:
         while not process.sleep((min(due) - raw_ns()) / S):

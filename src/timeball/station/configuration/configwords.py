@@ -26,7 +26,7 @@ def explain(config: Config) -> list[str]:
         _leases(config),
         _addresses(config),
         *_nts(config),
-        *(_output(item) for item in config.outputs),
+        *_outputs(config),
         *_past(config),
     ]
 
@@ -118,6 +118,13 @@ def _nts(config: Config) -> list[str]:
     if settings.cluster_listen:
         keys += f", which {' and '.join(settings.cluster_peers)} may fetch on {settings.cluster_listen}"
     return [f"NTS keys are exchanged on {', '.join(settings.listen)}; the station {shown}, and {keys}."]
+
+
+def _outputs(config: Config) -> list[str]:
+    words = [_output(item) for item in config.outputs]
+    if words and config.simulated:
+        words.append("What is fed is simulated time: let no clock follow it that anybody needs (chronyd -x does not).")
+    return words
 
 
 def _output(item: AnyOutput) -> str:
