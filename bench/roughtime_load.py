@@ -14,6 +14,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from timeball.protocols.roughtime.client import build_request, verify_reply
+from timeball.protocols.roughtime.kernels import load_u32
 from timeball.protocols.roughtime.message import NONC, NONCE_BYTES, parse_message, parse_packet
 from timeball.protocols.roughtime.server import NONCE_AT
 from timeball.station.serving.libc import clock_gettime, recvmmsg, sendmmsg
@@ -32,6 +33,13 @@ Words = NDArray[np.int64]
 
 
 @njit(cache=True, nogil=True)
+def write_u32(out: Bytes, at: int, value: int) -> None:
+    """Write the low 32 bits of `value`, lowest byte first."""
+    for i in range(4):
+        out[at + i] = (value >> (8 * i)) & 0xFF
+
+
+@njit(cache=True, nogil=True)
 def load(
     descriptor: int,
     duration_ns: int,
@@ -39,14 +47,13 @@ def load(
     nonce_at: int,
     requests: Bytes,
     replies: Bytes,
-    vectors: Words,
     messages: Words,
     kept: Bytes,
 ) -> tuple[int, int, int, int]:
     """Ask as fast as answers come for `duration_ns`; (replies, strangers, lost, replies kept).
 
-    `requests` uint8[BURST, n] whose nonces begin with `run` and a count, `replies` uint8[BURST, m], `vectors` and
-    `messages` the iovecs and mmsghdrs of both ways, `kept` uint8[KEPT, m].
+    `requests` uint8[BURST, n] whose nonces begin with `run` and a count, `replies` uint8[BURST, m], `messages` the
+    mmsghdrs of both ways, `kept` uint8[KEPT, m].
     """
     timespec = np.zeros(2, np.int64)
     clock_gettime(CLOCK_MONOTONIC_RAW, timespec.ctypes.data)
@@ -56,9 +63,8 @@ def load(
     while now - start < duration_ns:
         while outstanding <= WINDOW - BURST:
             for k in range(BURST):
-                for i in range(4):
-                    requests[k, nonce_at + i] = (run >> (8 * i)) & 0xFF
-                    requests[k, nonce_at + 4 + i] = ((sent + k) >> (8 * i)) & 0xFF
+                write_u32(requests[k], nonce_at, run)
+                write_u32(requests[k], nonce_at + 4, sent + k)
             count = max(sendmmsg(descriptor, messages[0].ctypes.data, BURST, 0), 0)
             sent += count
             outstanding += count
@@ -72,10 +78,7 @@ def load(
             outstanding = 0
             last = now
         for k in range(received):
-            mark = np.int64(0)
-            for i in range(4):
-                mark |= np.int64(replies[k, NONCE_AT + i]) << (8 * i)
-            if mark != run:
+            if load_u32(replies[k], NONCE_AT) != run:
                 strangers += 1
                 continue
             got += 1
@@ -108,7 +111,7 @@ class Generator:
         kept = np.zeros((KEPT, REPLY_BYTES), np.uint8)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
             client.connect(("127.0.0.1", self._port))
-            arrays = (self._requests, self._replies, self._vectors, self._messages, kept)
+            arrays = (self._requests, self._replies, self._messages, kept)
             got, strangers, _, taken = load(client.fileno(), int(duration_s * 1e9), run, self._nonce_at, *arrays)
         if strangers:
             raise RuntimeError(f"{strangers} replies answer no request of this run")
