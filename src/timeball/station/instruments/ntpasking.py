@@ -14,6 +14,7 @@ from timeball.protocols.ntp.client import Association, Manner
 from timeball.protocols.ntp.clientauth import Authentication, NoAuthentication
 from timeball.protocols.ntp.clientevents import Event, Missed
 from timeball.protocols.ntp.measurement import Stamps
+from timeball.station.configuration.section import port_fits
 from timeball.station.hosttime import hostclocks
 from timeball.station.hosttime.kernelstamps import StampedSocket
 from timeball.station.hosttime.waiting import wait_until_raw
@@ -32,10 +33,10 @@ def split_address(address: str, port: int | None = None) -> tuple[str, int]:
     Raises ValueError with the text.
     """
     host, colon, digits = address.rpartition(":")
-    bare = not colon or (":" in host and not host.startswith("["))
+    bare = not colon or digits.endswith("]") or (":" in host and not host.startswith("["))
     if bare and port is not None:
         host, digits = address, str(port)
-    if not host or not digits.isdigit() or not 1 <= int(digits) <= 65535:
+    if not host or not port_fits(digits):
         raise ValueError(f"{address!r} is no host:port with a port between 1 and 65535")
     return host.strip("[]"), int(digits)
 

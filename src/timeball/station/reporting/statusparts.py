@@ -11,6 +11,7 @@ from typing import Any
 
 from timeball.instants import Instant, LeapTable, format_utc, mjd_utc
 from timeball.station.configuration.config import Config
+from timeball.station.configuration.following import NTPInstrument
 
 Payload = dict[str, Any]
 STATES = {
@@ -41,7 +42,9 @@ def clock_rows(scale: Payload | None, config: Config) -> list[Payload]:
     """Every clock and signal of the newest recorded scale entry, at its last epoch."""
     if scale is None:
         return []
+    servers = (item for item in config.instrument if isinstance(item, NTPInstrument))
     kinds = {
+        **{item.clock: "NTS server" if item.nts else "NTP server" for item in servers},
         config.output.clock: "output signal",
         config.steering.utc: "link to UTC",
         **{clock.name: clock.kind for clock in config.clock},
