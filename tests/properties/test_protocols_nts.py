@@ -123,7 +123,7 @@ def test_good_request_gets_its_cookies(
         assert {cookie[:4] for cookie in cookies} == {RING.current.id.to_bytes(4)}
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(
     st.sampled_from(CLIENTS),
     st.integers(0, 3),
@@ -141,7 +141,7 @@ def test_piece_put_in_place_of_another(
         assert datagram[:covered] == good[:covered]
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(st.sampled_from(CLIENTS), st.integers(0, 2), st.integers(0, 10**6))
 def test_no_bit_may_be_turned(server: CompiledServer, client: Client, asked: int, bit: int) -> None:
     good = client.request(asked)
@@ -173,7 +173,7 @@ def rows_of_fields(draw: st.DrawFn) -> tuple[Client, bytes, bytes]:
     return client, clear, hidden + draw(st.sampled_from([b"", b"", b"", b"\3\4\0\20", made_up(17)]))
 
 
-@settings(max_examples=300)
+@settings(max_examples=200)
 @given(
     rows_of_fields(),
     st.sampled_from([16, 12, 1, 24]),
@@ -200,7 +200,7 @@ def test_any_bytes(server: CompiledServer, data: bytes, header: bool) -> None:
 # Replies
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(st.sampled_from(CLIENTS), st.integers(0, 2), st.integers(0, 10**6))
 def test_client_takes_no_reply_with_a_bit_turned(client: Client, asked: int, bit: int) -> None:
     _, reply = plain_answer(RING, client.request(asked))
