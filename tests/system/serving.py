@@ -59,6 +59,15 @@ class Served:
         """What the processes have said."""
         return "\n".join(f"{name}: {self.log(name).read_text()[-2000:]}" for name in self.processes)
 
+    def until(self, true: Callable[[], object], patience_s: float = COMPILING_S) -> None:
+        """Wait until `true()`; fails at once when a process has ended by itself."""
+
+        def held() -> bool:
+            assert all(process.poll() is None for process in self.processes.values()), self.say()
+            return bool(true())
+
+        until(held, patience_s, self.say)
+
     def kill(self, name: str) -> None:
         """End a process as the kernel does: no word, no cleaning up."""
         self.processes[name].send_signal(signal.SIGKILL)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import ntplib
 import pytest
-from serving import COMPILING_S, answers, chrony_client, free_port, one_shot, served, until
+from serving import answers, chrony_client, free_port, one_shot, served, until
 
 from clients import NODE_MODULES, installed, needs_root, program
 
@@ -31,7 +31,7 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     number = free_port()
     settings = {"ntp": {"listen": [f"127.0.0.1:{number}"]}}
     with served(tmp_path_factory.mktemp("ntp"), settings, "server") as station:
-        until(lambda: answers(number), COMPILING_S, station.say)
+        station.until(lambda: answers(number))
         yield number
 
 
@@ -98,7 +98,7 @@ def inside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
         enter = ["nsenter", f"--net=/proc/{hold.pid}/ns/net"]
         state = tmp_path_factory.mktemp("inside")
         with served(state, {"ntp": {"listen": ["127.0.0.1:123"]}}, "server", before=enter) as station:
-            until(lambda: "answering" in station.log("server").read_text(), COMPILING_S, station.say)
+            station.until(lambda: "answering" in station.log("server").read_text())
             yield enter
     finally:
         hold.kill()
