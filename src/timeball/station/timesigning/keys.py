@@ -28,6 +28,7 @@ from timeball.protocols.roughtime.server import Signer
 from timeball.protocols.roughtime.versions import version_name
 from timeball.station.paths import keys_dir
 from timeball.station.recording.keys import keep_secret
+from timeball.station.supervision.files import sync_folder
 
 KEY_BYTES = 32
 MINT_SLACK_S = 60
@@ -139,3 +140,26 @@ class KeysFromFile:
         for version in self._versions:
             if version not in key.certificates:
                 raise KeyFileError(f"{self._path}: a delegation is not signed for version {version_name(version)}")
+
+
+def write_secret(path: Path, text: str, *, replace: bool) -> None:
+    """Write a file for its owner alone, durably and whole. Raises KeyFileError; without `replace`, when it exists."""
+    beside = path.with_name(f".{path.name}.new")
+    try:
+        beside.unlink(missing_ok=True)
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        if replace:
+            beside.replace(path)
+        else:
+            os.link(beside, path)
+            beside.unlink()
+        sync_folder(path.parent)
+    except FileExistsError:
+        beside.unlink(missing_ok=True)
+        raise KeyFileError(f"{path} exists: a key is never written over") from None
+    except OSError as error:
+        raise KeyFileError(f"{path} cannot be written: {error.strerror}") from error
