@@ -30,13 +30,16 @@ from timeball.station.serving.arrays_page import TRIES, PlainPair
 from timeball.station.serving.arrays_refusing import DROPPED, leaving_from, refusal
 from timeball.station.serving.arrays_screen import Screen
 from timeball.station.serving.arrays_wire import (
-    VERSION_AND_POLL,
+    HEADER_WORDS,
+    ORIGIN,
+    RECEIVE,
+    SENT,
     Head,
-    make_head,
+    HeadMaker,
     receive_words,
-    signed,
     smear_of,
     swapped,
+    write_replies,
 )
 from timeball.station.serving.buffers import (
     CONTROL_LENGTH,
@@ -47,10 +50,11 @@ from timeball.station.serving.buffers import (
     MSG_WAITFORONE,
     NAME_BYTES,
     NAME_LENGTH,
+    make_buffers,
 )
 from timeball.station.serving.byhand import Hands, rest
 from timeball.station.serving.interleaved import OPT_ID, OPT_TSONLY, PER_BATCH, SO_TIMESTAMPING, SOFTWARE
-from timeball.station.serving.loop import HAND, HAND_FREE_AT, Loop
+from timeball.station.serving.loop import HAND, HAND_FREE_AT, Loop, Posts, Texts
 from timeball.station.serving.settings import KEPT_STAMPS, KEYS, STAMP_MASK, VERSION5, WILDCARD, WORKER
 from timeball.station.serving.stamping import LONGEST_WAKE_UP_NS, STAMP_BYTES, STAMP_KIND
 
@@ -59,44 +63,47 @@ __all__ = ["ArrayLoop", "measured_cost_ns", "run_loop", "warm"]
 Words = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
+BATCH = 128
+"""Twice the compiled loop's: what numpy costs is by the call, not by the datagram."""
 # A batch of so many means that there is more to do than this loop can just now.
 LOADED = 16
-# Words of a packet.
-ORIGIN, RECEIVE, SENT = 3, 4, 5
-HEADER_WORDS = 6
 
 SEND_MANY = ctypes.CDLL(None, use_errno=True).sendmmsg
 SEND_MANY.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int)
 
+STAMP_HEADER = np.array([STAMP_BYTES, STAMP_KIND])
 PLAIN = np.array([first & 7 == 3 and 1 <= first >> 3 & 7 <= 4 for first in range(256)])
 """By first byte: a client's request of versions 1 to 4."""
-OWN_BITS = np.int64(signed(swapped(VERSION_AND_POLL)))
 
 
 class ArrayLoop:
     """One socket's loop. `addresses` int64[2] of the two pages, `boot` int64[2]; `loop` as the compiled one has it."""
 
     def __init__(self, descriptor: int, addresses: Words, boot: Words, loop: Loop) -> None:
-        self._descriptor, self._addresses, self._boot, self._loop = descriptor, addresses, boot, loop
-        self._batch = len(loop.posts.incoming)
+        self._descriptor, self._addresses, self._boot = descriptor, addresses, boot
+        self._loop = loop = with_buffers(loop, BATCH)
         self._incoming_at = int(loop.posts.incoming.ctypes.data)
         self._outgoing_at = int(loop.posts.outgoing.ctypes.data)
+        # msg_len is the low half of its word
+        self._lengths = loop.posts.incoming.view(np.uint32)[:, 2 * LENGTH]
         settings = loop.settings
         self._smear, self._family = smear_of(settings), int(settings[WILDCARD])
         self._worker, self._mask = int(settings[WORKER]), int(settings[STAMP_MASK])
         self._keeps = bool(settings[KEPT_STAMPS])
         self._pair, self._bracket = PlainPair(), Bracket()
-        self._screen = Screen(loop.access, loop.limiter)
+        self._screen = Screen(loop.access, loop.limiter, family_of(descriptor))
+        self._heads = HeadMaker(settings)
         self._kept = KeptStamps(loop.memory.tables, self._worker, self._mask)
         self._sent = SentStamps(loop.memory, self._kept)
-        self._wake_up, self._received, self._asked = 0, self._batch, 0
+        self._wake_up, self._received, self._asked = 0, BATCH, 0
+        self._plain_controls = True
         loop.posts.vectors[1, :, 1] = PACKET_BYTES
 
     def serve_batch(self) -> int:
         """Receive a batch and answer it; gives how many of its datagrams are left to Python, in `loop.hand`."""
         loop, counters = self._loop, self._loop.counters
         received = self._receive()
-        self._bracket.take(emptied=received < self._batch)
+        self._bracket.take(emptied=received < BATCH)
         if not self._bracket.stood:
             counters[count.PAIR_MOVES] += 1
         if -1 in self._pair.sequences or not self._pair.unchanged(self._addresses):
@@ -107,14 +114,13 @@ class ArrayLoop:
             return 0
         counters[count.RECEIVED] += received
         codes = self._screen.codes(loop.screening.names[:received], self._bracket.raw_mid)
-        lengths = loop.posts.incoming[:received, LENGTH] & 0xFFFFFFFF
         plain = PLAIN[loop.texts.requests[:received, 0]]
-        plain &= lengths == PACKET_BYTES
+        plain &= self._lengths[:received] == PACKET_BYTES
         ages, stamped = self._arrivals(received)
-        if codes is None and plain.all():
+        if codes is None and np.count_nonzero(plain) == received:
             ready, left = self._answer(slice(0, received), received, ages, stamped), 0
         else:
-            ready, left = self._sort_out(received, codes, plain, lengths.tolist(), ages, stamped)
+            ready, left = self._sort_out(received, codes, plain, ages, stamped)
         self._send(ready)
         return left
 
@@ -139,31 +145,44 @@ class ArrayLoop:
         incoming[:used, NAME_LENGTH] = NAME_BYTES
         incoming[:used, CONTROL_LENGTH] = 8 * CONTROL_WORDS
         self._received = max(
-            RECEIVE_MANY(self._descriptor, self._incoming_at, self._batch, MSG_WAITFORONE | MSG_TRUNC, None), 0
+            RECEIVE_MANY(self._descriptor, self._incoming_at, BATCH, MSG_WAITFORONE | MSG_TRUNC, None), 0
         )
         return self._received
 
-    def _arrivals(self, received: int) -> tuple[Words, Flags]:
-        """How long before the bracket's middle each datagram arrived (ns), and whether the kernel's stamp says so."""
+    def _arrivals(self, received: int) -> tuple[Words, Flags | None]:
+        """How long before the bracket's middle each datagram arrived (ns), and where the kernel's stamp says so.
+
+        None: everywhere.
+        """
         bracket, controls = self._bracket, self._loop.posts.controls[:received]
-        ages = bracket.realtime - controls[:, 2] * 1_000_000_000 - controls[:, 3]
-        stamped = self._loop.posts.incoming[:received, CONTROL_LENGTH] >= STAMP_BYTES
-        stamped &= controls[:, 0] == STAMP_BYTES
-        stamped &= controls[:, 1] == STAMP_KIND
-        stamped &= (ages >= 0) & (ages <= bracket.oldest_ns)
-        if received == 1 and stamped[0]:
-            late_ns = bracket.raw_first - bracket.raw_mid + int(ages[0])
-            if late_ns < LONGEST_WAKE_UP_NS:
-                self._wake_up += (max(late_ns, 0) - self._wake_up) // 8
-        if not stamped.all():
-            ages = np.where(stamped, ages, bracket.raw_mid - bracket.raw_first + self._wake_up)
-        return ages, stamped
+        ages = bracket.realtime - controls[:, 2] * 1_000_000_000
+        ages -= controls[:, 3]
+        # an age that is negative is a large number without its sign
+        fresh = ages.view(np.uint64) <= max(bracket.oldest_ns, 0)
+        kinds = controls[:, :2] == STAMP_HEADER
+        lengths = self._loop.posts.incoming[:received, CONTROL_LENGTH] >= STAMP_BYTES
+        if (
+            bracket.oldest_ns >= 0
+            and np.count_nonzero(fresh & lengths) == received
+            and np.count_nonzero(kinds) == 2 * received
+        ):
+            if received == 1:
+                self._learn_wake_up(bracket.raw_first - bracket.raw_mid + int(ages[0]))
+            return ages, None
+        stamped = fresh & kinds.all(axis=1) & lengths & (bracket.oldest_ns >= 0)
+        return np.where(stamped, ages, bracket.raw_mid - bracket.raw_first + self._wake_up), stamped
+
+    def _learn_wake_up(self, late_ns: int) -> None:
+        if late_ns < LONGEST_WAKE_UP_NS:
+            self._wake_up += (max(late_ns, 0) - self._wake_up) // 8
 
     def _sort_out(
-        self, received: int, codes: Words | None, plain: Flags, lengths: list[int], ages: Words, stamped: Flags
+        self, received: int, codes: Words | None, plain: Flags, ages: Words, stamped: Flags | None
     ) -> tuple[int, int]:
         """A batch that is not all plain: (replies written, datagrams left to Python)."""
         settings, counters = self._loop.settings, self._loop.counters
+        lengths = self._lengths[:received].tolist()
+        kernel = np.ones(received, np.bool_) if stamped is None else stamped
         basic: list[int] = []
         kisses: list[tuple[int, bytes]] = []
         left = 0
@@ -178,9 +197,9 @@ class ArrayLoop:
             elif kind is Reason.BASIC:
                 basic.append(k)
             else:
-                left += self._leave(left, received, k, kind, int(ages[k]), stamped[k])
+                left += self._leave(left, received, k, kind, int(ages[k]), bool(kernel[k]))
         rows = np.array(basic, np.intp)
-        ready = self._answer(rows, len(basic), ages[rows], stamped[rows]) if basic else 0
+        ready = self._answer(rows, len(basic), ages[rows], kernel[rows]) if basic else 0
         for j, (k, kiss) in enumerate(kisses, start=ready):
             self._loop.texts.reply_words[j, :HEADER_WORDS] = np.frombuffer(kiss, np.int64)
             self._address(slice(j, j + 1), np.array([k]), [0])
@@ -216,23 +235,16 @@ class ArrayLoop:
         self._loop.hand[left] = k, int(kind), raw_mid - age_ns, stamped
         return True
 
-    def _answer(self, rows: slice | NDArray[np.intp], answers: int, ages: Words, stamped: Flags) -> int:
+    def _answer(self, rows: slice | NDArray[np.intp], answers: int, ages: Words, stamped: Flags | None) -> int:
         """Write the replies to these rows, plain requests all of them, as the first replies of the batch."""
         asked = self._loop.texts.request_words[rows, :HEADER_WORDS]
         out = self._loop.texts.reply_words[:answers, :HEADER_WORDS]
         head, receive = self._look(ages)
-        second, second_raw = head.second, head.second_raw
-        words = np.array([head.first, second, head.reference, 0, 0, head.transmit, second_raw], np.uint64)
-        common = words.byteswap().view(np.int64)
-        out[:] = common[:HEADER_WORDS]
-        out[:, 0] |= asked[:, 0] & OWN_BITS
-        out[:, ORIGIN] = asked[:, SENT]
-        out[:, RECEIVE] = receive.byteswap()
-        if not stamped.all():
-            out[~stamped, 1] = common[HEADER_WORDS]
-            self._loop.counters[count.RAW_STAMPS] += answers - int(stamped.sum())
+        write_replies(out, asked, head, receive, stamped)
+        if stamped is not None:
+            self._loop.counters[count.RAW_STAMPS] += answers - np.count_nonzero(stamped)
         controls = None
-        if self._keeps and self._pair.timekeeper is not None and asked[:, ORIGIN].any():
+        if self._keeps and self._pair.timekeeper is not None and np.count_nonzero(asked[:, ORIGIN]):
             controls = self._interleave(asked, out, receive, head)
         self._loop.counters[count.REQUESTS] += answers
         in_sync = head.status == IN_SYNC
@@ -256,7 +268,7 @@ class ArrayLoop:
         if -1 in pair.sequences and pair.torn(self._addresses):
             self._loop.counters[count.TORN_PAGES] += 1
         status = pair.status(raw, boottime)
-        return make_head(pair.timekeeper, status, self._loop.settings, raw, bracket.margin_s), receive
+        return self._heads.make(pair.timekeeper, status, raw, bracket.margin_s), receive
 
     def _receive_words(self, ages: Words) -> Words:
         """Receive stamps with the loop's number in their lowest bits; zeros without a page."""
@@ -306,8 +318,13 @@ class ArrayLoop:
         """Send these replies where those requests came from, and from the address that was asked where it matters."""
         posts = self._loop.posts
         posts.outgoing[replies, : NAME_LENGTH + 1] = posts.incoming[rows, : NAME_LENGTH + 1]
+        if self._family == 0 and controls is None and self._plain_controls:
+            return
         if self._family == 0:
-            posts.outgoing[replies, CONTROL_LENGTH] = 0 if controls is None else controls
+            posts.outgoing[:, CONTROL_LENGTH] = 0
+            if controls is not None:
+                posts.outgoing[replies, CONTROL_LENGTH] = controls
+            self._plain_controls = controls is None
             return
         asked = posts.controls[rows].tolist()
         lengths = posts.incoming[rows, CONTROL_LENGTH].tolist()
@@ -338,6 +355,22 @@ class ArrayLoop:
             for flags in (SOFTWARE | OPT_TSONLY, SOFTWARE | OPT_TSONLY | OPT_ID):
                 listener.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPING, flags)
         self._sent.number_anew()
+
+
+def with_buffers(loop: Loop, batch: int) -> Loop:
+    """The same loop with room for so many datagrams at once."""
+    buffers = make_buffers(batch)
+    return loop._replace(
+        texts=Texts(buffers.requests, buffers.request_words, buffers.reply_words),
+        posts=Posts(buffers.incoming, buffers.outgoing, buffers.controls, buffers.sent_controls, buffers.vectors),
+        screening=loop.screening._replace(names=buffers.names),
+    )
+
+
+def family_of(descriptor: int) -> int:
+    """The family of a socket's address."""
+    with socket.socket(fileno=os.dup(descriptor)) as listener:
+        return listener.family
 
 
 def run_loop(descriptor: int, addresses: Words, boot: Words, stop: Words, loop: Loop, hands: Hands) -> None:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from timeball.protocols.ntp.packet import MODE_SERVER, NS, NTP_MINUS_UNIX_S, short_format_up
+from timeball.protocols.ntp.packet import MODE_SERVER, NS, NTP_MINUS_UNIX_S, ntp_timestamp, short_format_up
 from timeball.protocols.ntp.smear import (
     FIVE_TO_15,
     HALF_PI,
@@ -30,8 +30,9 @@ from timeball.station.serving.stamping import RAW_STAMP_MARGIN_S
 Words = NDArray[np.int64]
 FS_PER_NS = 1_000_000
 FARTHEST_FS = 2**62
-VERSION_AND_POLL = 0x38 << 56 | 0xFF << 40
-"""Of the first word, these are the request's own."""
+# Words of a packet.
+ORIGIN, RECEIVE, SENT = 3, 4, 5
+HEADER_WORDS = 6
 
 
 class Head(NamedTuple):
@@ -87,8 +88,32 @@ def view_of(
     )
 
 
+class HeadMaker:
+    """Heads of one loop. While no leap second is known, what a page says of its server is made once a page."""
+
+    def __init__(self, settings: Words) -> None:
+        self._settings = settings
+        self._page: TimekeeperPage | None = None
+        self._steady = Head(-1, 0, 0, 0, 0, 0, 0)
+
+    def make(self, page: TimekeeperPage | None, status: int, raw_transmit_ns: int, margin_s: float) -> Head:
+        """The head of replies that leave at `raw_transmit_ns` of RAW: kernels_wire.fill_head."""
+        if page is None or page.leap_tai_ns != 0 or status != IN_SYNC:
+            return make_head(page, status, self._settings, raw_transmit_ns, margin_s)
+        if page is not self._page:
+            self._page, self._steady = page, make_head(page, status, self._settings, raw_transmit_ns, margin_s)
+        tai_ns, frac_fs, bound_s = served_instant(page, raw_transmit_ns)
+        resolution_s = 2.0 ** int(self._settings[PRECISION])
+        return self._steady._replace(
+            raw_transmit_ns=raw_transmit_ns,
+            second=short_format_up(bound_s + margin_s + resolution_s) << 32 | page.refid,
+            second_raw=short_format_up(bound_s + RAW_STAMP_MARGIN_S + resolution_s) << 32 | page.refid,
+            transmit=ntp_timestamp(tai_ns, frac_fs, page.tai_minus_utc_s),
+        )
+
+
 def make_head(page: TimekeeperPage | None, status: int, settings: Words, raw_transmit_ns: int, margin_s: float) -> Head:
-    """The head of replies that leave at `raw_transmit_ns` of RAW: kernels_wire.fill_head."""
+    """The head of replies that leave at `raw_transmit_ns` of RAW, by way of a view."""
     view = view_of(page, status, settings, raw_transmit_ns, raw_transmit_ns, margin_s)
     state = state_of(view)
     first = (state.leap << 6 | MODE_SERVER) << 56 | state.stratum << 48 | (state.precision & 0xFF) << 32
@@ -96,9 +121,23 @@ def make_head(page: TimekeeperPage | None, status: int, settings: Words, raw_tra
     if view.in_sync and page is not None:
         first |= short_format_up(state.root_delay_s)
         bound_s = served_instant(page, raw_transmit_ns)[2]
-        widest_s = bound_s + RAW_STAMP_MARGIN_S + 2.0**view.precision
-        second_raw = short_format_up(widest_s) << 32 | state.refid
+        second_raw = short_format_up(bound_s + RAW_STAMP_MARGIN_S + 2.0**view.precision) << 32 | state.refid
     return Head(status, raw_transmit_ns, first, second, second_raw, state.reference, stamp(view, view.transmit))
+
+
+def write_replies(out: Words, asked: Words, head: Head, receive: Words, stamped: NDArray[np.bool_] | None) -> None:
+    """Write the headers of basic replies into int64[n, 6] for the requests int64[n, 6]: kernels_wire.write_reply.
+
+    `receive` in the host's order; `stamped` where the kernel's stamp was used, None: everywhere.
+    """
+    words = [head.first, head.second, head.reference, 0, 0, head.transmit, head.second_raw]
+    common = np.array(words, np.uint64).byteswap().view(np.int64)
+    out[:] = common[:HEADER_WORDS]
+    out[:, 0] |= asked[:, 0] & OWN_BITS
+    out[:, ORIGIN] = asked[:, SENT]
+    out[:, RECEIVE] = receive.byteswap()
+    if stamped is not None:
+        out[~stamped, 1] = common[HEADER_WORDS]
 
 
 def receive_words(page: TimekeeperPage, smear: Smear | None, raw_ns: int, ages_ns: Words) -> Words:
@@ -112,12 +151,11 @@ def receive_words(page: TimekeeperPage, smear: Smear | None, raw_ns: int, ages_n
     if page.leap_tai_ns != 0 and page.leap_sign != 0:
         add_leap(since, base_s, page, smear)
     # 2³² units a second are 2¹⁷ in 5¹⁵ fs
-    wholes = since // FIVE_TO_15
-    since -= wholes * FIVE_TO_15
-    since <<= 17
-    since //= FIVE_TO_15
+    wholes, rest = np.divmod(since, FIVE_TO_15)
+    rest <<= 17
+    rest //= FIVE_TO_15
     wholes <<= 17
-    wholes += since
+    wholes += rest
     wholes += signed((base_s - page.tai_minus_utc_s + NTP_MINUS_UNIX_S) % 2**32 << 32)
     return wholes
 
@@ -163,3 +201,7 @@ def signed(word: int) -> int:
 def swapped(word: int) -> int:
     """A word of the wire as this host reads it."""
     return int.from_bytes((word % 2**64).to_bytes(8, "big"), "little", signed=True)
+
+
+OWN_BITS = np.int64(swapped(0x38 << 56 | 0xFF << 40))
+"""Of the first word, version and poll are the request's own."""

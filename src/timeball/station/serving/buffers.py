@@ -50,28 +50,28 @@ class Buffers(NamedTuple):
     outgoing: Words
 
 
-def make_buffers() -> Buffers:
-    """Buffers of BATCH datagrams: struct mmsghdr in `incoming` and `outgoing`, their iovecs in `vectors`."""
-    words = [np.zeros((BATCH, DATAGRAM_WORDS), np.int64) for _ in range(2)]
+def make_buffers(batch: int = BATCH) -> Buffers:
+    """Buffers of `batch` datagrams: struct mmsghdr in `incoming` and `outgoing`, their iovecs in `vectors`."""
+    words = [np.zeros((batch, DATAGRAM_WORDS), np.int64) for _ in range(2)]
     buffers = Buffers(
         requests=words[0].view(np.uint8),
         replies=words[1].view(np.uint8),
         request_words=words[0],
         reply_words=words[1],
-        names=np.zeros((BATCH, NAME_WORDS), np.int64),
-        controls=np.zeros((BATCH, CONTROL_WORDS), np.int64),
-        sent_controls=np.zeros((BATCH, SENT_CONTROL_WORDS), np.int64),
-        vectors=np.zeros((2, BATCH, 2), np.int64),
-        incoming=np.zeros((BATCH, MESSAGE_WORDS), np.int64),
-        outgoing=np.zeros((BATCH, MESSAGE_WORDS), np.int64),
+        names=np.zeros((batch, NAME_WORDS), np.int64),
+        controls=np.zeros((batch, CONTROL_WORDS), np.int64),
+        sent_controls=np.zeros((batch, SENT_CONTROL_WORDS), np.int64),
+        vectors=np.zeros((2, batch, 2), np.int64),
+        incoming=np.zeros((batch, MESSAGE_WORDS), np.int64),
+        outgoing=np.zeros((batch, MESSAGE_WORDS), np.int64),
     )
     for way, messages, payloads in ((0, buffers.incoming, buffers.requests), (1, buffers.outgoing, buffers.replies)):
-        for k in range(BATCH):
+        for k in range(batch):
             messages[k, NAME] = buffers.names[k].ctypes.data
             messages[k, VECTOR] = buffers.vectors[way, k].ctypes.data
             messages[k, VECTOR_LENGTH] = 1
             buffers.vectors[way, k] = payloads[k].ctypes.data, DATAGRAM_BYTES
-    for k in range(BATCH):
+    for k in range(batch):
         buffers.incoming[k, NAME_LENGTH] = NAME_BYTES
         buffers.incoming[k, CONTROL] = buffers.controls[k].ctypes.data
         buffers.incoming[k, CONTROL_LENGTH] = 8 * CONTROL_WORDS
