@@ -76,7 +76,7 @@ class Soak:
         deadline = time.monotonic() + SYNC_PATIENCE_S
         while self._offset.measure() is None:
             if time.monotonic() > deadline:
-                raise RuntimeError("the subject does not claim to be in sync")
+                raise RuntimeError(f"the subject does not claim to be in sync: {self.subject.said()}")
             time.sleep(0.5)
 
     def sample(self, elapsed_s: float) -> None:

@@ -40,6 +40,12 @@ class Subject:
             return {"server": self.process.pid}
         return {row["name"]: row["pid"] for row in rows if row["pid"]}
 
+    def said(self) -> str:
+        """The end of its log, and of each process's."""
+        logs = [self.state.parent / "log", *sorted(run_dir(self.state).glob("*.log"))]
+        texts = [(log.stem, log.read_text("utf-8", "replace")[-600:]) for log in logs if log.exists()]
+        return "\n".join(f"== {name}\n{text}" for name, text in texts)
+
 
 @contextmanager
 def server_alone(folder: Path) -> Iterator[Subject]:
