@@ -12,7 +12,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from timeball.station.page.atomics import (
@@ -23,6 +22,7 @@ from timeball.station.page.atomics import (
     store_relaxed,
     store_release,
 )
+from timeball.station.page.lean import lean
 from timeball.station.page.pagelayout import (
     BOOT_HIGH,
     BOOT_LOW,
@@ -60,7 +60,7 @@ SEQUENCE_BYTES = 8 * SEQUENCE
 DATA_BYTES = 8 * DATA
 
 
-@njit(cache=True, nogil=True)
+@lean
 def write_page(address: int, words: NDArray[np.int64]) -> int:
     """Write int64[n] `words` into the page at `address`; the only writer may call it. Gives the new sequence.
 
@@ -76,7 +76,7 @@ def write_page(address: int, words: NDArray[np.int64]) -> int:
     return odd + 1
 
 
-@njit(cache=True, nogil=True)
+@lean
 def read_page(address: int, words: NDArray[np.int64]) -> int:
     """Read the page at `address` into int64[n] `words`; gives its (even) sequence, or −1 when torn TRIES times."""
     for _ in range(TRIES):
@@ -91,14 +91,14 @@ def read_page(address: int, words: NDArray[np.int64]) -> int:
     return -1
 
 
-@njit(cache=True, nogil=True)
+@lean
 def page_sequence(address: int) -> int:
     """The page's sequence now, not earlier than anything read before this call."""
     fence_acquire()
     return load_relaxed(address + SEQUENCE_BYTES)
 
 
-@njit(cache=True, nogil=True)
+@lean
 def served_instant(timekeeper: NDArray[np.int64], raw_ns: int) -> tuple[int, int, float]:
     """Served TAI at `raw_ns` of RAW from int64[TIMEKEEPER_WORDS]: (tai_ns, frac_fs in 0..999999, bound_s).
 
@@ -115,7 +115,7 @@ def served_instant(timekeeper: NDArray[np.int64], raw_ns: int) -> tuple[int, int
     return tai_ns, total_fs - carry_ns * 1_000_000, bound_s
 
 
-@njit(cache=True, nogil=True)
+@lean
 def sync_status(timekeeper: NDArray[np.int64], observer: NDArray[np.int64], raw_ns: int, boottime_ns: int) -> int:
     """Whether sync may be claimed at this (RAW, BOOTTIME): IN_SYNC or the first reason against it, as its code."""
     if raw_ns >= timekeeper[TK_LEASE_RAW] or boottime_ns >= timekeeper[TK_LEASE_BOOTTIME]:
@@ -134,7 +134,7 @@ def sync_status(timekeeper: NDArray[np.int64], observer: NDArray[np.int64], raw_
     return IN_SYNC
 
 
-@njit(cache=True, nogil=True)
+@lean
 def read_pair(
     addresses: NDArray[np.int64],
     boot: NDArray[np.int64],
@@ -163,7 +163,7 @@ def read_pair(
     return status
 
 
-@njit(cache=True, nogil=True)
+@lean
 def pair_unchanged(addresses: NDArray[np.int64], sequences: NDArray[np.int64]) -> bool:
     """Whether both pages still stand at the sequences they were read at."""
     for i in range(2):

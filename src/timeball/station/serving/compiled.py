@@ -48,12 +48,12 @@ def answer_by_hand(descriptor: int, loop: Loop, hands: Hands, left: int) -> None
 
 def measured_cost_ns() -> int:
     """What a reading of RAW costs, or its resolution."""
-    return reading_cost_ns(READINGS)
+    return reading_cost_ns(READINGS, np.zeros(2, np.int64))
 
 
 def warm() -> None:
     """Compile the server's loop into the cache: it is called stopped, on no socket."""
-    reading_cost_ns(10)
+    reading_cost_ns(10, np.zeros(2, np.int64))
     words, stop = np.zeros(2, np.int64), np.ones(1, np.int64)
     limiter = make_limiter(1, make_rules(0, 1, 0, 1, 0), bytes(SEED_BYTES))
     settings = np.zeros(SETTINGS, np.int64)

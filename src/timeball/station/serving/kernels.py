@@ -8,12 +8,12 @@ Python, for what is rare (loop.HAND a batch, byhand.py).
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from timeball.protocols.ntp import kernels as ntp
 from timeball.protocols.ntp.kiss import DENY, RATE, RSTR
 from timeball.station.page.kernels import TRIES, pair_unchanged, read_pair, sync_status
+from timeball.station.page.lean import lean
 from timeball.station.page.pagelayout import IN_SYNC, NO_TIMEKEEPER_PAGE
 from timeball.station.serving.access import DENIED, NTS_ONLY
 from timeball.station.serving.bitwise import swap_bytes
@@ -139,7 +139,7 @@ LOADED = 16
 PLAIN_BITS, PLAIN_CLIENT = 0x07, 3
 
 
-@njit(cache=True, nogil=True)
+@lean
 def take_bracket(
     state: Words, timespec: Words, received: int, counters: Words
 ) -> tuple[int, int, int, int, float, bool]:
@@ -167,7 +167,7 @@ def take_bracket(
     return raw_first, raw_mid, realtime, oldest, (width // 2 + abs(moved)) * 1e-9, stood
 
 
-@njit(cache=True, nogil=True)
+@lean
 def renew_head(
     addresses: Words, boot: Words, clock: Clock, settings: Words, counters: Words, present: int, margin_s: float
 ) -> int:
@@ -195,7 +195,7 @@ def renew_head(
     return present
 
 
-@njit(cache=True, nogil=True)
+@lean
 def address_reply(posts: Posts, family: int, k: int, j: int, length: int, control: int) -> None:
     """Reply j, of `length` bytes, goes where request k came from; it has `control` bytes of control messages so far."""
     incoming, outgoing, controls, sent, vectors = posts
@@ -208,7 +208,7 @@ def address_reply(posts: Posts, family: int, k: int, j: int, length: int, contro
     outgoing[j, CONTROL_LENGTH] = control
 
 
-@njit(cache=True, nogil=True)
+@lean
 def write_time(
     texts: Texts,
     k: int,
@@ -246,7 +246,7 @@ def write_time(
     return control, interleaved
 
 
-@njit(cache=True, nogil=True)
+@lean
 def count_time(counters: Words, status: int, stamped: bool, interleaved: bool) -> None:
     """A request is answered with the time."""
     counters[REQUESTS] += 1
@@ -257,7 +257,7 @@ def count_time(counters: Words, status: int, stamped: bool, interleaved: bool) -
         counters[INTERLEAVED] += 1
 
 
-@njit(cache=True, nogil=True)
+@lean
 def kind_of(requests: NDArray[np.uint8], k: int, length: int, settings: Words) -> int:
     """What datagram k is: protocols.ntp.reasons.Reason, with the version and keys that are not configured left out."""
     kind = ntp.classify(requests[k], length)
@@ -268,7 +268,7 @@ def kind_of(requests: NDArray[np.uint8], k: int, length: int, settings: Words) -
     return kind
 
 
-@njit(cache=True, nogil=True)
+@lean
 def count_malformed(counters: Words, kind: int) -> None:
     """A datagram that gets no answer, by its kind."""
     if kind <= ntp.WRONG_MODE:
@@ -281,7 +281,7 @@ def count_malformed(counters: Words, kind: int) -> None:
         counters[DROPPED_TOO_LONG] += 1
 
 
-@njit(cache=True, nogil=True)
+@lean
 def refuse(texts: Texts, k: int, j: int, settings: Words, counters: Words, kind: int, code: int) -> bool:
     """Refuse datagram k; whether a kiss that tells it was written as reply j.
 
@@ -307,7 +307,7 @@ def refuse(texts: Texts, k: int, j: int, settings: Words, counters: Words, kind:
     return True
 
 
-@njit(cache=True, nogil=True)
+@lean
 def send_all(descriptor: int, messages: Words, count: int, counters: Words) -> bool:
     """Send the first `count` replies; one the kernel refuses is counted and passed over. Gives whether all left."""
     done = 0
@@ -325,7 +325,7 @@ def send_all(descriptor: int, messages: Words, count: int, counters: Words) -> b
     return failed == 0
 
 
-@njit(cache=True, nogil=True)
+@lean
 def number_anew(descriptor: int, memory: StampMemory, value: Words) -> None:
     """Whether the kernel numbered what it refused is not known: let it count from 0 again, and expect no stamp."""
     for flags in (SOFTWARE | OPT_TSONLY, SOFTWARE | OPT_TSONLY | OPT_ID):
@@ -335,7 +335,7 @@ def number_anew(descriptor: int, memory: StampMemory, value: Words) -> None:
     memory.next_number[0] = 0
 
 
-@njit(cache=True, nogil=True)
+@lean
 def serve(descriptor: int, addresses: Words, boot: Words, stop: Words, loop: Loop) -> int:
     """Answer NTP requests on a UDP socket with SO_TIMESTAMPNS and a receive timeout, until stop[0] is not 0.
 

@@ -4,14 +4,13 @@
 
 from __future__ import annotations
 
-from numba import njit
-
+from timeball.station.page.lean import lean
 from timeball.station.serving.access import AccessTable
 
 SIGN = -(2**63)
 
 
-@njit(cache=True, nogil=True)
+@lean
 def access_code(table: AccessTable, high: int, low: int) -> int:
     """The code of the address of two words (IPv4 in its mapped form, sources.words_of), as access.code_of."""
     if high == 0 and low >> 32 == 0xFFFF:
@@ -19,7 +18,7 @@ def access_code(table: AccessTable, high: int, low: int) -> int:
     return code_of_v6(table, high ^ SIGN, low ^ SIGN)
 
 
-@njit(cache=True, nogil=True)
+@lean
 def code_of_v4(table: AccessTable, address: int) -> int:
     """The code of the last start that is not above the address."""
     first, count = 0, table.v4_starts.size
@@ -31,7 +30,7 @@ def code_of_v4(table: AccessTable, address: int) -> int:
     return table.v4_codes[first]
 
 
-@njit(cache=True, nogil=True)
+@lean
 def code_of_v6(table: AccessTable, high: int, low: int) -> int:
     """As code_of_v4, by two words with their signs turned."""
     first, count = 0, table.v6_high.size

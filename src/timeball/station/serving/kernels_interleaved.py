@@ -5,10 +5,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from timeball.station.page.atomics import load_acquire, store_release
+from timeball.station.page.lean import lean
 from timeball.station.serving.buffers import (
     CONTROL_LENGTH,
     MSG_DONTWAIT,
@@ -47,13 +47,13 @@ SPREAD = -7046029254386353131
 SLOT_SHIFT = 64 - 13
 
 
-@njit(cache=True, nogil=True)
+@lean
 def slot_of(given: int) -> int:
     """Where a receive stamp stands in its table."""
     return ((given * SPREAD) >> SLOT_SHIFT) & (SLOTS - 1)
 
 
-@njit(cache=True, nogil=True)
+@lean
 def unused_stamp(tables: Words, worker: int, step: int, given: int) -> int:
     """`given`, or the next stamp by `step` that stands in no exchange of this loop's table."""
     for _ in range(4):
@@ -63,7 +63,7 @@ def unused_stamp(tables: Words, worker: int, step: int, given: int) -> int:
     return given
 
 
-@njit(cache=True, nogil=True)
+@lean
 def remember(tables: Words, worker: int, given: int, transmit: int) -> None:
     """Keep the transmit stamp of the reply with this receive stamp; other loops may be looking."""
     address = tables.ctypes.data + 16 * (worker * SLOTS + slot_of(given))
@@ -72,7 +72,7 @@ def remember(tables: Words, worker: int, given: int, transmit: int) -> None:
     store_release(address, given)
 
 
-@njit(cache=True, nogil=True)
+@lean
 def correct(tables: Words, worker: int, given: int, transmit: int) -> None:
     """Put the true transmit stamp in place, unless the exchange has been overwritten or used."""
     slot = slot_of(given)
@@ -80,7 +80,7 @@ def correct(tables: Words, worker: int, given: int, transmit: int) -> None:
         store_release(tables.ctypes.data + 16 * (worker * SLOTS + slot) + 8, transmit)
 
 
-@njit(cache=True, nogil=True)
+@lean
 def recall(tables: Words, mask: int, given: int) -> int:
     """The transmit stamp that followed this receive stamp, once; 0 when it is not known (any more)."""
     worker = given & mask
@@ -96,7 +96,7 @@ def recall(tables: Words, mask: int, given: int) -> int:
     return transmit
 
 
-@njit(cache=True, nogil=True)
+@lean
 def ask_for_stamp(memory: StampMemory, sent: Words, j: int, given: int, raw_ns: int, pair_ns: int) -> None:
     """Ask the kernel when row j of the batch leaves: its control message at the beginning of row j of `sent`."""
     sent[j, 0] = ASK_LENGTH
@@ -111,7 +111,7 @@ def ask_for_stamp(memory: StampMemory, sent: Words, j: int, given: int, raw_ns: 
     memory.next_number[0] = (number + 1) & 0xFFFFFFFF
 
 
-@njit(cache=True, nogil=True)
+@lean
 def stamp_in(controls: Words, k: int, length: int) -> tuple[int, int]:
     """(number, REALTIME ns) of a transmit stamp in the control messages of row k; (−1, 0): there is none."""
     error = find_control(controls, k, length, V4_ERROR_KIND)
@@ -125,7 +125,7 @@ def stamp_in(controls: Words, k: int, length: int) -> tuple[int, int]:
     return (controls[k, error + 1] >> 32) & 0xFFFFFFFF, controls[k, stamps] * 1_000_000_000 + controls[k, stamps + 1]
 
 
-@njit(cache=True, nogil=True)
+@lean
 def take_sent_stamps(descriptor: int, memory: StampMemory, timekeeper: Words, settings: Words, trusted: bool) -> int:
     """Read the error queue and put true transmit stamps in place; gives how many. Those not `trusted` are dropped.
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from timeball.station.page.lean import lean
 from timeball.station.serving.limiter import (
     KISS_EVERY,
     PREFIX_INTERVAL,
@@ -29,13 +29,13 @@ Word = Any
 WITHIN, OVER, OVER_AND_TOLD = 0, 1, 3
 
 
-@njit(cache=True, nogil=True)
+@lean
 def rotate(word: Word, bits: int) -> Word:
     """A 64-bit word rotated to the left."""
     return np.uint64(word << np.uint64(bits)) | np.uint64(word >> np.uint64(64 - bits))
 
 
-@njit(cache=True, nogil=True)
+@lean
 def sip_round(v0: Word, v1: Word, v2: Word, v3: Word) -> tuple[Word, Word, Word, Word]:
     """One round of SipHash on four uint64."""
     v0 += v1
@@ -49,7 +49,7 @@ def sip_round(v0: Word, v1: Word, v2: Word, v3: Word) -> tuple[Word, Word, Word,
     return v0, v1, rotate(v2, 32), v3
 
 
-@njit(cache=True, nogil=True)
+@lean
 def hash_words(k0: Word, k1: Word, high: int, low: int) -> int:
     """SipHash-1-3 of the two words under (k0, k1), without a word of length: all inputs have 16 bytes. Never 0."""
     first, second = np.uint64(high), np.uint64(low)
@@ -65,7 +65,7 @@ def hash_words(k0: Word, k1: Word, high: int, low: int) -> int:
     return int(np.int64(v0 ^ v1 ^ v2 ^ v3) | 1)
 
 
-@njit(cache=True, nogil=True)
+@lean
 def find_place(sets: Words, hashed: int) -> int:
     """The place that holds this hash, as set · WAYS + way; −1 − the place to be given to it when none does."""
     row = (hashed >> 1) & (sets.shape[0] - 1)
@@ -78,7 +78,7 @@ def find_place(sets: Words, hashed: int) -> int:
     return -1 - (row * WAYS + victim)
 
 
-@njit(cache=True, nogil=True)
+@lean
 def take_place(sets: Words, hashed: int, now_ns: int) -> tuple[int, bool]:
     """The place of this hash, and whether it was just given to it, with a full bucket."""
     place = find_place(sets, hashed)
@@ -90,19 +90,19 @@ def take_place(sets: Words, hashed: int, now_ns: int) -> tuple[int, bool]:
     return place, True
 
 
-@njit(cache=True, nogil=True)
+@lean
 def conforms(sets: Words, place: int, slack_ns: int, now_ns: int) -> bool:
     """Whether a bucket has a request left."""
     return sets[place // WAYS, WAYS + place % WAYS] - now_ns <= slack_ns
 
 
-@njit(cache=True, nogil=True)
+@lean
 def charge(sets: Words, place: int, interval_ns: int, now_ns: int) -> None:
     """Take one request out of a bucket."""
     sets[place // WAYS, WAYS + place % WAYS] = max(sets[place // WAYS, WAYS + place % WAYS], now_ns) + interval_ns
 
 
-@njit(cache=True, nogil=True)
+@lean
 def prefix_words(high: int, low: int) -> tuple[int, int]:
     """The network that shares a limit: /24 of IPv4 (in its mapped form), /48 of IPv6."""
     if high == 0 and low >> 32 == 0xFFFF:
@@ -110,13 +110,13 @@ def prefix_words(high: int, low: int) -> tuple[int, int]:
     return high & ~0xFFFF, 0
 
 
-@njit(cache=True, nogil=True)
+@lean
 def take(limiter: Limiter, high: int, low: int, now_ns: int) -> tuple[int, int]:
     """One request of an address of two words, as take_hashed."""
     return take_hashed(limiter, high, low, hash_words(limiter.key[0], limiter.key[1], high, low), now_ns)
 
 
-@njit(cache=True, nogil=True)
+@lean
 def take_hashed(limiter: Limiter, high: int, low: int, hashed: int, now_ns: int) -> tuple[int, int]:
     """One request of an address at `now_ns` of RAW: (WITHIN, OVER or OVER_AND_TOLD, its row in the table of sources).
 

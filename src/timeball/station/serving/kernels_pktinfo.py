@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from timeball.station.page.lean import lean
 
 Words = NDArray[np.int64]
 
@@ -18,7 +19,7 @@ LINK_LOCAL_BITS, LINK_LOCAL = 0xC0FF, 0x80FE
 """fe80::/10 in the first two bytes of an address, as the host reads them."""
 
 
-@njit(cache=True, nogil=True)
+@lean
 def find_control(controls: Words, k: int, length: int, kind: int) -> int:
     """The first word behind the header of the control message of this level and type in row k; −1: not there."""
     at = 0
@@ -32,7 +33,7 @@ def find_control(controls: Words, k: int, length: int, kind: int) -> int:
     return -1
 
 
-@njit(cache=True, nogil=True)
+@lean
 def answer_from_asked(controls: Words, k: int, length: int, sent: Words, j: int, at: int, family: int) -> int:
     """Write into row j of `sent`, from word `at` on, that the reply leaves from the address asked in row k.
 

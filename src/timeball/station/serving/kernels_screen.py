@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from timeball.station.page.lean import lean
 from timeball.station.serving.access import DENIED, AccessTable
 from timeball.station.serving.bitwise import fetch_ahead, swap_bytes
 from timeball.station.serving.kernels_access import access_code
-from timeball.station.serving.kernels_limiter import hash_words, take_hashed
+from timeball.station.serving.kernels_limiter import find_place, hash_words, take_hashed
 from timeball.station.serving.limiter import SET_WORDS, Limiter
-from timeball.station.serving.sources import MAPPED_LOW
+from timeball.station.serving.sources import MAPPED_LOW, ROW_WORDS
 
 Words = NDArray[np.int64]
 
@@ -22,13 +22,13 @@ HIGH, LOW, HASH, PLACE = range(4)
 LIMITED, TOLD = 4, 8
 
 
-@njit(cache=True, nogil=True)
+@lean
 def screen(
     received: int, names: Words, access: AccessTable, limiter: Limiter, now_ns: int, codes: Words, places: Words
 ) -> None:
     """Give each of the `received` datagrams its code (bits) and its place in the table of sources.
 
-    In two passes: the sets of all addresses are fetched from memory while the hashes are taken, not one after another.
+    In passes, so that the sets of all addresses are fetched from memory at once, and then their rows.
     """
     sets = limiter.sets
     first = sets.ctypes.data
@@ -46,6 +46,10 @@ def screen(
         hashed = hash_words(k0, k1, high, low)
         places[k, HASH] = hashed
         fetch_ahead(first + 8 * SET_WORDS * ((hashed >> 1) & mask))
+    rows = limiter.rows.ctypes.data
+    for k in range(received):
+        place = find_place(sets, places[k, HASH])
+        fetch_ahead(rows + 8 * ROW_WORDS * (place if place >= 0 else -1 - place))
     for k in range(received):
         code = access_code(access, places[k, HIGH], places[k, LOW])
         if code & DENIED == 0:

@@ -9,9 +9,9 @@ each batch; served time itself is computed from RAW and the clock page alone (pa
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from timeball.station.page.lean import lean
 from timeball.station.serving.libc import clock_gettime
 from timeball.station.serving.stamping import (
     BRACKET_TRIES,
@@ -26,17 +26,16 @@ from timeball.station.serving.stamping import (
 )
 
 
-@njit(cache=True, nogil=True)
+@lean
 def read_clock(clock: int, timespec: NDArray[np.int64]) -> int:
     """Read a clock in ns; `timespec` int64[2] is scratch."""
     clock_gettime(clock, timespec.ctypes.data)
     return timespec[0] * 1_000_000_000 + timespec[1]
 
 
-@njit(cache=True, nogil=True)
-def reading_cost_ns(readings: int) -> int:
+@lean
+def reading_cost_ns(readings: int, timespec: NDArray[np.int64]) -> int:
     """The least positive difference of two successive readings of RAW: its resolution or its cost, the greater."""
-    timespec = np.zeros(2, np.int64)
     least = 1_000_000
     before = read_clock(CLOCK_MONOTONIC_RAW, timespec)
     for _ in range(readings):
@@ -47,7 +46,7 @@ def reading_cost_ns(readings: int) -> int:
     return least
 
 
-@njit(cache=True, nogil=True)
+@lean
 def read_bracket(timespec: NDArray[np.int64]) -> tuple[int, int, int, int]:
     """RAW–REALTIME–RAW: (first RAW, middle RAW, REALTIME, width), all ns; read again while it was interrupted."""
     first = read_clock(CLOCK_MONOTONIC_RAW, timespec)
@@ -63,13 +62,13 @@ def read_bracket(timespec: NDArray[np.int64]) -> tuple[int, int, int, int]:
     return first, before + (after - before) // 2, realtime, after - before
 
 
-@njit(cache=True, nogil=True)
+@lean
 def pair_moved(moved_ns: int, elapsed_ns: int, width_ns: int) -> bool:
     """Whether REALTIME − RAW changed by more between two brackets than a slew and their widths explain."""
     return abs(moved_ns) > PAIR_NOISE_NS + width_ns + elapsed_ns // PAIR_SLEW_DIVISOR
 
 
-@njit(cache=True, nogil=True)
+@lean
 def oldest_stamp(raw_mid_ns: int, empty_ns: int, distrusted_until_ns: int) -> int:
     """How old a kernel stamp may be at `raw_mid_ns` if the queue was last known empty at `empty_ns`; −1 in distrust."""
     if raw_mid_ns < distrusted_until_ns:
@@ -78,7 +77,7 @@ def oldest_stamp(raw_mid_ns: int, empty_ns: int, distrusted_until_ns: int) -> in
     return min(OLDEST_STAMP_NS, since_ns + since_ns // PAIR_SLEW_DIVISOR + PAIR_NOISE_NS)
 
 
-@njit(cache=True, nogil=True)
+@lean
 def receive_stamp(
     stamp_ns: int, realtime_ns: int, raw_mid_ns: int, raw_first_ns: int, oldest_ns: int, wake_up_ns: int
 ) -> tuple[int, bool]:
@@ -94,7 +93,7 @@ def receive_stamp(
     return raw_first_ns - wake_up_ns, False
 
 
-@njit(cache=True, nogil=True)
+@lean
 def stamp_of(controls: NDArray[np.int64], k: int, length: int) -> int:
     """The kernel's receive stamp (REALTIME ns) in the first control message of row k, −1 when there is none."""
     if length < STAMP_BYTES or controls[k, 0] != STAMP_BYTES or controls[k, 1] != STAMP_KIND:

@@ -10,12 +10,12 @@ host's order until it is written.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from timeball.protocols.ntp import kernels as ntp
 from timeball.protocols.ntp.kernels_smear import smear_refid, smeared_offset_fs
 from timeball.station.page.kernels import served_instant
+from timeball.station.page.lean import lean
 from timeball.station.page.pagelayout import (
     IN_SYNC,
     MAX_BOUND_S,
@@ -48,14 +48,14 @@ LARGEST_POLL = 17
 FS_PER_NS = 1_000_000
 
 
-@njit(cache=True, nogil=True)
+@lean
 def stamp_word(tai_ns: int, frac_fs: int, tai_minus_utc_s: int) -> int:
     """An NTP timestamp in one word."""
     seconds, fraction = ntp.ntp_timestamp(tai_ns, frac_fs, tai_minus_utc_s)
     return (seconds << 32) | fraction
 
 
-@njit(cache=True, nogil=True)
+@lean
 def wire_time(timekeeper: Words, settings: Words, raw_ns: int) -> int:
     """What the clock of this address counts at `raw_ns` of RAW, as an NTP timestamp: UTC, or UTC smeared."""
     tai_ns, frac_fs, _ = served_instant(timekeeper, raw_ns)
@@ -73,7 +73,7 @@ def wire_time(timekeeper: Words, settings: Words, raw_ns: int) -> int:
     return stamp_word(tai_ns, frac_fs, offset_s)
 
 
-@njit(cache=True, nogil=True)
+@lean
 def receive_word(timekeeper: Words, settings: Words, status: int, raw_ns: int) -> int:
     """The receive stamp, with the loop's number in its lowest bits where several loops answer; 0 without a page."""
     if status == NO_TIMEKEEPER_PAGE:
@@ -81,7 +81,7 @@ def receive_word(timekeeper: Words, settings: Words, status: int, raw_ns: int) -
     return wire_time(timekeeper, settings, raw_ns) & ~settings[STAMP_MASK] | settings[WORKER]
 
 
-@njit(cache=True, nogil=True)
+@lean
 def leap_and_refid(timekeeper: Words, settings: Words, tai_ns: int) -> tuple[int, int]:
     """What is announced: the leap indicator, or on a smearing address none and how far it is from UTC meanwhile."""
     leap_ns, sign = timekeeper[TK_LEAP_TAI], timekeeper[TK_LEAP_SIGN]
@@ -93,7 +93,7 @@ def leap_and_refid(timekeeper: Words, settings: Words, tai_ns: int) -> tuple[int
     return 0, smear_refid(offset_fs, tai_ns, leap_ns, sign)
 
 
-@njit(cache=True, nogil=True)
+@lean
 def fill_head(
     head: Words, timekeeper: Words, settings: Words, status: int, raw_transmit_ns: int, margin_s: float
 ) -> None:
@@ -126,7 +126,7 @@ def fill_head(
     head[SECOND_RAW] = ntp.short_format_up(bound_s + RAW_STAMP_MARGIN_S + resolution_s) << 32 | refid
 
 
-@njit(cache=True, nogil=True)
+@lean
 def write_reply(
     out: Words, j: int, request: Words, k: int, head: Words, second: int, receive: int, transmit: int, origin: int
 ) -> None:
@@ -139,7 +139,7 @@ def write_reply(
     out[j, 5] = swap_bytes(transmit)
 
 
-@njit(cache=True, nogil=True)
+@lean
 def write_kiss(out: Words, j: int, request: Words, k: int, code: int, least_poll: int) -> None:
     """Write a kiss of death as protocols.ntp.kiss.build_kiss; `least_poll` −128 where the poll is not to be raised."""
     asked = swap_bytes(request[k, 0])
