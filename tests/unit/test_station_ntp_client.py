@@ -191,19 +191,25 @@ def soon() -> int:
 
 
 def test_both_stamps_are_the_kernels_and_lie_where_they_must(pair: tuple[StampedSocket, socket.socket]) -> None:
+    """The kernel begins to stamp arrivals a moment after it is first asked to; until then RAW is read."""
     client, server = pair
-    before = hostclocks.raw_ns()
-    client.send(b"asked")
-    data, where = server.recvfrom(10)
-    between = hostclocks.raw_ns()
-    server.sendto(data + b" again", where)
-    came = client.receive(soon())
-    assert came is not None
-    assert came.data == b"asked again"
-    assert (came.kernel_sent, came.kernel_received) == (True, True)
-    slack = came.width_ns + 2000
-    assert before - slack <= came.sent_raw_ns <= between + slack
-    assert between - slack <= came.received_raw_ns <= hostclocks.raw_ns() + slack
+    by_kernel = False
+    for _ in range(50):
+        before = hostclocks.raw_ns()
+        client.send(b"asked")
+        data, where = server.recvfrom(10)
+        between = hostclocks.raw_ns()
+        server.sendto(data + b" again", where)
+        came = client.receive(soon())
+        assert came is not None
+        assert came.data == b"asked again"
+        slack = came.width_ns + 2000
+        assert before - slack <= came.sent_raw_ns <= between + slack
+        assert between - slack <= came.received_raw_ns <= hostclocks.raw_ns() + slack
+        by_kernel = came.kernel_sent and came.kernel_received
+        if by_kernel:
+            break
+    assert by_kernel
 
 
 def test_a_host_clock_that_is_stepped_meanwhile_loses_the_kernels_stamps(
