@@ -6,7 +6,7 @@ nobody outside learns the factors or the sets. The memory of a Limiter's sets is
 four a set, then the instants at which their buckets are full.
 
 A batch in which every request would conform even if all came from one address is charged at once, which is nearly every
-batch; the others one request after another. Of two new addresses that one batch brings to one place, the later stays.
+batch; the others one request after another, as are new addresses that one batch brings to one set.
 """
 
 from __future__ import annotations
@@ -81,19 +81,34 @@ class Buckets:
         sets = (hashed >> self._shift).view(np.int64)
         tags = hashed.view(np.int64)
         same = self._hashes.take(sets, axis=0) == tags[:, None]
-        places = same.argmax(axis=1)
-        missing = np.count_nonzero(same) != len(tags)
-        if missing:
-            # the way found first is no match where there is none
-            fresh = np.flatnonzero(~same[np.arange(len(tags)), places])
-            places[fresh] = self.full_at.reshape(-1, WAYS)[sets[fresh]].argmin(axis=1)
-        else:
-            fresh = NONE
-        places += sets << 2
-        if missing:
-            self._hashes.reshape(-1)[places[fresh]] = tags[fresh]
-            self.full_at[places[fresh]] = now_ns
+        ways = same.argmax(axis=1)
+        if np.count_nonzero(same) == len(tags):
+            return ways + sets * WAYS, NONE
+        # the way found first is no match where there is none
+        fresh = np.flatnonzero(~same[np.arange(len(tags)), ways])
+        if len(set(sets[fresh].tolist())) != len(fresh):
+            return self._in_turn(sets, tags, ways, fresh, now_ns)
+        ways[fresh] = self.full_at.reshape(-1, WAYS)[sets[fresh]].argmin(axis=1)
+        self._hashes[sets[fresh], ways[fresh]] = tags[fresh]
+        places = ways + sets * WAYS
+        self.full_at[places[fresh]] = now_ns
         return places, fresh
+
+    def _in_turn(
+        self, sets: Words, tags: Words, ways: NDArray[np.intp], missing: NDArray[np.intp], now_ns: int
+    ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """As `places`, where several of those `missing` go to one set: one after another, each sees those before it."""
+        fresh = []
+        for k in missing.tolist():
+            row, full_at = self._hashes[sets[k]], self.full_at.reshape(-1, WAYS)[sets[k]]
+            known = np.flatnonzero(row == tags[k])
+            if len(known):
+                ways[k] = known[0]
+                continue
+            ways[k] = full_at.argmin()
+            row[ways[k]], full_at[ways[k]] = tags[k], now_ns
+            fresh.append(k)
+        return ways + sets * WAYS, np.array(fresh, np.intp)
 
     def all_conform(self, full_at: Words, now_ns: int) -> bool:
         """Whether every bucket would take as many requests as there are in the batch."""
