@@ -10,6 +10,7 @@ One difference: a whole batch shares one transmit stamp, read when all else of i
 from __future__ import annotations
 
 import ctypes
+import logging
 import os
 import socket
 import time
@@ -58,7 +59,7 @@ from timeball.station.serving.loop import HAND, HAND_FREE_AT, Loop, Posts, Texts
 from timeball.station.serving.settings import KEPT_STAMPS, KEYS, STAMP_MASK, VERSION5, WILDCARD, WORKER
 from timeball.station.serving.stamping import LONGEST_WAKE_UP_NS, STAMP_BYTES, STAMP_KIND
 
-__all__ = ["ArrayLoop", "measured_cost_ns", "run_loop", "warm"]
+__all__ = ["ArrayLoop", "measured_cost_ns", "nts_by_hand", "run_loop", "warm"]
 
 Words = NDArray[np.int64]
 Flags = NDArray[np.bool_]
@@ -380,6 +381,11 @@ def run_loop(descriptor: int, addresses: Words, boot: Words, stop: Words, loop: 
         left = arrays.serve_batch()
         if left:
             arrays.answer_by_hand(hands, left)
+
+
+def nts_by_hand(_log: logging.Logger) -> bool:
+    """Whether NTS is left to Python: all of it."""
+    return True
 
 
 def warm() -> None:
