@@ -120,7 +120,7 @@ class Soak:
 
 
 def run(soak: Soak, hours: float, every_s: float, console: Console) -> None:
-    """Ask and sample until the time is over."""
+    """Ask and sample until the time is over, or Ctrl-C: what there is by then is judged."""
     soak.wait_in_sync()
     began = time.monotonic()
     soak.load.start()
@@ -131,6 +131,8 @@ def run(soak: Soak, hours: float, every_s: float, console: Console) -> None:
                 soak.sample(elapsed)
                 progress.update(task, completed=elapsed)
                 time.sleep(max(0.0, len(soak.hours) * every_s - (time.monotonic() - began)))
+    except KeyboardInterrupt:
+        console.print(f"ended after {soak.hours[-1] if soak.hours else 0:.3g} of {hours:g} h")
     finally:
         soak.load.stop()
 

@@ -83,7 +83,7 @@ def whole_station(folder: Path) -> Iterator[Subject]:
         f'[roughtime]\nlisten = ["127.0.0.1:{rough}"]\n'
         f'[metrics]\nlisten = "127.0.0.1:{free_port(SOCK_STREAM)}"\n'
         f'[console]\nlisten = "127.0.0.1:{free_port(SOCK_STREAM)}"\n'
-        "[history]\ndays = 0.5\n"
+        "[history]\ndays = 2.0\n"
     )
     command = [sys.executable, "-m", "timeball", "run", "--json", "--config", str(config), "--state", str(state)]
     with log.open("wb") as said, subprocess.Popen(command, stdout=said, stderr=said) as process:

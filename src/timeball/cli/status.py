@@ -58,6 +58,7 @@ def sentences(status: dict[str, Any]) -> Iterator[str]:
     yield f"scale    {scale['algorithm']} every {scale['interval_s']:g} s, newest epoch {newest}"
     yield f"ledger   {ledger['size']} entries of {ledger['origin']}"
     yield f"witness  {witnessing_words(status['witnessing'])}"
+    yield from _servers(status)
     yield ""
     rows = (
         [clock["name"], clock["kind"], f"{clock['weight']:.4f}", _seconds(clock["x_s"]), clock["state"], clock["why"]]
@@ -68,6 +69,29 @@ def sentences(status: dict[str, Any]) -> Iterator[str]:
         yield f"anomaly  {anomaly}"
     for alarm in status["alarms"]:
         yield f"ALARM    {alarm}"
+
+
+def _servers(status: dict[str, Any]) -> Iterator[str]:
+    """What answers the public and what is fed, a line each; of what is not configured nothing."""
+    ntp, nts, roughtime = status["ntp"], status["nts"], status["roughtime"]
+    kinds = (
+        f"{ntp[name]} {name}" for name in ("unsynchronised", "refused", "limited", "naks", "malformed") if ntp[name]
+    )
+    yield f"ntp      {', '.join(ntp['listen'])}: {', '.join([_served(ntp), *kinds])}"
+    if nts["listen"]:
+        left_s = nts["certificate_left_s"]
+        ends = "no certificate" if left_s is None else f"certificate for {left_s / 86400:.0f} more days"
+        words = f"{nts['handshakes']} key exchanges, {nts['failures']} failed; {ends}"
+        yield f"nts      {', '.join(nts['listen'])}: {words}"
+    if roughtime["listen"]:
+        yield f"rough    {', '.join(roughtime['listen'])}: {roughtime['replies']} of {roughtime['packets']} answered"
+    for sentence in status["outputs"]:
+        yield f"fed      {sentence}"
+
+
+def _served(ntp: dict[str, Any]) -> str:
+    over = f" ({ntp['nts']} over NTS)" if ntp["nts"] else ""
+    return f"{ntp['in_sync']} of {ntp['received']} answered in sync{over}"
 
 
 def _seconds(value: float | None) -> str:

@@ -28,10 +28,10 @@ from timeball.station.hosttime import hostclocks
 from timeball.station.hosttime.realtime import station_leaps
 from timeball.station.observing.judging import FOUND
 from timeball.station.page.clockpage import ObserverPage, PageReader, ServedTime, TimekeeperPage, now_from_page
-from timeball.station.page.serverpage import ServerPage, server_page
 from timeball.station.recording.ledger_reader import LedgerReader
 from timeball.station.recording.newest import newest_entries, newest_entry
 from timeball.station.reporting.series import Series
+from timeball.station.reporting.servers import ServerPages
 from timeball.station.reporting.statusparts import (
     anomaly_words,
     clock_rows,
@@ -71,6 +71,7 @@ class StatusReader:
         self.reader = LedgerReader(state)
         self.leaps: LeapTable = station_leaps(self.config)
         self.series = Series(self.reader, self.config, self.leaps)
+        self._servers = ServerPages(state, self.config)
         self._newest: dict[str, Payload | None] = dict.fromkeys(WORD_OF)
         self._anomalies: list[str] = []
         self._seen = 0
@@ -92,7 +93,10 @@ class StatusReader:
             "output": output,
             "ledger": self._ledger(),
             "witnessing": witnessing,
-            "ntp": {"listen": list(self.config.ntp.listen), **self._server_counts()},
+            "ntp": self._servers.ntp(),
+            "nts": self._servers.nts(),
+            "roughtime": self._servers.roughtime(),
+            "outputs": self._servers.outputs(),
             "processes": self._processes(),
             "anomalies": list(self._anomalies),
             "alarms": alarms,
@@ -181,20 +185,6 @@ class StatusReader:
             "size": checkpoint.size if checkpoint is not None else 0,
             "root": base64.b64encode(checkpoint.root).decode() if checkpoint is not None else None,
             "checkpoint_age_s": self._checkpoint_age_s(),
-        }
-
-    def _server_counts(self) -> Payload:
-        """Datagrams since the server started, by what became of them; zeros while no server of this boot ran."""
-        page = PageReader(server_page(self.state), ServerPage).read()
-        if page is None:
-            return dict.fromkeys(("requests", "replies", "in_sync", "unsynchronised", "malformed", "raw_stamps"), 0)
-        return {
-            "requests": page.requests,
-            "replies": page.replies,
-            "in_sync": page.replies_in_sync,
-            "unsynchronised": page.replies_unsynchronised,
-            "malformed": page.dropped_too_short + page.dropped_wrong_version + page.dropped_wrong_mode,
-            "raw_stamps": page.raw_stamps,
         }
 
     def _checkpoint_age_s(self) -> float | None:

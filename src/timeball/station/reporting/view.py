@@ -12,7 +12,6 @@ from typing import Any
 
 from timeball.station import paths
 from timeball.station.configuration.config import Config
-from timeball.station.configuration.outputs import AnyOutput, ChronySock
 from timeball.station.hosttime import hostclocks
 from timeball.station.page.clockpage import (
     ObserverPage,
@@ -27,6 +26,7 @@ from timeball.station.page.keyexchangepage import KeyExchangePage, keyexchange_p
 from timeball.station.page.roughtimepage import RoughtimePage, roughtime_page
 from timeball.station.page.serverpage import ServerPage, server_page
 from timeball.station.reporting.hostfacts import ProcessFacts, SocketFacts, port_of, process_facts, udp_sockets
+from timeball.station.reporting.servers import output_name
 from timeball.station.reporting.status import StatusReader
 
 Payload = dict[str, Any]
@@ -100,8 +100,3 @@ class Viewer:
             {row["name"]: process_facts(row["pid"]) for row in status["processes"]},
             udp_sockets({port_of(address) for address in ntp.listen + ntp.smeared}),
         )
-
-
-def output_name(output: AnyOutput) -> str:
-    """An output's name for people and labels: its kind and where it goes."""
-    return f"chrony-sock {output.path}" if isinstance(output, ChronySock) else f"phc {output.device}"
