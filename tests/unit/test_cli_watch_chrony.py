@@ -54,7 +54,9 @@ def test_each_limit_has_two_sides(limits: dict[str, float], outside: list[str]) 
 def test_who_is_not_synchronised_is_never_fine(told: Tracking) -> None:
     verdict = judge(told, SOURCES, NOW_NS, {})
     assert not verdict.fine
-    assert head_words(replace(VIEW, tracking=told), verdict).startswith("not synchronised: ")
+    view = replace(VIEW, tracking=replace(told, reference_ns=0))
+    assert head_words(view, verdict) == "not synchronised: it follows nobody of its 2 sources"
+    assert "never updated" in "\n".join(sentences(view, verdict))
 
 
 def test_a_clock_that_follows_only_itself_has_no_source() -> None:

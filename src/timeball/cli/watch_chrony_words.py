@@ -22,6 +22,8 @@ def verdict_words(verdict: Verdict) -> str:
 def head_words(view: ChronydView, verdict: Verdict) -> str:
     """The first line: verdict, offset, and whom it follows."""
     tracking = view.tracking
+    if not verdict.synchronised:
+        return f"{verdict_words(verdict)}: it follows nobody of its {len(view.sources)} sources"
     offset_s = tracking.system_minus_ntp_s
     stands = f"the system clock is {format_seconds(abs(offset_s))} {'fast' if offset_s > 0 else 'slow'} of NTP time"
     whom = verdict.selected or tracking.refid or "nobody"
@@ -38,7 +40,7 @@ def sentences(view: ChronydView, verdict: Verdict) -> Iterator[str]:
     yield f"clock     rate {tracking.frequency * 1e6:+.3f} ppm {skew}".rstrip()
     yield (
         f"root      delay {format_seconds(tracking.root_delay_s)}, dispersion "
-        f"{format_seconds(tracking.root_dispersion_s)}, updated {format_seconds(_age_s(view))} ago"
+        f"{format_seconds(tracking.root_dispersion_s)}, {_updated(view)}"
     )
     yield from _counts(view)
     yield ""
@@ -76,8 +78,10 @@ def _value(name: str, value: float) -> str:
     return format_seconds(value) if UNITS[name] == "s" else f"{value:g}"
 
 
-def _age_s(view: ChronydView) -> float:
-    return max(0.0, (view.read_ns - view.tracking.reference_ns) / 1e9)
+def _updated(view: ChronydView) -> str:
+    if not view.tracking.reference_ns:
+        return "never updated"
+    return f"updated {format_seconds(max(0.0, (view.read_ns - view.tracking.reference_ns) / 1e9))} ago"
 
 
 def _counts(view: ChronydView) -> Iterator[str]:
