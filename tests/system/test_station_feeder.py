@@ -200,6 +200,8 @@ def test_nothing_is_given_after_a_lease_has_ended(fed: tuple[Feeder, ChronydProc
     assert after.given == before.given
     assert len(chronyd.samples.read_bytes()) - size <= 4096  # what its log held back
     held_as_learned(feeder)
+    wait_until(lambda: selected(chronyd) is None, "chronyd still selects a source that is silent")
+    assert run(["watch-chrony", "--host", str(chronyd.command_socket)]) == 3
     feeder.pages.lease(3600, 3600)
     feeder.wait_for(lambda page: page.given > after.given, "it did not go on")
 

@@ -17,6 +17,7 @@ from timeball.station.feeding.phcsimulated import SimulatedPHC
 from timeball.station.feeding.ptp4l import Announcer, settings_of
 from timeball.station.feeding.served import ClockView, Served
 from timeball.station.feeding.servo import Servo
+from timeball.station.hosttime import hostclocks
 from timeball.station.page.feedpage import PTP_CLOCK, Outcome
 from timeball.station.page.pagelayout import NO_TIMEKEEPER_PAGE
 from timeball.station.paths import run_dir
@@ -92,7 +93,7 @@ class PHCFeed:
             reading = self._open().read()
         except OSError as error:
             self._give_up()
-            return outcome_of(error), view.at(0), None
+            return outcome_of(error), view.at(hostclocks.raw_ns()), None
         served = view.at(reading.raw_ns)
         if not served.in_sync:
             return self._held(Outcome.WITHHELD), served, None
