@@ -17,9 +17,11 @@ from timeball.cli.running import Reporter
 def command(config_path: Path | None, state: Path | None, as_json: bool) -> None:
     """Start a station: clocks in, time scale, ledger and NTP out.
 
-    Without --config it runs the built-in simulated laboratory, which is no traceable time and says so.
+    Without --config it runs the built-in simulated laboratory, which is no traceable time and says so, and serves it
+    on this host alone: NTP, NTS, Roughtime, metrics, the console.
     """
     from timeball.station.configuration.config import ConfigError, load_config
+    from timeball.station.configuration.settings import DEMONSTRATION
     from timeball.station.paths import default_state_dir
     from timeball.station.supervision.launch import run_station
     from timeball.station.supervision.process import CannotStartError
@@ -27,7 +29,7 @@ def command(config_path: Path | None, state: Path | None, as_json: bool) -> None
     from timeball.station.supervision.supervisor import StationStoppedError
 
     try:
-        config = load_config(config_path)
+        config = DEMONSTRATION if config_path is None else load_config(config_path)
     except ConfigError as error:
         raise CommandError(f"{error}\n(`timeball check` explains a configuration)") from error
     folder = (default_state_dir() if state is None else state).absolute()

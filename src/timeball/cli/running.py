@@ -9,6 +9,19 @@ from typing import Any
 
 import click
 
+ADDRESSES = {
+    "ntp": "NTP",
+    "nts": "NTS",
+    "roughtime": "Roughtime",
+    "console": "console",
+    "metrics": "metrics",
+    "state": "state",
+}
+
+
+def _joined(told: str | list[str]) -> str:
+    return told if isinstance(told, str) else ", ".join(told)
+
 
 class Reporter:
     """Prints what the supervisor reports: words for people, or one JSON object a line."""
@@ -83,10 +96,7 @@ class Reporter:
     def _welcome(self, event: dict[str, Any]) -> list[str]:
         self._running = True
         return [
-            f"NTP      {', '.join(event['ntp'])}",
-            f"console  {event['console']}",
-            *([f"metrics  {event['metrics']}"] if "metrics" in event else []),
-            f"state    {event['state']}",
+            *(f"{word:10}{_joined(event[key])}" for key, word in ADDRESSES.items() if key in event),
             "Ctrl-C stops the station.",
         ]
 

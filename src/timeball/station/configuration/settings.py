@@ -359,3 +359,11 @@ class Config(Section, frozen=True, kw_only=True):
     def from_json(cls, data: bytes) -> Config:
         """Read what `to_json` wrote; raises `msgspec.ValidationError` on anything else."""
         return msgspec.json.decode(data, type=cls)
+
+
+DEMONSTRATION = Config(
+    nts=NTS(listen=("127.0.0.1:14460",)),
+    roughtime=Roughtime(listen=("127.0.0.1:15319",)),
+    metrics=Metrics(listen="127.0.0.1:9975"),
+)
+"""What `timeball run` starts without a configuration: the simulated laboratory, and all that can be served of it."""

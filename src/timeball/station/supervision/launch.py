@@ -57,9 +57,15 @@ def _both(first: Progress, second: Progress) -> Progress:
 
 
 def addresses(config: Config) -> dict[str, Any]:
-    """Where a station answers."""
-    metrics = {"metrics": f"http://{config.metrics.listen}/metrics"} if config.metrics.listen else {}
-    return {"ntp": list(config.ntp.listen), "console": f"http://{config.console.listen}", **metrics}
+    """Where a station answers: what is not configured does not stand in it."""
+    told: dict[str, Any] = {
+        "ntp": [*config.ntp.listen, *config.ntp.smeared],
+        "nts": list(config.nts.listen),
+        "roughtime": list(config.roughtime.listen),
+        "console": f"http://{config.console.listen}",
+        "metrics": f"http://{config.metrics.listen}/metrics" if config.metrics.listen else "",
+    }
+    return {name: each for name, each in told.items() if each}
 
 
 def _check_policy(path: str) -> None:
