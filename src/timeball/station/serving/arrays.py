@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from timeball.protocols.ntp.extensions import classify_request
 from timeball.protocols.ntp.packet import PACKET_BYTES
 from timeball.protocols.ntp.reasons import Reason
+from timeball.protocols.ntp.version5 import UPGRADE
 from timeball.station.page.pagelayout import IN_SYNC
 from timeball.station.serving import counters as count
 from timeball.station.serving.access import NTS_ONLY
@@ -34,6 +35,7 @@ from timeball.station.serving.arrays_wire import (
     HEADER_WORDS,
     ORIGIN,
     RECEIVE,
+    REFERENCE,
     SENT,
     Head,
     HeadMaker,
@@ -55,7 +57,7 @@ from timeball.station.serving.buffers import (
 )
 from timeball.station.serving.byhand import Hands, rest
 from timeball.station.serving.interleaved import OPT_ID, OPT_TSONLY, PER_BATCH, SO_TIMESTAMPING, SOFTWARE
-from timeball.station.serving.loop import HAND, HAND_FREE_AT, Loop, Posts, Texts
+from timeball.station.serving.loop import HAND, HAND_FREE_AT, Loop, make_loop
 from timeball.station.serving.settings import KEPT_STAMPS, KEYS, STAMP_MASK, VERSION5, WILDCARD, WORKER
 from timeball.station.serving.stamping import LONGEST_WAKE_UP_NS, STAMP_BYTES, STAMP_KIND
 
@@ -72,6 +74,8 @@ LOADED = 16
 SEND_MANY = ctypes.CDLL(None, use_errno=True).sendmmsg
 SEND_MANY.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int)
 
+UPGRADE_MARK = swapped(UPGRADE)
+VERSION_BITS, VERSION_4 = 0x38, 4 << 3
 STAMP_HEADER = np.array([STAMP_BYTES, STAMP_KIND])
 PLAIN = np.array([first & 7 == 3 and 1 <= first >> 3 & 7 <= 4 for first in range(256)])
 """By first byte: a client's request of versions 1 to 4."""
@@ -90,7 +94,7 @@ class ArrayLoop:
         settings = loop.settings
         self._smear, self._family = smear_of(settings), int(settings[WILDCARD])
         self._worker, self._mask = int(settings[WORKER]), int(settings[STAMP_MASK])
-        self._keeps = bool(settings[KEPT_STAMPS])
+        self._keeps, self._upgrades = bool(settings[KEPT_STAMPS]), bool(settings[VERSION5])
         self._pair, self._bracket = PlainPair(), Bracket()
         self._screen = Screen(loop.access, loop.limiter, family_of(descriptor))
         self._heads = HeadMaker(settings)
@@ -242,6 +246,10 @@ class ArrayLoop:
         out = self._loop.texts.reply_words[:answers, :HEADER_WORDS]
         head, receive = self._look(ages)
         write_replies(out, asked, head, receive, stamped)
+        if self._upgrades:
+            # the mark by which a client of version 4 asks whether version 5 is spoken (version5.UPGRADE)
+            asks = (asked[:, REFERENCE] == UPGRADE_MARK) & (asked[:, 0] & VERSION_BITS == VERSION_4)
+            out[asks, REFERENCE] = UPGRADE_MARK
         if stamped is not None:
             self._loop.counters[count.RAW_STAMPS] += answers - np.count_nonzero(stamped)
         controls = None
@@ -360,12 +368,8 @@ class ArrayLoop:
 
 def with_buffers(loop: Loop, batch: int) -> Loop:
     """The same loop with room for so many datagrams at once."""
-    buffers = make_buffers(batch)
-    return loop._replace(
-        texts=Texts(buffers.requests, buffers.request_words, buffers.reply_words),
-        posts=Posts(buffers.incoming, buffers.outgoing, buffers.controls, buffers.sent_controls, buffers.vectors),
-        screening=loop.screening._replace(names=buffers.names),
-    )
+    roomy = make_loop(loop.settings, make_buffers(batch), loop.access, loop.limiter, loop.memory)
+    return loop._replace(texts=roomy.texts, posts=roomy.posts, screening=roomy.screening)
 
 
 def family_of(descriptor: int) -> int:

@@ -31,7 +31,7 @@ Words = NDArray[np.int64]
 FS_PER_NS = 1_000_000
 FARTHEST_FS = 2**62
 # Words of a packet.
-ORIGIN, RECEIVE, SENT = 3, 4, 5
+REFERENCE, ORIGIN, RECEIVE, SENT = 2, 3, 4, 5
 HEADER_WORDS = 6
 
 
