@@ -10,6 +10,8 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass, field
 
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+
 from timeball.protocols.nts.aead import AES_128_GCM_SIV, AES_SIV_CMAC_256, TAG_BYTES, aead
 from timeball.protocols.nts.errors import AuthenticationFailed, ForgedCookie, NTSError, UnknownKey
 from timeball.protocols.nts.keyring import KeyRing
@@ -47,6 +49,16 @@ def seal_cookie(ring: KeyRing, aead: int, c2s: bytes, s2c: bytes, nonce16: bytes
     if len(nonce16) != NONCE_BYTES:
         raise NTSError("cookie nonce", f"of {len(nonce16)} bytes", f"must have {NONCE_BYTES}")
     return _ID.pack(ring.current.id) + nonce16 + _SIV.seal(ring.current.key, nonce16, session.c2s + session.s2c, b"")
+
+
+def seal_cookies(ring: KeyRing, aead: int, c2s: bytes, s2c: bytes, nonces: bytes) -> list[bytes]:
+    """As many cookies for one session as there are nonces of 16 bytes; the same as one by one, and quicker."""
+    session, key = Session(aead, c2s, s2c), AESSIV(ring.current.key)
+    if len(nonces) % NONCE_BYTES:
+        raise NTSError("cookie nonces", f"of {len(nonces)} bytes", f"must have {NONCE_BYTES} each")
+    keys = session.c2s + session.s2c
+    each = (nonces[at : at + NONCE_BYTES] for at in range(0, len(nonces), NONCE_BYTES))
+    return [_ID.pack(ring.current.id) + nonce + key.encrypt(keys, [b"", nonce]) for nonce in each]
 
 
 def open_cookie(ring: KeyRing, cookie: bytes) -> Session:

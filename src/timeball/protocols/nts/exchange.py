@@ -8,9 +8,10 @@ give to the TLS exporter. Keys are made elsewhere; no key passes through here on
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import lru_cache
 
 from timeball.protocols.nts.aead import AES_128_GCM_SIV, NUMBERS
 from timeball.protocols.nts.records import (
@@ -34,6 +35,8 @@ NTP_PORT = 123
 COOKIES = 8
 C2S, S2C = 0, 1
 LONGEST_NAME = 255
+END = write_message(())
+"""The End of Message, which every message ends in."""
 
 ERROR_UNKNOWN_CRITICAL = 0
 ERROR_BAD_REQUEST = 1
@@ -127,6 +130,16 @@ def answer(request: bytes, offer: Offer, cookies: Callable[[Agreed], Sequence[by
 
     Never raises for what a client sent: an unknown critical record gives error 0, all else that is wrong error 1.
     """
+    judged = judge(request, offer)
+    if judged.agreed is None:
+        return judged
+    handed = write_message(Record(RecordType.COOKIE, cookie) for cookie in cookies(judged.agreed))
+    return Answer(judged.response[: -len(END)] + handed, judged.outcome, judged.agreed)
+
+
+@lru_cache(maxsize=256)
+def judge(request: bytes, offer: Offer) -> Answer:
+    """The answer to a whole request, all but its cookies. Clients of one make send the same bytes: it is remembered."""
     try:
         records = parse_records(request)
         if any(record.critical and record.kind not in KNOWN for record in records):
@@ -142,7 +155,7 @@ def answer(request: bytes, offer: Offer, cookies: Callable[[Agreed], Sequence[by
         return Answer(write_message([_protocols((NTPV4,)), none]), Outcome.NO_AEAD)
     compliant = any(record.kind == RecordType.COMPLIANT_EXPORT for record in records)
     agreed = Agreed(chosen, compliant and chosen == AES_128_GCM_SIV)
-    return Answer(write_message(_agreement(agreed, offer, cookies(agreed))), Outcome.AGREED, agreed)
+    return Answer(write_message(_agreement(agreed, offer)), Outcome.AGREED, agreed)
 
 
 def error_answer(outcome: Outcome) -> Answer:
@@ -190,7 +203,7 @@ def _numbers(records: Sequence[Record], kind: RecordType) -> tuple[int, ...]:
     return parse_numbers(found[0])
 
 
-def _agreement(agreed: Agreed, offer: Offer, cookies: Iterable[bytes]) -> list[Record]:
+def _agreement(agreed: Agreed, offer: Offer) -> list[Record]:
     records = [_protocols((NTPV4,)), Record(RecordType.AEAD, write_numbers((agreed.aead,)), critical=True)]
     if agreed.compliant:
         records.append(Record(RecordType.COMPLIANT_EXPORT))
@@ -198,7 +211,7 @@ def _agreement(agreed: Agreed, offer: Offer, cookies: Iterable[bytes]) -> list[R
         records.append(Record(RecordType.SERVER, offer.server.encode("ascii"), critical=True))
     if offer.port not in (0, NTP_PORT):
         records.append(Record(RecordType.PORT, write_numbers((offer.port,)), critical=True))
-    return records + [Record(RecordType.COOKIE, cookie) for cookie in cookies]
+    return records
 
 
 def build_request(aeads: Sequence[int], server: str = "", port: int = 0) -> bytes:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from OpenSSL import SSL
 
 from timeball.protocols.nts.aead import aead
-from timeball.protocols.nts.cookies import NONCE_BYTES, seal_cookie
+from timeball.protocols.nts.cookies import NONCE_BYTES, seal_cookies
 from timeball.protocols.nts.exchange import (
     ALPN,
     COOKIES,
@@ -120,11 +120,7 @@ class Handshake:
 
     def _cookies(self, agreed: Agreed) -> Sequence[bytes]:
         c2s, s2c = export_keys(self._connection, agreed.aead, aead(agreed.aead).key_bytes)
-        nonces = os.urandom(NONCE_BYTES * COOKIES)
-        return [
-            seal_cookie(self._service.ring, agreed.aead, c2s, s2c, nonces[at : at + NONCE_BYTES])
-            for at in range(0, len(nonces), NONCE_BYTES)
-        ]
+        return seal_cookies(self._service.ring, agreed.aead, c2s, s2c, os.urandom(NONCE_BYTES * COOKIES))
 
     def _finish(self, given: Answer) -> None:
         self.end = END_OF[given.outcome]

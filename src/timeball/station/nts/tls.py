@@ -19,6 +19,8 @@ from timeball.station.nts.certificate import Certificate, load_chain, load_key
 SUITES = b"TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
 PIECE = 16384 + 256 + 5
 """The longest TLS record."""
+OUTPUT_BYTES = 8192
+"""A flight is shorter, so that one look is mostly enough."""
 SSLError = SSL.Error
 
 
@@ -69,12 +71,15 @@ def export_keys(connection: SSL.Connection, aead: int, key_bytes: int) -> tuple[
 
 def take_output(connection: SSL.Connection) -> bytes:
     """What the connection wants sent, which may be nothing."""
-    pieces = []
+    output = b""
     while True:
         try:
-            pieces.append(connection.bio_read(65536))
+            piece = connection.bio_read(OUTPUT_BYTES)
         except SSL.WantReadError:
-            return b"".join(pieces)
+            return output
+        output += piece
+        if len(piece) < OUTPUT_BYTES:
+            return output
 
 
 def ssl_words(error: SSL.Error) -> str:

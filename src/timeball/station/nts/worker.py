@@ -8,6 +8,7 @@ so it never outlives the process that started it.
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import signal
 import socket
@@ -22,6 +23,7 @@ from timeball.station.nts.counting import map_counts
 from timeball.station.nts.loop import ExchangeLoop
 
 DRAIN_S = 1.0
+GARBAGE_EVERY = 20000
 log = logging.getLogger("keyexchange")
 
 
@@ -54,6 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     counts = map_counts(given.counts, given.row)
     loop = ExchangeLoop(listeners, service_of(first), counts, given.most, given.limit_s)
     loop.watch(channel.fileno())
+    # what stands here stays: the collector need not look at it over and over, nor after every few connections
+    gc.freeze()
+    gc.set_threshold(GARBAGE_EVERY)
     while _follow(channel, loop):
         loop.turn()
     loop.drain(DRAIN_S)
