@@ -20,6 +20,7 @@ from timeball.protocols.nts.siv import kernels as siv
 from timeball.protocols.nts.siv.kernels import BLOCK, CLIENT, FAILED, KEY_BYTES, KEY_HALF, STREAM, VALUE
 from timeball.protocols.nts.siv.memory import (
     address,
+    constant,
     copy,
     copy_block,
     get,
@@ -42,29 +43,32 @@ LONGEST_BYTES = siv.LONGEST_BYTES
 ACCEPTED, BY_HAND, UNKNOWN_KEY, FORGED_COOKIE, FORGED_REQUEST = range(5)
 NOT_A_REQUEST, TRUNCATED, NO_UNIQUE_ID, NO_COOKIE, NO_AUTHENTICATOR, BAD_AUTHENTICATOR, BAD_ENCRYPTED = range(5, 12)
 
-HEADER_BYTES, LEAST_FIELD_BYTES, FIELD_HEAD, TAG = 48, 16, 4, 16
-UNIQUE_ID_FIELD, COOKIE_FIELD, PLACEHOLDER_FIELD, AUTHENTICATOR_FIELD = 0x0104, 0x0204, 0x0304, 0x0404
-LEAST_UNIQUE_ID, MOST_COOKIES = 32, 8
-COOKIE_ID, COOKIE_HEAD, COOKIE_BYTES, COOKIE_BYTES_GCM = 4, 20, 100, 68
+HEADER_BYTES, LEAST_FIELD_BYTES, FIELD_HEAD, TAG = (constant(n) for n in (48, 16, 4, 16))
+UNIQUE_ID_FIELD, COOKIE_FIELD, PLACEHOLDER_FIELD, AUTHENTICATOR_FIELD = (
+    constant(n) for n in (0x0104, 0x0204, 0x0304, 0x0404)
+)
+LEAST_UNIQUE_ID, MOST_COOKIES = constant(32), constant(8)
+COOKIE_ID, COOKIE_HEAD, COOKIE_BYTES, COOKIE_BYTES_GCM = (constant(n) for n in (4, 20, 100, 68))
 COOKIE_FIELD_BYTES = FIELD_HEAD + COOKIE_BYTES
-NONCE_BYTES, NONCE_BYTES_GCM = 16, 12
-SESSION_BYTES = 64
-KISS_NTSN = 0x4E54534E
+NONCE_BYTES, NONCE_BYTES_GCM = constant(16), constant(12)
+SESSION_BYTES = constant(64)
+KISS_NTSN = (constant(0x4E54), constant(0x534E))
+CURRENT, ONE = constant(0), constant(1)
 
 # A ring, in bytes: generation, the one in use, how many keys each slot has, then the keys of both slots.
-GENERATION, SEEN, COUNT, RING_HEAD = 0, 8, 16, 32
-SLOTS, MOST_KEYS = 2, 8
+GENERATION, SEEN, COUNT, RING_HEAD = (constant(at) for at in (0, 8, 16, 32))
+SLOTS, MOST_KEYS = constant(2), constant(8)
 RING_BYTES = RING_HEAD + SLOTS * MOST_KEYS * KEY_BYTES
 
 # Words of a loop's memory: where things stand in the request that was verified last, and the nonces.
 (
     SLOT, NONCE_CONTEXT, NONCE_COUNTER, NONCES_LEFT, UNIQUE_ID_AT, UNIQUE_ID_LENGTH, COOKIE_AT, COOKIE_LENGTH,
     COOKIE_KEY, AUTHENTICATOR_AT, NONCE_LENGTH, CIPHER_AT, CIPHER_LENGTH, COOKIES,
-) = range(FAILED + 8, FAILED + 8 + 14 * 8, 8)  # fmt: skip
+) = (constant(at) for at in range(FAILED + 8, FAILED + 8 + 14 * 8, 8))  # fmt: skip
 
 # Its regions: the keys of the session; the MAC of all blocks of the session but the last; a block for each cookie;
 # nonces.
-NONCES = 64
+NONCES = constant(64)
 SESSION = siv.END
 PREFIX = SESSION + SESSION_BYTES
 LANES = PREFIX + BLOCK
@@ -232,7 +236,7 @@ def open_cookie(request: int, ring: int, work: int) -> int:
     siv.stream(get(key + siv.KEY_CTR), work, cookie + COOKIE_HEAD, length)
     siv.xor_stream(work, cookie + COOKIE_HEAD + TAG, work + SESSION, length)
     session_prefix(key, work, length)
-    cookie_tags(key, work, cookie + COOKIE_ID, 1, work + SESSION + length - BLOCK)
+    cookie_tags(key, work, cookie + COOKIE_ID, ONE, work + SESSION + length - BLOCK)
     return FORGED_COOKIE if siv.differs(work + LANES, cookie + COOKIE_HEAD) else ACCEPTED
 
 
@@ -324,7 +328,7 @@ def take_nonces(work: int, count: int) -> int:
 @njit(cache=True, nogil=True)
 def seal_cookies(ring: int, work: int, nonces: int, count: int) -> None:
     """Fields with `count` cookies for the keys in SESSION into PLAIN: 104 bytes each."""
-    key = key_at(ring, get(work + SLOT), 0)
+    key = key_at(ring, get(work + SLOT), CURRENT)
     if get(work + COOKIE_KEY) != 0:
         session_prefix(key, work, SESSION_BYTES)
     cookie_tags(key, work, nonces, count, work + SESSION + SESSION_BYTES - BLOCK)
@@ -393,8 +397,8 @@ def write_nak(request: Bytes, reply: Bytes, work: Work) -> int:
         store_word(out + at, np.uint64(0))
     store_byte(out, 3 << 6 | 4 << 3 | 4)
     store_byte(out + 2, load_byte(here + 2))
-    write_u16(out + 12, KISS_NTSN >> 16)
-    write_u16(out + 14, KISS_NTSN)
+    write_u16(out + 12, KISS_NTSN[0])
+    write_u16(out + 14, KISS_NTSN[1])
     for at in (24, 32, 40):
         store_word(out + at, load_word(here + 40))
     return write_unique_id(here, out, address(work.words))

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from timeball.protocols.nts.siv.libcrypto import evp_encrypt_init, evp_encrypt_update
 from timeball.protocols.nts.siv.memory import (
     address,
+    constant,
     copy,
     copy_block,
     get,
@@ -31,20 +32,21 @@ from timeball.protocols.nts.siv.memory import (
     xor_block,
 )
 
-BLOCK, KEY_HALF = 16, 16
-LONGEST_BYTES = 1280
+BLOCK, KEY_HALF = constant(16), constant(16)
+NOTHING = constant(0)
+LONGEST_BYTES = constant(1280)
 """Of one string."""
 
 # A key's words (offsets in bytes): its id and contexts, then what CMAC and S2V keep of it: two subkeys, the chain (last
 # ciphertext of its CBC), S2V's first value doubled, and the same after an empty string. KEY_ECB of the MAC's half is
 # there for keys that are kept, not for clients'.
-KEY_ID, KEY_CBC, KEY_ECB, KEY_CTR = 0, 8, 16, 24
-FIRST_SUBKEY, SECOND_SUBKEY, CHAIN, START, START_EMPTY = 32, 48, 64, 80, 96
-KEY_BYTES = 112
+KEY_ID, KEY_CBC, KEY_ECB, KEY_CTR = (constant(at) for at in range(0, 32, 8))
+FIRST_SUBKEY, SECOND_SUBKEY, CHAIN, START, START_EMPTY = (constant(at) for at in range(32, 112, 16))
+KEY_BYTES = constant(112)
 
 # A loop's memory (offsets in bytes): words for the packets' own kernels, then regions.
-FAILED = 0
-WORDS_BYTES = 192
+FAILED = constant(0)
+WORDS_BYTES = constant(192)
 OUT_LENGTH = WORDS_BYTES
 VALUE = OUT_LENGTH + BLOCK
 CLIENT = VALUE + BLOCK
@@ -192,7 +194,7 @@ def differs(first: int, second: int) -> bool:
 def start_empty(key: int, work: int) -> None:
     """Derive S2V's value after an empty string, for a key that is kept."""
     copy_block(work + VALUE, key + START)
-    absorb(key, work, work + VALUE, 0)
+    absorb(key, work, work + VALUE, NOTHING)
     double(work + VALUE, key + START_EMPTY)
 
 

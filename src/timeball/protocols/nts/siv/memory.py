@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, cast
 
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
@@ -130,6 +131,11 @@ def _store_release(typingctx: Any, address: Any, value: Any) -> Codegen:
         return context.get_dummy_value()
 
     return types.void(types.int64, types.int64), codegen
+
+
+def constant(number: int) -> int:
+    """A number for compiled code: numba compiles a function anew for each plain one that it is called with."""
+    return cast("int", np.int64(number))
 
 
 # Where an array's data begins.
