@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from timeball.cli.ledger import SUBCOMMANDS as OF_LEDGER
+from timeball.cli.nts import SUBCOMMANDS as OF_NTS
 from timeball.cli.output import ExitCode
 from timeball.cli.root import SUBCOMMANDS
 from timeball.cli.root import root as timeball
@@ -21,7 +22,7 @@ from timeball.cli.steer import SUBCOMMANDS as OF_STEER
 from timeball.cli.transfer import SUBCOMMANDS as OF_TRANSFER
 
 HELP = {"-h", "--help"}
-GROUPS = {"ledger": OF_LEDGER, "roughtime": OF_ROUGHTIME, "steer": OF_STEER, "transfer": OF_TRANSFER}
+GROUPS = {"ledger": OF_LEDGER, "nts": OF_NTS, "roughtime": OF_ROUGHTIME, "steer": OF_STEER, "transfer": OF_TRANSFER}
 NAMES = [*SUBCOMMANDS, *(f"{group} {name}" for group, names in GROUPS.items() for name in names)]
 
 

@@ -17,7 +17,7 @@ from timeball.cli import output, root
 NAMES = [
     "run", "scale", "fit", "why", "anomalies", "circular-t", "transfer", "psfs", "steer", "report", "plot", "stability",
     "mask", "hat", "convert", "simulate", "query", "status", "diag", "clients", "watch-chrony", "verify", "replay",
-    "prove", "witness", "roughtime", "ledger", "check"
+    "prove", "witness", "nts", "roughtime", "ledger", "check"
 ]  # fmt: skip
 
 

@@ -55,6 +55,7 @@ _CODES_BY_NAME = {
     "RestoreError": ExitCode.USAGE,
     "LedgerError": ExitCode.EVIDENCE_FAILED,
     "KeyFileError": ExitCode.USAGE,
+    "CertificateError": ExitCode.USAGE,
     "ServerListError": ExitCode.USAGE,
     "RoughtimeError": ExitCode.EVIDENCE_FAILED,
     "ReplayError": ExitCode.EVIDENCE_FAILED,

@@ -44,6 +44,7 @@ SUBCOMMANDS: Table = {
     "replay": "Recompute scale and steers from a ledger and compare.",
     "prove": "Write one file that proves what was served at a moment.",
     "witness": "Cosign the heads of other logs; audit what they say.",
+    "nts": "Show and change the cookie keys of NTS; make a cluster.",
     "roughtime": "Ask Roughtime servers; make and delegate keys; check reports.",
     "ledger": "Serve, mirror, archive, restore and erase from a ledger.",
     "check": "Check a configuration file and explain what is wrong.",
