@@ -60,11 +60,13 @@ GENERATION, SEEN, COUNT, RING_HEAD = (constant(at) for at in (0, 8, 16, 32))
 SLOTS, MOST_KEYS = constant(2), constant(8)
 RING_BYTES = RING_HEAD + SLOTS * MOST_KEYS * KEY_BYTES
 
-# Words of a loop's memory: where things stand in the request that was verified last, and the nonces.
+# Words of a loop's memory: the slot in use (all that adopt_keys touches, so that a loop without keys needs no more),
+# FAILED, then where things stand in the request that was verified last, and the nonces.
+SLOT = constant(0)
 (
-    SLOT, NONCE_CONTEXT, NONCE_COUNTER, NONCES_LEFT, UNIQUE_ID_AT, UNIQUE_ID_LENGTH, COOKIE_AT, COOKIE_LENGTH,
-    COOKIE_KEY, AUTHENTICATOR_AT, NONCE_LENGTH, CIPHER_AT, CIPHER_LENGTH, COOKIES,
-) = (constant(at) for at in range(FAILED + 8, FAILED + 8 + 14 * 8, 8))  # fmt: skip
+    NONCE_CONTEXT, NONCE_COUNTER, NONCES_LEFT, UNIQUE_ID_AT, UNIQUE_ID_LENGTH, COOKIE_AT, COOKIE_LENGTH, COOKIE_KEY,
+    AUTHENTICATOR_AT, NONCE_LENGTH, CIPHER_AT, CIPHER_LENGTH, COOKIES,
+) = (constant(at) for at in range(FAILED + 8, FAILED + 8 + 13 * 8, 8))  # fmt: skip
 
 # Its regions: the keys of the session; the MAC of all blocks of the session but the last; a block for each cookie;
 # nonces.

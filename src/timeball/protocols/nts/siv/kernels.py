@@ -44,8 +44,8 @@ KEY_ID, KEY_CBC, KEY_ECB, KEY_CTR = (constant(at) for at in range(0, 32, 8))
 FIRST_SUBKEY, SECOND_SUBKEY, CHAIN, START, START_EMPTY = (constant(at) for at in range(32, 112, 16))
 KEY_BYTES = constant(112)
 
-# A loop's memory (offsets in bytes): words for the packets' own kernels, then regions.
-FAILED = constant(0)
+# A loop's memory (offsets in bytes): words, most of them for the packets' own kernels, then regions.
+FAILED = constant(8)
 WORDS_BYTES = constant(192)
 OUT_LENGTH = WORDS_BYTES
 VALUE = OUT_LENGTH + BLOCK
