@@ -17,6 +17,7 @@ from timeball.integrity.host_counter import CounterUnknown
 from timeball.station.configuration.settings import Config, Lease, LineInstrument, ReplayInstrument, Station
 from timeball.station.fold.batches import Batch, parse_batch
 from timeball.station.hosttime.leaps import load_leap_table
+from timeball.station.page.clockpage import tai_minus_utc_at
 from timeball.station.page.pagemaker import (
     HOST_MAX_AGE_S,
     HOST_WINDOW_S,
@@ -190,6 +191,23 @@ def test_a_leap_second_that_is_announced_stands_in_the_page(fold: Fold, counter:
     page = state(fold, counter, announced).page
     assert (page.tai_minus_utc_s, page.leap_sign) == (37, 1)
     assert page.leap_tai_ns == (day * 86400 + 38) * S
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("days", [0, 1])
+def test_a_leap_second_that_has_passed_stands_in_the_page_while_it_may_be_smeared(
+    sign: int, days: int, fold: Fold, counter: HostCounter
+) -> None:
+    # the reference is nine hours into its UTC day
+    day = NOW // (86400 * S) - days
+    leaps = LeapTable.from_offsets([(0, 37), (day, 37 + sign)], None, "passed")
+    page = state(fold, counter, leaps).page
+    if days == 0:
+        assert (page.tai_minus_utc_s, page.leap_sign) == (37, sign)
+        assert page.leap_tai_ns == leaps.entries[1].tai_ns < page.tai_ns
+    else:
+        assert (page.tai_minus_utc_s, page.leap_sign, page.leap_tai_ns) == (37 + sign, 0, 0)
+    assert tai_minus_utc_at(page, page.tai_ns) == 37 + sign
 
 
 def test_the_bound_holds_what_is_known_of_utc_and_of_the_counter(

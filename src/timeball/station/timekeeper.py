@@ -170,7 +170,7 @@ def served_payload(statement: Statement, now: Moment) -> dict[str, Any]:
         "rate": repr(page.rate),
         "bound_s": repr(statement.bound.at_reference_s),
         "bound_growth": repr(statement.bound.growth),
-        "tai_minus_utc_s": page.tai_minus_utc_s,
+        "tai_minus_utc_s": page.tai_minus_utc_s + (page.leap_sign if 0 < page.leap_tai_ns <= page.tai_ns else 0),
         "utck_minus_utc_s": repr(statement.utck_minus_utc_s),
         "u_s": repr(statement.u_utc_s),
         "residual_s": repr(statement.residual_s),

@@ -35,9 +35,9 @@ class TimekeeperPage:
     on RAW, on BOOTTIME and in TAI (ns since 1970-01-01 00:00:00 TAI). `rate` as above. `bound_s` the maximum of
     |UTC − served time| at the reference, growing by `bound_growth` s/s; `wander_s` is added to it as it stands, for
     what the host's counter may do between its readings. `root_delay_s` to the primary source (0 for a local clock).
-    `tai_minus_utc_s` at the reference. `leap_tai_ns` the TAI instant from which the next TAI−UTC holds, the UTC
-    midnight after 23:59:60 or 23:59:58 (0: none known; LeapSecond.tai_ns); `leap_sign` +1, −1 or 0. `stratum` 1..15,
-    `refid` uint32, `simulated` 0 or 1. The lease ends when RAW reaches `lease_raw_ns` or BOOTTIME reaches
+    `tai_minus_utc_s` before the leap second of `leap_tai_ns`, the TAI instant from which another TAI−UTC holds, the UTC
+    midnight after 23:59:60 or 23:59:58 (LeapSecond.tai_ns): the next one, or for half a day the last one, which may
+    still be smeared (0: none known); `leap_sign` +1, −1 or 0. `stratum` 1..15, `refid` uint32, `simulated` 0 or 1. The lease ends when RAW reaches `lease_raw_ns` or BOOTTIME reaches
     `lease_boottime_ns`, whichever is first.
     """
 

@@ -26,6 +26,7 @@ HOST_WINDOW_S = 120.0
 HOST_MAX_AGE_S = 45.0
 LEAST_HOST_NOISE_S = 1e-9
 OUTPUT_WANDER = 1e-12
+LONGEST_SMEAR_NS = 86_400 * 10**9
 LOCAL_CLOCK = 0x7F7F0101
 """Refid 127.127.1.1: a local clock, because nothing traceable stands behind a simulated laboratory."""
 
@@ -142,7 +143,9 @@ def _page(
     total_fs = line.tai_frac_fs - round(residual_s * 1e15)
     carry_ns, frac_fs = divmod(total_fs, 1_000_000)
     tai_ns = line.tai_ns + carry_ns
-    leap = leaps.next_leap(tai_ns)
+    # the last leap second stands for as long as an address may still be smearing it
+    leap = leaps.next_leap(tai_ns - LONGEST_SMEAR_NS // 2)
+    passed_s = leap.step_s if leap is not None and leap.tai_ns <= tai_ns else 0
     return TimekeeperPage(
         boot_id=now.boot_id,
         raw_ns=line.raw_ns,
@@ -154,7 +157,7 @@ def _page(
         bound_growth=bound.growth,
         wander_s=0.0,
         root_delay_s=0.0,
-        tai_minus_utc_s=leaps.tai_minus_utc(tai_ns),
+        tai_minus_utc_s=leaps.tai_minus_utc(tai_ns) - passed_s,
         leap_tai_ns=leap.tai_ns if leap is not None else 0,
         leap_sign=leap.step_s if leap is not None else 0,
         stratum=10 if config.simulated else 1,
