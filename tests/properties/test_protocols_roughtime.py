@@ -36,14 +36,14 @@ def nearly_requests(draw: st.DrawFn) -> bytes:
     return bytes(data[: draw(st.integers(0, len(data)))] if draw(st.booleans()) else data)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(MESSAGES)
 def test_write_then_parse_gives_the_message(pairs: dict[int, bytes]) -> None:
     data = message.write_packet(message.write_message(pairs))
     assert message.parse_message(message.parse_packet(data)) == pairs
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(st.one_of(st.binary(max_size=200), nearly_requests()))
 def test_what_is_accepted_is_written_back_byte_for_byte(data: bytes) -> None:
     with contextlib.suppress(RoughtimeError):
@@ -51,7 +51,7 @@ def test_what_is_accepted_is_written_back_byte_for_byte(data: bytes) -> None:
 
 
 @compiled
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=120)
 @given(st.one_of(st.binary(max_size=1100), nearly_requests()))
 def test_compiled_reading_is_the_same(data: bytes) -> None:
     row = np.zeros(8 + server.LARGEST_REQUEST + 64, np.uint8)
@@ -70,7 +70,7 @@ def test_compiled_reading_is_the_same(data: bytes) -> None:
 
 
 @compiled
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=10)
 @given(st.integers(1, 70), st.integers(0, 2**32))
 def test_compiled_trees_and_replies_are_the_same(leaves: int, seed: int) -> None:
     requests = [client.build_request(noise(f"{seed} {i}"), (1,)) for i in range(leaves)]
@@ -94,7 +94,7 @@ def test_compiled_trees_and_replies_are_the_same(leaves: int, seed: int) -> None
         assert not out[template.size :].any()
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(st.integers(0, 2**32), st.lists(st.tuples(st.integers(0, 600), st.integers(1, 255)), max_size=3))
 def test_any_change_of_a_reply_is_refused_with_a_typed_error(seed: int, changes: list[tuple[int, int]]) -> None:
     request = client.build_request(noise(f"{seed}"), (1,), FAKE.public_key)
@@ -111,7 +111,7 @@ def test_any_change_of_a_reply_is_refused_with_a_typed_error(seed: int, changes:
         assert bytes(data) == replies[0]
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(st.binary(max_size=300))
 def test_any_bytes_as_a_report_or_a_list_give_typed_errors(data: bytes) -> None:
     for read in (reports.check_report, serverlist.parse_list):

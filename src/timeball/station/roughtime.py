@@ -134,7 +134,7 @@ def serve_until_stopped(process: Process) -> None:
 
     threads: list[DatagramThread | StreamThread] = [DatagramThread(udp, answering(), make) for udp, _ in sockets]
     threads.append(StreamThread([tcp for _, tcp in sockets], answering(), settings.tcp_idle_s))
-    writer = PageWriter(roughtime_page(process.state), RoughtimePage)
+    writer = PageWriter(roughtime_page(process.state), RoughtimePage, plain=make is PlainBatches)
     for thread in threads:
         thread.start()
     process.log.info(
