@@ -18,6 +18,7 @@ from clients import needs_root, program
 from timeball.cli.root import root as timeball
 from timeball.cli.root import run
 from timeball.formats import parse_columns
+from timeball.protocols.chrony import more
 from timeball.station.configuration.outputs import PHC, ChronySock
 from timeball.station.configuration.settings import Config
 from timeball.station.feeding.chronyd import Chronyd, by_chronyc, read_chronyd
@@ -156,6 +157,21 @@ def test_its_own_tool_says_the_same(fed: tuple[Feeder, ChronydProcess]) -> None:
     assert abs(float(told[4]) + view.tracking.system_minus_ntp_s) < 10e-6
     assert view.server_stats is not None
     assert by_chronyc("serverstats", chronyd.command_socket.as_posix())[0].keys() <= view.server_stats.keys()
+
+
+def test_a_layout_that_is_not_known_is_asked_of_chronyc(
+    fed: tuple[Feeder, ChronydProcess], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, chronyd = fed
+    monkeypatch.setattr(more, "SERVER_STATS_OF", {})
+    with Chronyd(str(chronyd.command_socket)) as asked:
+        view = read_chronyd(asked)
+    assert view.not_told == {}
+    assert view.server_stats is not None
+    assert view.server_stats["command_hits"] > 0
+    monkeypatch.setenv("PATH", "/nowhere")
+    with Chronyd(str(chronyd.command_socket)) as asked:
+        assert "not known here" in read_chronyd(asked).not_told["serverstats"]
 
 
 def test_the_watcher_judges_it(fed: tuple[Feeder, ChronydProcess], tmp_path: Path) -> None:

@@ -80,6 +80,17 @@ def test_nothing_is_sent_when_time_may_not_be_given_on(tmp_path: Path, chronyd: 
     feed.close()
 
 
+@pytest.mark.parametrize(("system_s", "outcome"), [(0, Outcome.GIVEN), (-3_000_000_000, Outcome.FAILED)])
+def test_a_host_without_a_battery_begins_in_1970(
+    tmp_path: Path, chronyd: socket.socket, monkeypatch: pytest.MonkeyPatch, system_s: int, outcome: Outcome
+) -> None:
+    raw_ns = hostclocks.raw_ns()
+    monkeypatch.setattr(hostclocks, "bracket", lambda: hostclocks.Bracket(raw_ns, system_s * S, raw_ns))
+    feed = sock_feed(tmp_path)
+    assert feed.turn(View())[0] is outcome
+    feed.close()
+
+
 def test_a_socket_that_is_not_there_full_or_closed_to_us(tmp_path: Path) -> None:
     feed = sock_feed(tmp_path)
     assert feed.turn(View())[0] is Outcome.ABSENT

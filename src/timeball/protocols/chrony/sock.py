@@ -20,7 +20,8 @@ SAMPLE_BYTES = SAMPLE.size
 MAGIC = 0x534F434B
 LEAPS = {0: 0, 1: 1, -1: 2}
 SIGNS = {code: sign for sign, code in LEAPS.items()}
-FARTHEST_S = 1e9
+FARTHEST_S = 2.0**32
+"""The greatest offset that chronyd takes for sane (util.h): a host without a battery begins in 1970."""
 
 
 @dataclass(frozen=True, slots=True)

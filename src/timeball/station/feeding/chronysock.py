@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import socket
 
+from timeball.protocols.chrony.errors import SampleError
 from timeball.protocols.chrony.sock import Sample, build_sample
 from timeball.station.configuration.outputs import ChronySock
 from timeball.station.feeding.base import WIDEST_NS, outcome_of
@@ -56,4 +57,6 @@ class ChronySockFeed:
             self._socket.sendto(build_sample(sample), self._path)
         except OSError as error:
             return outcome_of(error)
+        except SampleError:  # an offset of more than a century: chronyd would not take it
+            return Outcome.FAILED
         return Outcome.GIVEN
