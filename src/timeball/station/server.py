@@ -38,7 +38,7 @@ from timeball.station.serving.dropping import become
 from timeball.station.serving.interleaved import make_memory, make_tables, stamp_mask
 from timeball.station.serving.limiter import make_limiter, make_rules, places_for
 from timeball.station.serving.loop import Loop, make_loop
-from timeball.station.serving.settings import SMEARED, STAMP_MASK, WILDCARD, WORKER, loop_settings
+from timeball.station.serving.settings import NTS_BY_HAND, SMEARED, STAMP_MASK, WILDCARD, WORKER, loop_settings
 from timeball.station.serving.sockets import SO_TIMESTAMPNS, lost_datagrams, open_lanes, wildcard_family
 from timeball.station.serving.sources import create_sources, sources_file
 from timeball.station.supervision.process import CannotStartError, Process, run_process
@@ -79,7 +79,7 @@ class Responder:
     def __init__(self, kind: ModuleType, listener: socket.socket, pages: Words, boot: Words, loop: Loop, hands: Hands):
         self.counters: Words = loop.counters
         self._socket = listener
-        self._stop: Words = np.zeros(1, np.int64)
+        self._stop: Words = np.zeros(2, np.int64)
         arguments = (listener.fileno(), pages, boot, self._stop, loop, hands)
         self._thread = threading.Thread(target=kind.run_loop, args=arguments, daemon=True)
 
@@ -90,6 +90,10 @@ class Responder:
     def alive(self) -> bool:
         """Whether the loop still runs."""
         return self._thread.is_alive()
+
+    def take_keys(self) -> None:
+        """Have the loop look at the cookie keys anew."""
+        self._stop[1] = 1
 
     def count_lost(self) -> None:
         """Take what the kernel had no room for into the counters."""
@@ -185,8 +189,10 @@ def serve_until_stopped(process: Process) -> None:
     tables = make_tables(len(sockets) if ntp.interleaved else 0)
     stamps = KeptStamps() if ntp.interleaved else None
     precision = precision_of(kind.measured_cost_ns())
+    by_hand = kind.nts_by_hand(process.log)
     responders = []
     for (listener, _), settings in zip(sockets, loops_settings(ntp, precision, sockets), strict=True):
+        settings[NTS_BY_HAND] = by_hand
         loop = make_loop(settings, make_buffers(), access, limiter, make_memory(tables))
         hands = Hands(settings, loop.counters, pages.addresses, boot_words, answered, keys.ring, stamps)
         responders.append(Responder(kind, listener, pages.addresses, boot_words, loop, hands))
@@ -197,9 +203,11 @@ def serve_until_stopped(process: Process) -> None:
     try:
         while not process.sleep(UPDATE_S):
             pages.refresh()
-            keys.refresh(process.log)
+            changed = keys.refresh(process.log)
             for responder in responders:
                 responder.count_lost()
+                if changed:
+                    responder.take_keys()
             writer.write(counters_page(boot, started_ns, responders))
             if not all(responder.alive() for responder in responders):
                 raise RuntimeError("a responder's loop has ended by itself")

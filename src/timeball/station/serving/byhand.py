@@ -93,6 +93,10 @@ class Hands:
         self._pair = PlainPair()
         self._status = NO_TIMEKEEPER_PAGE
 
+    def keys(self) -> KeyRing | None:
+        """The cookie keys of the moment."""
+        return self._ring()
+
     def answer(self, datagram: bytes, arrived_raw_ns: int, *, stamped: bool) -> bytes | None:
         """The reply to a datagram that arrived at `arrived_raw_ns`, None for none; counted."""
         reply = self._reply(datagram, arrived_raw_ns, stamped)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,7 +17,8 @@ from timeball.station.serving.interleaved import make_memory, make_tables
 from timeball.station.serving.kernels_stamps import reading_cost_ns
 from timeball.station.serving.limiter import make_limiter, make_rules
 from timeball.station.serving.loop import Loop, make_loop
-from timeball.station.serving.settings import SETTINGS, WILDCARD
+from timeball.station.serving.sealing import Sealing, resolve_calls, why_not_compiled
+from timeball.station.serving.settings import NTS_BY_HAND, SETTINGS, WILDCARD
 
 Words = NDArray[np.int64]
 
@@ -24,11 +27,17 @@ SEED_BYTES = 32
 
 
 def run_loop(descriptor: int, addresses: Words, boot: Words, stop: Words, loop: Loop, hands: Hands) -> None:
-    """Answer on a socket until stop[0] is not 0."""
+    """Answer on a socket until stop[0] is not 0; with stop[1] the loop comes out for new cookie keys."""
+    sealing = Sealing(by_hand=bool(loop.settings[NTS_BY_HAND]))
+    stop[1] = 1
     while stop[0] == 0:
-        left = kernels.serve(descriptor, addresses, boot, stop, loop)
+        if stop[1] != 0:
+            stop[1] = 0
+            sealing.take(hands.keys())
+        left = kernels.serve(descriptor, addresses, boot, stop, loop, sealing.ring, sealing.work)
         if left:
             answer_by_hand(descriptor, loop, hands, left)
+    sealing.close()
 
 
 def answer_by_hand(descriptor: int, loop: Loop, hands: Hands, left: int) -> None:
@@ -51,14 +60,21 @@ def measured_cost_ns() -> int:
     return reading_cost_ns(READINGS, np.zeros(2, np.int64))
 
 
+def nts_by_hand(log: logging.Logger) -> bool:
+    """Whether NTS is left to Python, and said so."""
+    return why_not_compiled(log)
+
+
 def warm() -> None:
     """Compile the server's loop into the cache: it is called stopped, on no socket."""
+    resolve_calls()
     reading_cost_ns(10, np.zeros(2, np.int64))
-    words, stop = np.zeros(2, np.int64), np.ones(1, np.int64)
+    words, stop = np.zeros(2, np.int64), np.ones(2, np.int64)
     limiter = make_limiter(1, make_rules(0, 1, 0, 1, 0), bytes(SEED_BYTES))
     settings = np.zeros(SETTINGS, np.int64)
     loop = make_loop(settings, make_buffers(), build_access([], [], []), limiter, make_memory(make_tables(1)))
-    kernels.serve(-1, words, words, stop, loop)
+    sealing = Sealing(by_hand=True)
+    kernels.serve(-1, words, words, stop, loop, sealing.ring, sealing.work)
     kernels.send_all(-1, loop.posts.outgoing, 0, loop.counters)
     kernels.address_reply(loop.posts, 0, 0, 0, 0, 0)
     page = np.zeros(64, np.int64)

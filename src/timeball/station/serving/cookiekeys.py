@@ -15,34 +15,34 @@ Mark = tuple[int, int, int]
 
 
 class CookieKeys:
-    """The newest keys; `version` counts how often they changed."""
+    """The newest keys."""
 
     def __init__(self, state: Path) -> None:
         self._path = keys_file(state)
         self._mark: Mark | None = None
         self._ring: KeyRing | None = None
-        self.version = 0
         self.refresh(logging.getLogger("server"))
 
     def ring(self) -> KeyRing | None:
         """The keys of the moment; None until there are any."""
         return self._ring
 
-    def refresh(self, log: logging.Logger) -> None:
-        """Look at the file; keys that cannot be read leave the old ones in use, and are told once."""
+    def refresh(self, log: logging.Logger) -> bool:
+        """Look at the file; whether there are other keys now. What cannot be read leaves the old ones, told once."""
         mark = self._look()
         if mark is None or mark == self._mark:
-            return
+            return False
         self._mark = mark
         try:
             ring = read_keys(self._path)
         except KeyFileError as error:
             log.warning("cookie keys not taken: %s", error)
-            return
-        if ring != self._ring:
-            self._ring = ring
-            self.version += 1
-            log.info("cookie keys: sealing under %08x, %d older", ring.current.id, len(ring.older))
+            return False
+        if ring == self._ring:
+            return False
+        self._ring = ring
+        log.info("cookie keys: sealing under %08x, %d others", ring.current.id, len(ring.older))
+        return True
 
     def _look(self) -> Mark | None:
         try:

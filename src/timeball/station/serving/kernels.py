@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from timeball.protocols.ntp import kernels as ntp
 from timeball.protocols.ntp.kiss import DENY, RATE, RSTR
+from timeball.protocols.nts import kernels as nts
+from timeball.protocols.nts.kernels import Ring, Work
 from timeball.station.page.kernels import TRIES, pair_unchanged, read_pair, sync_status
 from timeball.station.page.lean import lean
 from timeball.station.page.pagelayout import IN_SYNC, NO_TIMEKEEPER_PAGE
@@ -36,12 +38,16 @@ from timeball.station.serving.counters import (
     DROPPED_LIMITED,
     DROPPED_MALFORMED_FIELDS,
     DROPPED_MALFORMED_MAC,
+    DROPPED_NTS_MALFORMED,
     DROPPED_TOO_LONG,
     DROPPED_TOO_SHORT,
     INTERLEAVED,
     KISSES_DENY,
     KISSES_RATE,
     KISSES_RSTR,
+    NTS_ACCEPTED,
+    NTS_FORGED,
+    NTS_NAKS,
     NTS_RECEIVED,
     PAIR_MOVES,
     RAW_STAMPS,
@@ -66,7 +72,7 @@ from timeball.station.serving.interleaved import (
 )
 from timeball.station.serving.kernels_interleaved import ask_for_stamp, recall, remember, take_sent_stamps, unused_stamp
 from timeball.station.serving.kernels_pktinfo import answer_from_asked
-from timeball.station.serving.kernels_screen import LIMITED, TOLD, screen
+from timeball.station.serving.kernels_screen import LIMITED, PLACE, TOLD, screen
 from timeball.station.serving.kernels_stamps import (
     oldest_stamp,
     pair_moved,
@@ -115,12 +121,14 @@ from timeball.station.serving.settings import (
     KEPT_STAMPS,
     KEYS,
     LEAST_POLL,
+    NTS_BY_HAND,
     STAMP_MASK,
     TELL,
     VERSION5,
     WILDCARD,
     WORKER,
 )
+from timeball.station.serving.sources import NTS
 from timeball.station.serving.stamping import (
     CLOCK_BOOTTIME,
     CLOCK_MONOTONIC_RAW,
@@ -336,12 +344,13 @@ def number_anew(descriptor: int, memory: StampMemory, value: Words) -> None:
 
 
 @lean
-def serve(descriptor: int, addresses: Words, boot: Words, stop: Words, loop: Loop) -> int:
-    """Answer NTP requests on a UDP socket with SO_TIMESTAMPNS and a receive timeout, until stop[0] is not 0.
+def serve(descriptor: int, addresses: Words, boot: Words, stop: Words, loop: Loop, ring: Ring, work: Work) -> int:
+    """Answer NTP requests on a UDP socket with SO_TIMESTAMPNS and a receive timeout, until a word of `stop` is not 0.
 
     `addresses` int64[2] of the timekeeper's and the observer's page (0: absent; may change while this runs, mappings
     stay valid), `boot` int64[2]. Gives how many datagrams of the batch just answered are left to Python, in
-    `loop.hand`; the buffers stay as they are until the next call.
+    `loop.hand`; the buffers stay as they are until the next call. `ring` and `work` are this loop's cookie keys and
+    what sealing needs, unused where settings[NTS_BY_HAND].
 
     Both leases are compared with RAW and BOOTTIME as read for the reply's own transmit stamp, and both pages must stand
     unchanged after that reading: no reply claims sync with a stamp later than the end of a lease.
@@ -352,7 +361,8 @@ def serve(descriptor: int, addresses: Words, boot: Words, stop: Words, loop: Loo
     timekeeper, observer, sequences, head, timespec = clock
     names, codes, places = screening
     family = settings[WILDCARD]
-    while stop[0] == 0:
+    while stop[0] == 0 and stop[1] == 0:
+        nts.adopt_keys(ring, work)
         for k in range(state[LAST_RECEIVED]):
             incoming[k, NAME_LENGTH] = NAME_BYTES
             incoming[k, CONTROL_LENGTH] = 8 * CONTROL_WORDS
@@ -388,6 +398,21 @@ def serve(descriptor: int, addresses: Words, boot: Words, stop: Words, loop: Loo
             raw_receive, stamped = receive_stamp(stamp, realtime, raw_mid, raw_first, oldest, state[WAKE_UP])
             if stamped and received == 1 and raw_first - raw_receive < LONGEST_WAKE_UP_NS:
                 state[WAKE_UP] += (max(raw_first - raw_receive, 0) - state[WAKE_UP]) // 8
+            sealed = False
+            if kind == ntp.NTS and settings[NTS_BY_HAND] == 0:
+                reason = nts.verify_request(texts.requests[k], length, ring, work)
+                if reason == nts.ACCEPTED:
+                    kind, sealed = ntp.BASIC, True
+                elif nts.UNKNOWN_KEY <= reason <= nts.FORGED_REQUEST:
+                    counters[NTS_NAKS] += 1
+                    counters[NTS_FORGED] += reason != nts.UNKNOWN_KEY
+                    length = nts.write_nak(texts.requests[k], texts.replies[count], work)
+                    address_reply(posts, family, k, count, length, 0)
+                    count += 1
+                    continue
+                elif reason > nts.FORGED_REQUEST:
+                    counters[DROPPED_NTS_MALFORMED] += 1
+                    continue
             if kind != ntp.BASIC:
                 # left to Python, unless much else waits and Python has had its share
                 if hands == HAND or (received >= LOADED and raw_mid < state[HAND_FREE_AT]):
@@ -408,7 +433,13 @@ def serve(descriptor: int, addresses: Words, boot: Words, stop: Words, loop: Loo
                 texts, k, count, clock, settings, state, memory, sent_controls, raw_receive, stamped
             )
             count_time(counters, head[STATUS], stamped, interleaved)
-            address_reply(posts, family, k, count, ntp.PACKET_BYTES, control)
+            if sealed:
+                length = nts.seal_reply(texts.requests[k], texts.replies[count], ring, work)
+                counters[NTS_ACCEPTED] += 1
+                limiter.rows[places[k, PLACE], NTS] += 1
+            else:
+                length = ntp.PACKET_BYTES
+            address_reply(posts, family, k, count, length, control)
             count += 1
         if not send_all(descriptor, outgoing, count, counters) and state[AWAITED] != 0:
             number_anew(descriptor, memory, timespec)

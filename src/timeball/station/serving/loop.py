@@ -33,9 +33,10 @@ HAND = 8
 
 
 class Texts(NamedTuple):
-    """Requests and replies by rows: bytes of the one, words of both."""
+    """Requests and replies by rows: their bytes, and the same as words."""
 
     requests: NDArray[np.uint8]
+    replies: NDArray[np.uint8]
     request_words: Words
     reply_words: Words
 
@@ -90,7 +91,7 @@ class Loop(NamedTuple):
 def make_loop(settings: Words, buffers: Buffers, access: AccessTable, limiter: Limiter, memory: StampMemory) -> Loop:
     """A loop that has not run yet."""
     return Loop(
-        texts=Texts(buffers.requests, buffers.request_words, buffers.reply_words),
+        texts=Texts(buffers.requests, buffers.replies, buffers.request_words, buffers.reply_words),
         posts=Posts(buffers.incoming, buffers.outgoing, buffers.controls, buffers.sent_controls, buffers.vectors),
         clock=Clock(
             timekeeper=np.zeros(TIMEKEEPER_WORDS, np.int64),
