@@ -111,6 +111,21 @@ def test_a_leap_second_is_told_before_it_comes(state: Path, sign: int, indicator
     assert figure(found, "ntp_system_leap_indicator") == indicator
 
 
+@pytest.mark.parametrize(("to_leap_s", "offset_s"), [(-30000.0, 0.0), (-250.0, -0.25), (250.0, 0.25), (600.0, 0.0)])
+def test_a_smear_is_told(state: Path, to_leap_s: float, offset_s: float) -> None:
+    """Linear, 1000 s long, at so many seconds from an inserted second: UTC itself repeats a second in the middle."""
+    told = '[ntp]\nlisten = ["127.0.0.1:1"]\nsmeared = ["127.0.0.1:4"]\nsmear = "linear"\nsmear_s = 1000\n'
+    paths.config_file(state).write_bytes(parse_config(told).to_json())
+    leap_ns = bracket().realtime_ns + TAI_MINUS_UTC_S * S - round(to_leap_s * S)
+    write_clock(state, leap_tai_ns=leap_ns, leap_sign=1)
+    assert figure(figures(state), "timeball_smear_offset_seconds") == pytest.approx(offset_s, abs=0.01)
+
+
+def test_where_nothing_is_smeared_no_smear_is_told(state: Path) -> None:
+    write_clock(state)
+    assert figure(figures(state), "timeball_smear_offset_seconds") is None
+
+
 def test_the_host_clock_is_compared_with_served_time(state: Path) -> None:
     page = write_clock(state)
     write_clock(state, tai_ns=page.tai_ns - 5 * S)  # the host is five seconds ahead of what is served

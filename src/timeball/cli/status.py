@@ -78,6 +78,10 @@ def _servers(status: dict[str, Any]) -> Iterator[str]:
         f"{ntp[name]} {name}" for name in ("unsynchronised", "refused", "limited", "naks", "malformed") if ntp[name]
     )
     yield f"ntp      {', '.join(ntp['listen'])}: {', '.join([_served(ntp), *kinds])}"
+    smear = ntp["smear"]
+    if smear["offset_s"] is not None:
+        words = f"{smear['shape']} over {smear['length_s']:g} s, {format_seconds(smear['offset_s'])} from UTC now"
+        yield f"smeared  {', '.join(smear['listen'])}: {words}"
     if nts["listen"]:
         left_s = nts["certificate_left_s"]
         ends = "no certificate" if left_s is None else f"certificate for {left_s / 86400:.0f} more days"

@@ -36,11 +36,12 @@ PAGE_AGE = gauge("timeball_page_age_seconds", "Age of the reference on the timek
 TAI_MINUS_UTC = gauge("timeball_tai_minus_utc_seconds", "TAI - UTC as served")
 LEAP_LEFT = gauge("timeball_leap_second_remaining_seconds", "Time to the next leap second; absent when none is known",
                   "sign")  # fmt: skip
+SMEAR = gauge("timeball_smear_offset_seconds", "Smeared time minus UTC; absent where nothing is smeared")
 HOST_OFFSET = gauge("timeball_host_clock_offset_seconds", "CLOCK_REALTIME of the host minus UTC as served")
 
 METRICS = (
     UPTIME, NTP_LEAP, NTP_DELAY, NTP_DISPERSION, NTP_STRATUM, INFO, SIMULATED, IN_SYNC, STATUS, LAMP, ALARMS, SERVED,
-    BOUND, BOUND_LIMIT, LEASE_LEFT, PAGE_AGE, TAI_MINUS_UTC, LEAP_LEFT, HOST_OFFSET,
+    BOUND, BOUND_LIMIT, LEASE_LEFT, PAGE_AGE, TAI_MINUS_UTC, LEAP_LEFT, SMEAR, HOST_OFFSET,
 )  # fmt: skip
 
 
@@ -92,5 +93,6 @@ def _page(view: View) -> Iterator[Sample]:
     yield from PAGE_AGE.at((view.raw_ns - page.raw_ns) / 1e9)
     yield from TAI_MINUS_UTC.at(now.tai_minus_utc_s)
     yield from HOST_OFFSET.at((view.pair.realtime_ns - utc_ns) / 1e9)
+    yield from SMEAR.at(view.status["ntp"]["smear"]["offset_s"])
     if page.leap_tai_ns > now.tai_ns:
         yield from LEAP_LEFT.at((page.leap_tai_ns - now.tai_ns) / 1e9, f"{page.leap_sign:+d}")

@@ -9,9 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from timeball.protocols.ntp.smear import Shape, smeared_offset_fs
 from timeball.station.configuration.config import Config
 from timeball.station.configuration.outputs import AnyOutput, ChronySock
-from timeball.station.page.clockpage import PageReader
+from timeball.station.page.clockpage import PageReader, ServedTime, TimekeeperPage
 from timeball.station.page.feedpage import NOT_YET, OUTCOME_WORDS, FeedPage, Outcome, feed_page
 from timeball.station.page.keyexchangepage import KeyExchangePage, keyexchange_page
 from timeball.station.page.roughtimepage import RoughtimePage, roughtime_page
@@ -88,6 +89,22 @@ class ServerPages:
         """A sentence for each output beside the signal."""
         pages = zip(self._config.outputs, self._feeds, strict=True)
         return [f"{output_name(output)}: {output_words(reader.read())}" for output, reader in pages]
+
+
+def smear_part(config: Config, page: TimekeeperPage | None, now: ServedTime) -> Payload:
+    """Where and how leap seconds are smeared; `offset_s` is smeared time minus UTC as served elsewhere, now."""
+    ntp = config.ntp
+    known = page is not None and now.tai_ns > 0
+    offset_s = smear_offset_s(config, page, now) if page is not None and known and ntp.smeared else None
+    return {"listen": list(ntp.smeared), "shape": ntp.smear, "length_s": ntp.smear_s, "offset_s": offset_s}
+
+
+def smear_offset_s(config: Config, page: TimekeeperPage, now: ServedTime) -> float:
+    """Smeared UTC minus UTC (s): 0 outside the smear, within ±0.5 inside it."""
+    shape, length_ns = Shape[config.ntp.smear.upper()], round(config.ntp.smear_s * 1e9)
+    ahead_fs = smeared_offset_fs(now.tai_ns, page.leap_tai_ns, page.leap_sign, shape, length_ns)
+    # that is against the count before the leap second; UTC itself may have changed its count already
+    return ahead_fs / 1e15 + (now.tai_minus_utc_s - page.tai_minus_utc_s)
 
 
 def output_name(output: AnyOutput) -> str:

@@ -31,7 +31,7 @@ from timeball.station.page.clockpage import ObserverPage, PageReader, ServedTime
 from timeball.station.recording.ledger_reader import LedgerReader
 from timeball.station.recording.newest import newest_entries, newest_entry
 from timeball.station.reporting.series import Series
-from timeball.station.reporting.servers import ServerPages
+from timeball.station.reporting.servers import ServerPages, smear_part
 from timeball.station.reporting.statusparts import (
     anomaly_words,
     clock_rows,
@@ -93,7 +93,7 @@ class StatusReader:
             "output": output,
             "ledger": self._ledger(),
             "witnessing": witnessing,
-            "ntp": self._servers.ntp(),
+            "ntp": {**self._servers.ntp(), "smear": smear_part(self.config, pages[0], now)},
             "nts": self._servers.nts(),
             "roughtime": self._servers.roughtime(),
             "outputs": self._servers.outputs(),
