@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
+import threading
 import time
 import urllib.request
 from pathlib import Path
@@ -16,7 +19,8 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from stations import PROCESSES, QUICK, Station, alive, kill, running, wait_for
+from prometheus_client.parser import text_string_to_metric_families as parse_metrics
+from stations import PROCESSES, QUICK, Station, alive, free_port, kill, running, wait_for
 
 from timeball.cli.steer import command as steer_commands
 from timeball.instants import Instant, format_utc
@@ -26,15 +30,44 @@ from timeball.station.recording.ledger_reader import LedgerReader
 pytestmark = pytest.mark.system
 
 
+METRICS_PORT = free_port()
+
+
 @pytest.fixture(scope="module")
-def station(tmp_path_factory: pytest.TempPathFactory):
-    with running(tmp_path_factory.mktemp("live")) as live:
+def told(tmp_path_factory: pytest.TempPathFactory):
+    """What a service manager is told, datagram by datagram: a real socket, read all the time."""
+    address = str(tmp_path_factory.mktemp("manager") / "notify")
+    heard: list[str] = []
+    ended = threading.Event()
+
+    def listen(manager: socket.socket) -> None:
+        while not ended.is_set():
+            with contextlib.suppress(TimeoutError):
+                heard.append(manager.recv(65536).decode())
+
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager, pytest.MonkeyPatch.context() as patch:
+        manager.bind(address)
+        manager.settimeout(0.2)
+        patch.setenv("NOTIFY_SOCKET", address)
+        patch.setenv("WATCHDOG_USEC", "20000000")
+        thread = threading.Thread(target=listen, args=(manager,), daemon=True)
+        thread.start()
+        yield heard
+        ended.set()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def station(tmp_path_factory: pytest.TempPathFactory, told: list[str]):
+    settings = f'{QUICK}\n[metrics]\nlisten = "127.0.0.1:{METRICS_PORT}"\n'
+    with running(tmp_path_factory.mktemp("live"), settings) as live:
         yield live
+    assert sum(words.startswith("STOPPING=1\n") for words in told) == 1
 
 
 def test_every_process_runs_and_the_status_says_in_spec(station: Station) -> None:
     assert all(alive(pid) for pid in station.processes().values())
-    assert set(station.processes()) == {*PROCESSES, "supervisor"}
+    assert set(station.processes()) == {*PROCESSES, "exporter", "supervisor"}
     status = station.status()
     assert status["time"]["in_sync"]
     assert status["station"]["simulated"]
@@ -45,6 +78,67 @@ def test_every_process_runs_and_the_status_says_in_spec(station: Station) -> Non
     assert sum(clock["weight"] for clock in status["clocks"]) == pytest.approx(1)
     assert next(clock["weight"] for clock in status["clocks"] if clock["name"] == "OUT") == 0
     assert abs(status["output"]["residual_s"]) < status["output"]["limit_s"]
+
+
+def test_the_service_manager_is_told_and_no_child_speaks_to_it(station: Station, told: list[str]) -> None:
+    wait_for(lambda: any(words.startswith("STATUS=in sync, bound") for words in told), "not told that time is served")
+    ready = [place for place, words in enumerate(told) if words.startswith("READY=1\n")]
+    assert len(ready) == 1
+    assert f"MAINPID={station.processes()['supervisor']}" in told[ready[0]]
+    assert "WATCHDOG=1" in told
+    assert not any("EXTEND_TIMEOUT_USEC" in words for words in told[ready[0] :])
+    pids = {name: pid for name, pid in station.processes().items() if name != "supervisor"}
+    assert [name for name, pid in pids.items() if b"NOTIFY_SOCKET" in Path(f"/proc/{pid}/environ").read_bytes()] == []
+
+
+def scraped() -> dict[str, float]:
+    """Samples of a scrape by name and values of labels, as `name{a,b}`."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{METRICS_PORT}/metrics", timeout=20) as answer:
+        found = [one for family in parse_metrics(answer.read().decode()) for one in family.samples]
+    return {f"{one.name}{{{','.join(one.labels.values())}}}": one.value for one in found}
+
+
+def test_metrics_say_what_the_status_says(station: Station) -> None:
+    figures, status = scraped(), station.status()
+    assert figures["timeball_in_sync{}"] == figures["timeball_simulated{}"] == 1
+    assert figures["ntp_system_stratum{}"] == status["time"]["stratum"] == 10
+    assert 0 < figures["timeball_bound_seconds{}"] < figures["timeball_bound_limit_seconds{}"]
+    weights = [value for name, value in figures.items() if name.startswith("timeball_clock_weight_ratio{")]
+    assert len(weights) == len(status["clocks"])
+    assert sum(weights) == pytest.approx(1)
+    assert figures["timeball_ledger_entries{}"] <= status["ledger"]["size"]
+    assert all(figures[f"timeball_process_up{{{name}}}"] == 1 for name in (*PROCESSES, "exporter", "supervisor"))
+    assert all(value == 1 for name, value in figures.items() if name.startswith("timeball_exporter_part_up{"))
+
+
+def test_every_request_is_counted_once(station: Station) -> None:
+    """The observer asks as well: what is received and what became of it move together."""
+    listen = f"127.0.0.1:{station.ntp_port}"
+    received, accepted = (f"ntp_server_{word}_packets_total{{{listen}}}" for word in ("received", "accepted"))
+    before = scraped()
+    for _ in range(20):
+        assert station.ask() is not None
+    now = wait_for(lambda: (found := scraped())[received] >= before[received] + 20 and found, "not counted", 20.0)
+    outcomes = {name: now[name] - before[name] for name in now if name.startswith("timeball_server_packets_total{")}
+    assert sum(outcomes.values()) == now[received] - before[received]
+    assert outcomes["timeball_server_packets_total{in sync}"] == now[accepted] - before[accepted] >= 20
+
+
+def test_diag_finds_nothing_that_failed(station: Station) -> None:
+    done = station.timeball("diag", "--state", str(station.state), "--seconds", "0.5", "--json")
+    checks = {check["name"]: check for check in json.loads(done.stdout)["checks"]}
+    assert [check for check in checks.values() if check["state"] == "fail"] == []
+    assert done.returncode == 0
+    assert checks["time"]["state"] == checks["recorder"]["state"] == checks["processes"]["state"] == "ok"
+    assert checks["cpu"]["value"] is not None
+
+
+def test_clients_names_whoever_asks(station: Station) -> None:
+    def known() -> list[str]:
+        done = station.timeball("clients", "--state", str(station.state), "--json")
+        return [row["address"] for row in json.loads(done.stdout)["clients"]] if done.returncode == 0 else []
+
+    assert wait_for(lambda: "127.0.0.1" in known(), "nobody is remembered", 20.0)
 
 
 def test_chronyd_accepts_the_stations_time(station: Station, tmp_path: Path) -> None:
