@@ -8,7 +8,7 @@ from nts_packets import REPLY_HEADER, REQUEST_HEADER, Client, made_up, new_key, 
 from timeball.protocols.nts import fields
 from timeball.protocols.nts.aead import NUMBERS, aead
 from timeball.protocols.nts.client import build_request, open_reply
-from timeball.protocols.nts.cookies import Session, seal_cookie
+from timeball.protocols.nts.cookies import Session, seal_cookie, seal_cookies
 from timeball.protocols.nts.errors import (
     AuthenticationFailed,
     BadAuthenticator,
@@ -110,10 +110,20 @@ def test_reply_longer_than_its_request_is_not_built() -> None:
         build_reply(request, REPLY_HEADER, [], made_up(12))
 
 
+def test_cookies_sealed_together_are_those_sealed_one_by_one() -> None:
+    session, nonces = new_session(), [made_up(16) for _ in range(5)]
+    arguments = (RING, session.aead, session.c2s, session.s2c)
+    assert seal_cookies(*arguments, b"".join(nonces)) == [seal_cookie(*arguments, nonce) for nonce in nonces]
+    with pytest.raises(NTSError, match="must have 16 each"):
+        seal_cookies(*arguments, bytes(17))
+
+
 def test_as_many_nonces_as_cookies() -> None:
     request = open_request(RING, Client(RING).request(1))
-    with pytest.raises(ValueError, match="shorter"):
-        fresh_cookies(RING, request, [made_up(16)])
+    for nonces in ([], [made_up(16)], [made_up(16)] * 3, [made_up(15), made_up(17)]):
+        with pytest.raises(NTSError, match="must be 2 of 16 bytes"):
+            fresh_cookies(RING, request, nonces)
+    assert len(fresh_cookies(RING, request, [made_up(16), made_up(16)])) == 2
 
 
 def test_no_nak_to_what_is_no_request() -> None:

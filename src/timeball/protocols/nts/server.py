@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from timeball.protocols.nts.aead import aead
-from timeball.protocols.nts.cookies import AEAD_OF_LENGTH, Session, open_cookie, seal_cookie
+from timeball.protocols.nts.cookies import AEAD_OF_LENGTH, NONCE_BYTES, Session, open_cookie, seal_cookies
 from timeball.protocols.nts.errors import (
     AuthenticationFailed,
     BadAuthenticator,
@@ -92,12 +92,11 @@ def open_request(ring: KeyRing, datagram: bytes) -> NTSRequest:
 
 
 def fresh_cookies(ring: KeyRing, request: NTSRequest, nonces: Sequence[bytes]) -> tuple[bytes, ...]:
-    """As many cookies as the request gets; `nonces` has as many, of 16 bytes each."""
+    """As many cookies as the request gets; `nonces` has as many, of 16 bytes each. Raises NTSError for others."""
     session = request.session
-    return tuple(
-        seal_cookie(ring, session.aead, session.c2s, session.s2c, nonce)
-        for _, nonce in zip(range(request.cookies), nonces, strict=True)
-    )
+    if len(nonces) != request.cookies or {len(nonce) for nonce in nonces} != {NONCE_BYTES}:
+        raise NTSError("cookie nonces", len(nonces), f"must be {request.cookies} of {NONCE_BYTES} bytes")
+    return tuple(seal_cookies(ring, session.aead, session.c2s, session.s2c, b"".join(nonces)))
 
 
 def build_reply(request: NTSRequest, header48: bytes, cookies: Sequence[bytes], nonce: bytes) -> bytes:
