@@ -22,11 +22,9 @@ from enum import Enum
 
 from timeball.protocols.ntp.clientauth import Authentication, NoAuthentication
 from timeball.protocols.ntp.clientevents import (
-    AuthenticationFailed,
     Demobilised,
     Discarded,
     Event,
-    ImplausibleStamps,
     KeysExhausted,
     KeysNeeded,
     KeysRefused,
@@ -38,37 +36,23 @@ from timeball.protocols.ntp.clientevents import (
     Reason,
     Unsynchronised,
 )
-from timeball.protocols.ntp.measurement import Measurement, Stamps, utc_ns
-from timeball.protocols.ntp.packet import (
-    LEAP_UNSYNCHRONISED,
-    MAX_DISPERSION_S,
-    MODE_CLIENT,
-    MODE_SERVER,
-    NEWEST_VERSION,
-    NS,
-    BogusOrigin,
-    NotAReply,
-    NTPError,
-    Packet,
-    PacketTooShort,
-    build_packet,
-    parse_packet,
+from timeball.protocols.ntp.clientreplies import (
+    Exchange,
+    claims_sync,
+    draw_nonces,
+    kiss_of,
+    measure,
+    parse_mode4,
+    reason_of,
+    request_header,
 )
+from timeball.protocols.ntp.measurement import Measurement, Stamps
+from timeball.protocols.ntp.packet import NS, BogusOrigin, NTPError, Packet, parse_packet
 
 MOST_MISSED = 4
 """Replies missed in a row after which a request is basic (RFC 9769 section 2)."""
 LONGEST_POLL_NS = 2**17 * NS
-_SIGN = 2**63
-_MINIMAL_PRECISION = 0x20
 _GO_AWAY = ("DENY", "RSTR")
-_REASONS: tuple[tuple[type[NTPError], Reason], ...] = (
-    (PacketTooShort, Reason.TOO_SHORT),
-    (NotAReply, Reason.NOT_A_REPLY),
-    (BogusOrigin, Reason.BOGUS),
-    (ImplausibleStamps, Reason.IMPLAUSIBLE),
-    (KeysRefused, Reason.NAK),
-    (AuthenticationFailed, Reason.FORGED),
-)
 
 
 class State(Enum):
@@ -105,14 +89,6 @@ class _Asked:
     until_ns: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Before:
-    """The newest exchange with a valid reply: our stamps, and the server's receive stamp."""
-
-    stamps: Stamps
-    receive: int
-
-
 @dataclass
 class Association:
     """See the module's docstring. `counts` says in what every datagram that came in has ended."""
@@ -123,7 +99,7 @@ class Association:
     start_ns: int = 0
     state: State = State.WAITING
     counts: Counter[Reason] = field(default_factory=Counter)
-    missed: int = MOST_MISSED  # so that the first request is basic
+    missed: int = 0
 
     def __post_init__(self) -> None:
         """Ask first at `start_ns`."""
@@ -131,7 +107,7 @@ class Association:
         self._timer = self._began_ns = self.start_ns
         self._asked: _Asked | None = None
         self._answered = (0, 0)
-        self._before: _Before | None = None
+        self._before: Exchange | None = None
         self._left = 0
         self._refused = ""
         self._measured: list[Measurement] = []
@@ -154,7 +130,7 @@ class Association:
         if self.state is State.GONE:
             raise LocalMisuse("the server does not want to be asked")
         self.authentication = authentication
-        self._asked, self._before, self.missed, self._left = None, None, MOST_MISSED, 0
+        self._asked, self._before, self.missed, self._left = None, None, 0, 0
         self.state, self._timer = State.WAITING, now
 
     def to_send(self, now: int) -> bytes | None:
@@ -183,37 +159,26 @@ class Association:
         try:
             reason = self._take(data, stamps, now)
         except NTPError as error:
-            reason = next((reason for kind, reason in _REASONS if isinstance(error, kind)), Reason.NOT_A_REPLY)
+            reason = reason_of(error)
             self._events.append(Discarded(reason, str(error)))
             if reason is Reason.IMPLAUSIBLE:
                 self._end_exchange(now)
         self.counts[reason] += 1
 
     def _request(self, now: int) -> bytes:
-        first, second = self._nonces()
+        first, second = draw_nonces(self.random_bytes)
         origin = 0
         if self.manner.interleaved and self._before is not None and self.missed < MOST_MISSED:
             origin = self._before.receive
         else:
             second = 0
-        header = Packet(0, NEWEST_VERSION, MODE_CLIENT, 0, 0, _MINIMAL_PRECISION, 0, 0, 0, 0, origin, second, first)
-        datagram = self.authentication.seal(build_packet(header))
+        datagram = self.authentication.seal(request_header(first, second, origin))
         self._asked = _Asked(first, second, now + self.manner.timeout_ns)
         self.state, self._refused = State.ASKED, ""
         return datagram
 
-    def _nonces(self) -> tuple[int, int]:
-        """Two unlike numbers of 64 random bits, neither of them 0."""
-        while True:
-            drawn = self.random_bytes(16)
-            first, second = int.from_bytes(drawn[:8]), int.from_bytes(drawn[8:])
-            if first != second and first and second:
-                return first, second
-
     def _take(self, data: bytes, stamps: Stamps, now: int) -> Reason:
-        packet = parse_packet(data)
-        if packet.mode != MODE_SERVER or packet.version != NEWEST_VERSION:
-            raise NotAReply("mode", packet.mode, f"a reply has mode {MODE_SERVER} and version {NEWEST_VERSION}")
+        packet = parse_mode4(data)
         asked = self._asked
         if asked is None or packet.origin not in (asked.first, asked.second) or packet.origin == 0:
             return self._not_ours(packet, asked is None)
@@ -223,10 +188,10 @@ class Association:
             # believed only if nothing better comes before the time is up (RFC 8915 section 5.7)
             self._refused = str(error)
             raise
-        kiss = packet.refid.to_bytes(4).rstrip(b"\0").decode("ascii", "replace") if packet.stratum == 0 else ""
+        kiss = kiss_of(packet)
         if kiss in ("RATE", *_GO_AWAY):
             return self._kiss(kiss, now)
-        if not _claims_sync(packet):
+        if not claims_sync(packet):
             self._events.append(Unsynchronised(packet, kiss))
             self._end_exchange(now)
             return Reason.UNSYNCHRONISED
@@ -245,9 +210,9 @@ class Association:
     def _use(self, packet: Packet, asked: _Asked, stamps: Stamps, now: int) -> Reason:
         """A valid reply: measure this exchange in basic mode, in interleaved mode the one before."""
         interleaved = packet.origin == asked.second
-        before, self._before = self._before, _Before(stamps, packet.receive)
+        before, self._before = self._before, Exchange(stamps, packet.receive)
         self.missed = 0
-        measured = _measure(packet, _Before(stamps, packet.receive) if not interleaved else before, interleaved)
+        measured = measure(packet, Exchange(stamps, packet.receive) if not interleaved else before, interleaved)
         if interleaved and measured.sent_ns < self._began_ns:
             # of the burst before this one: too old to be told as new, but interleaved mode goes on
             reason = Reason.EARLIER_BURST
@@ -291,25 +256,3 @@ class Association:
             return
         self._timer = max(now, self._began_ns + self.poll_ns)
         self._events.append(PollEnded(tuple(self._measured), self.manner.requests))
-
-
-def _claims_sync(packet: Packet) -> bool:
-    distance_s = packet.root_delay / 2**17 + packet.root_dispersion / 2**16
-    return packet.leap != LEAP_UNSYNCHRONISED and 1 <= packet.stratum <= 15 and distance_s < MAX_DISPERSION_S
-
-
-def _measure(packet: Packet, of: _Before | None, interleaved: bool) -> Measurement:
-    """The exchange `of` with the transmit stamp that `packet` brings. Raises ImplausibleStamps."""
-    if of is None or 0 in (of.receive, packet.receive, packet.transmit):
-        raise ImplausibleStamps("receive or transmit", 0, "claims sync but gives no time")
-    # Differences of stamps are exact modulo 2⁶⁴ whatever their eras (RFC 5905 section 6).
-    if (packet.transmit - of.receive) % 2**64 >= _SIGN:
-        raise ImplausibleStamps("transmit", f"{packet.transmit:016x}", "earlier than the receive stamp")
-    if interleaved and (packet.receive - packet.transmit) % 2**64 >= _SIGN:
-        raise ImplausibleStamps("transmit", f"{packet.transmit:016x}", "a reply that left after the next request came")
-    arrived_ns, left_ns = utc_ns(of.receive), utc_ns(packet.transmit)
-    stamps = of.stamps
-    round_trip_ns = (stamps.received_ns - stamps.sent_ns) - (left_ns - arrived_ns)
-    if round_trip_ns < -(2 * stamps.width_ns + NS * 2.0 ** min(packet.precision, 0) + 1):
-        raise ImplausibleStamps("transmit", f"{packet.transmit:016x}", "the server kept it longer than it was away")
-    return Measurement(stamps.sent_ns, arrived_ns, left_ns, stamps.received_ns, stamps.width_ns, interleaved, packet)
