@@ -18,7 +18,8 @@ import numpy as np
 from bench import Figure, Skip
 from bench.ntp_servers import HostClock, chronyd, free_port, has_chronyd
 from timeball.station.configuration.outputs import PHC, ChronySock
-from timeball.station.feeding.chronyd import Chronyd, read_chronyd
+from timeball.station.feeding.chronyd import Chronyd
+from timeball.station.feeding.chronydview import read_chronyd
 from timeball.station.feeding.chronysock import ChronySockFeed
 from timeball.station.feeding.phc import PHCFeed
 from timeball.station.feeding.served import ClockView

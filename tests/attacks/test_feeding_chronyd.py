@@ -15,7 +15,8 @@ from timeball.protocols.chrony.candm import PADDED_BYTES, REPLY_HEAD
 from timeball.protocols.chrony.errors import LayoutError
 from timeball.protocols.chrony.reports import LONGEST_LIST
 from timeball.station.feeding import chronyd as client
-from timeball.station.feeding.chronyd import Chronyd, ChronydUnreachableError, read_chronyd
+from timeball.station.feeding.chronyd import Chronyd, ChronydUnreachableError
+from timeball.station.feeding.chronydview import read_chronyd
 
 Lie = Callable[[int, int], list[bytes]]
 LAYOUT_OF = {14: 2, 15: 3, 33: 5, 34: 6, 44: 12, 54: 24, 57: 16, 67: 20}

@@ -21,7 +21,8 @@ from timeball.formats import parse_columns
 from timeball.protocols.chrony import more
 from timeball.station.configuration.outputs import PHC, ChronySock
 from timeball.station.configuration.settings import Config
-from timeball.station.feeding.chronyd import Chronyd, by_chronyc, read_chronyd
+from timeball.station.feeding.chronyd import Chronyd
+from timeball.station.feeding.chronydview import by_chronyc, read_chronyd
 from timeball.station.feeding.phcsimulated import drift_of, read_phc
 from timeball.station.hosttime.hostclocks import raw_ns
 from timeball.station.page.feedpage import FeedPage, Outcome, feed_page

@@ -14,7 +14,7 @@ from timeball.cli.root import root, run
 from timeball.cli.watch_chrony_words import document_of, head_words, sentences
 from timeball.protocols.chrony.judging import DEFAULT_LIMITS, judge
 from timeball.protocols.chrony.reports import Activity, Source, SourceStats, Tracking
-from timeball.station.feeding.chronyd import ChronydView
+from timeball.station.feeding.chronydview import ChronydView
 
 NOW_NS = 1_795_000_000 * 10**9
 TRACKING = Tracking(

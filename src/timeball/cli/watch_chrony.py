@@ -73,7 +73,8 @@ def look(place: str, limits: Mapping[str, float], record: Path | None, *, as_jso
     from timeball.cli.watch_chrony_words import document_of, head_words, sentences
     from timeball.protocols.chrony.errors import ChronyError
     from timeball.protocols.chrony.judging import judge
-    from timeball.station.feeding.chronyd import Chronyd, ChronydUnreachableError, read_chronyd
+    from timeball.station.feeding.chronyd import Chronyd, ChronydUnreachableError
+    from timeball.station.feeding.chronydview import read_chronyd
 
     try:
         with Chronyd(place) as chronyd:

@@ -8,7 +8,7 @@ from typing import Any
 from timeball.cli.output import format_seconds, format_table
 from timeball.protocols.chrony.judging import UNITS, Finding, Verdict
 from timeball.protocols.chrony.more import as_document
-from timeball.station.feeding.chronyd import ChronydView
+from timeball.station.feeding.chronydview import ChronydView
 
 
 def verdict_words(verdict: Verdict) -> str:
