@@ -86,7 +86,7 @@ class KeyExchange:
     def page(self) -> KeyExchangePage:
         """The counters as they stand."""
         counts = {count.name.lower(): total for count, total in zip(Count, self.workers.totals(), strict=True)}
-        keys, follower, leader = self.keeper.keys, self.follower, self.leader
+        keys, follower, leader, now = self.keeper.keys, self.follower, self.leader, self.clock.moment()
         expires_s = 0 if self.shown.current is None else int(self.shown.current.not_after.timestamp())
         return KeyExchangePage(
             boot_id=self._boot.words,
@@ -95,11 +95,11 @@ class KeyExchange:
             updated_boottime_ns=boottime_ns(),
             **counts,
             certificate_expires_unix_s=expires_s,
-            certificate_left_s=expires_s - int(self.clock.unix_s()) if expires_s else 0,
+            certificate_left_s=expires_s - int(now.unix_s) if expires_s else 0,
             certificates_taken=self.shown.taken,
             certificates_refused=self.shown.refused,
             key_id=0 if keys is None else keys.current.id,
-            key_age_s=0 if keys is None else int(min(age_s(keys.used, self.clock.moment()), 2.0**31)),
+            key_age_s=0 if keys is None else int(min(age_s(keys.used, now), 2.0**31)),
             keys=0 if keys is None else len(keys.ids()),
             key_changes=self.keeper.changes,
             key_failures=self.keeper.failures,
