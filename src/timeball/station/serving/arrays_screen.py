@@ -43,7 +43,8 @@ Codes = NDArray[np.int64]
 # Codes beside access.DENIED and access.NTS_ONLY, as in kernels_screen.py.
 LIMITED, TOLD = 4, 8
 # The networks that share a limit, /24 and /48, in words of the wire as the host reads them.
-V4_NETWORK, V6_NETWORK = 0x00FFFFFF, 0x0000FFFFFFFFFFFF
+V4_NETWORK, V6_NETWORK = np.uint64(0x00FFFFFF), np.uint64(0x0000FFFFFFFFFFFF)
+HALF = np.uint64(32)
 
 
 class Access:
@@ -143,7 +144,7 @@ class Screen:
         self._rows = limiter.rows
         self._requests, self._last = limiter.rows[:, REQUESTS], limiter.rows[:, LAST_RAW]
         # one-element arrays, whose products wrap around without a warning
-        self._factors = [(limiter.key[i : i + 1] | np.uint64(1)) for i in range(4)]
+        self._factors = [(limiter.key[i : i + 1] | np.uint64(1)) for i in range(3)]
 
     def codes(self, names: Words, now_ns: int) -> Codes | None:
         """The codes, int64[n], of requests whose socket addresses are int64[n, 4]; None where every one is 0."""
@@ -161,11 +162,11 @@ class Screen:
 
     def _hashed(self, names: Words) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
         """The hashes of the addresses and of their networks."""
-        words, (one, two, three, _) = names.view(np.uint64), self._factors
+        words, (one, two, three) = names.view(np.uint64), self._factors
         if self._v4:
-            address = words[:, 0] >> np.uint64(32)
-            return address * one, (address & np.uint64(V4_NETWORK)) * three
-        return words[:, 1] * one + words[:, 2] * two, (words[:, 1] & np.uint64(V6_NETWORK)) * three
+            address = words[:, 0] >> HALF
+            return address * one, (address & V4_NETWORK) * three
+        return words[:, 1] * one + words[:, 2] * two, (words[:, 1] & V6_NETWORK) * three
 
     def _take(self, names: Words, now_ns: int) -> Codes | None:
         """One request of each address: codes LIMITED and TOLD, None where all are within their limits."""
