@@ -22,10 +22,12 @@ from click.testing import CliRunner
 from prometheus_client.parser import text_string_to_metric_families as parse_metrics
 from stations import PROCESSES, QUICK, Station, alive, free_port, kill, running, wait_for
 
+from timeball.cli import root
 from timeball.cli.steer import command as steer_commands
 from timeball.instants import Instant, format_utc
 from timeball.station.hosttime.leaps import load_leap_table
 from timeball.station.recording.ledger_reader import LedgerReader
+from timeball.station.reporting.status import StatusReader
 
 pytestmark = pytest.mark.system
 
@@ -99,7 +101,7 @@ def scraped() -> dict[str, float]:
 
 
 def test_metrics_say_what_the_status_says(station: Station) -> None:
-    figures, status = scraped(), station.status()
+    figures, status = scraped(), StatusReader(station.state).status()
     assert figures["timeball_in_sync{}"] == figures["timeball_simulated{}"] == 1
     assert figures["ntp_system_stratum{}"] == status["time"]["stratum"] == 10
     assert 0 < figures["timeball_bound_seconds{}"] < figures["timeball_bound_limit_seconds{}"]
@@ -124,19 +126,19 @@ def test_every_request_is_counted_once(station: Station) -> None:
     assert outcomes["timeball_server_packets_total{in sync}"] == now[accepted] - before[accepted] >= 20
 
 
-def test_diag_finds_nothing_that_failed(station: Station) -> None:
-    done = station.timeball("diag", "--state", str(station.state), "--seconds", "0.5", "--json")
-    checks = {check["name"]: check for check in json.loads(done.stdout)["checks"]}
+def test_diag_finds_nothing_that_failed(station: Station, capsys: pytest.CaptureFixture[str]) -> None:
+    code = root.run(["diag", "--state", str(station.state), "--seconds", "0.5", "--json"])
+    checks = {check["name"]: check for check in json.loads(capsys.readouterr().out)["checks"]}
     assert [check for check in checks.values() if check["state"] == "fail"] == []
-    assert done.returncode == 0
+    assert code == 0
     assert checks["time"]["state"] == checks["recorder"]["state"] == checks["processes"]["state"] == "ok"
     assert checks["cpu"]["value"] is not None
 
 
-def test_clients_names_whoever_asks(station: Station) -> None:
+def test_clients_names_whoever_asks(station: Station, capsys: pytest.CaptureFixture[str]) -> None:
     def known() -> list[str]:
-        done = station.timeball("clients", "--state", str(station.state), "--json")
-        return [row["address"] for row in json.loads(done.stdout)["clients"]] if done.returncode == 0 else []
+        code = root.run(["clients", "--state", str(station.state), "--json"])
+        return [row["address"] for row in json.loads(capsys.readouterr().out)["clients"]] if code == 0 else []
 
     assert wait_for(lambda: "127.0.0.1" in known(), "nobody is remembered", 20.0)
 
