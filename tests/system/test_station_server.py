@@ -3,7 +3,6 @@ moved by. The pages are written by the test, with a time of its own that is a kn
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 import os
@@ -20,98 +19,18 @@ from pathlib import Path
 import ntplib
 import numpy as np
 import pytest
+from pageserver import TAI_MINUS_UTC_S, S, Server, Station, ask, ask_packet, free_port, realtime_page
 
 from timeball.protocols.ntp import packet as ntp
-from timeball.station.hosttime.hostclocks import boot_id, boottime_ns, bracket, raw_ns
-from timeball.station.page.clockpage import ObserverPage, PageReader, PageWriter, TimekeeperPage
+from timeball.station.hosttime.hostclocks import boot_id, raw_ns
+from timeball.station.page.clockpage import PageReader
 from timeball.station.page.serverpage import ServerPage, server_page
-from timeball.station.paths import config_file, observer_page, timekeeper_page
 
 pytestmark = pytest.mark.system
 
-S = 1_000_000_000
 TOO_LONG = b"\x23" + bytes(1400)
 FIELDS = b"\x23" + bytes(47) + b"\xf3\x23\x01\x00" + bytes(252)
-TAI_MINUS_UTC_S = 37
 FAKETIME = next(iter(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")), None)
-
-
-def free_port(family: int = socket.AF_INET, host: str = "127.0.0.1") -> int:
-    with socket.socket(family, socket.SOCK_DGRAM) as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
-
-
-def realtime_page() -> TimekeeperPage:
-    """Served time equal to the host's own, with TAI − UTC as of 2017, and no lease."""
-    pair = bracket()
-    return TimekeeperPage(
-        boot_id=boot_id().words,
-        raw_ns=pair.raw_ns,
-        boottime_ns=boottime_ns() - (raw_ns() - pair.raw_ns),
-        tai_ns=pair.realtime_ns + TAI_MINUS_UTC_S * S,
-        tai_frac_fs=0,
-        rate=0.0,
-        bound_s=1e-4,
-        bound_growth=1e-6,
-        wander_s=0.0,
-        root_delay_s=0.0,
-        tai_minus_utc_s=TAI_MINUS_UTC_S,
-        leap_tai_ns=0,
-        leap_sign=0,
-        stratum=10,
-        refid=0x7F7F0101,
-        simulated=1,
-        lease_raw_ns=0,
-        lease_boottime_ns=0,
-    )
-
-
-class Station:
-    """A state folder whose two page writers are the test's own hands."""
-
-    def __init__(self, state: Path) -> None:
-        self.state = state
-        self.timekeeper = PageWriter(timekeeper_page(state), TimekeeperPage)
-        self.observer = PageWriter(observer_page(state), ObserverPage)
-        self.page = realtime_page()
-
-    def lease(self, timekeeper_s: float, observer_s: float) -> None:
-        now_raw, now_boot = raw_ns(), boottime_ns()
-        first, second = int(timekeeper_s * S), int(observer_s * S)
-        self.timekeeper.write(
-            dataclasses.replace(self.page, lease_raw_ns=now_raw + first, lease_boottime_ns=now_boot + first)
-        )
-        self.observer.write(ObserverPage(boot_id().words, now_raw + second, now_boot + second, 0))
-
-
-class Server:
-    """A running server process."""
-
-    def __init__(self, state: Path, addresses: list[str], environment: dict[str, str]) -> None:
-        config_file(state).parent.mkdir(parents=True, exist_ok=True)
-        config_file(state).write_text(json.dumps({"ntp": {"listen": addresses}}))
-        self.state = state
-        command = [sys.executable, "-m", "timeball.station.server", "--state", str(state)]
-        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment})
-
-    def wait_until_up(self) -> None:
-        reader = PageReader(server_page(self.state), ServerPage)
-        deadline = time.monotonic() + 120  # compiling, when nothing is in the cache
-        while reader.read() is None:
-            assert self.process.poll() is None, self.process.stderr and self.process.stderr.read()
-            assert time.monotonic() < deadline, "the server did not come up"
-            time.sleep(0.05)
-
-    def counters_after(self, enough: Callable[[ServerPage], bool]) -> ServerPage:
-        reader = PageReader(server_page(self.state), ServerPage)
-        deadline = time.monotonic() + 10
-        while True:
-            page = reader.read()
-            if page is not None and enough(page):
-                return page
-            assert time.monotonic() < deadline, page
-            time.sleep(0.05)
 
 
 StartServer = Callable[..., Server]
@@ -129,26 +48,7 @@ def start_server(tmp_path: Path) -> Iterator[StartServer]:
 
     yield start
     for server in running:
-        server.process.terminate()
-        server.process.wait(10)
-        if server.process.stderr:
-            server.process.stderr.close()
-
-
-def ask(port: int, request: bytes = b"\x23" + bytes(47), host: str = "127.0.0.1") -> bytes | None:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_DGRAM) as client:
-        client.settimeout(1.0)
-        client.sendto(request, (host, port))
-        with contextlib.suppress(TimeoutError):
-            return client.recv(2048)
-    return None
-
-
-def ask_packet(port: int) -> ntp.Packet:
-    reply = ask(port)
-    assert reply is not None
-    return ntp.parse_packet(reply)
+        server.stop()
 
 
 # What it claims
