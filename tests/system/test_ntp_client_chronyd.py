@@ -205,6 +205,22 @@ def test_a_server_gives_readings_with_noise_and_a_bound(chronyd: ChronyServer, n
     assert found[0].epoch < found[1].epoch
 
 
+def test_a_source_exchanges_keys_anew_when_its_cookies_are_not_known(chronyd: ChronyServer) -> None:
+    """As after a server that lost its keys: a NAK, an exchange, and readings go on; never without NTS."""
+    ca = str(chronyd.authority.ca)
+    source = Laboratory().source(server=f"localhost:{chronyd.exchange}", nts=True, ca=ca, poll_s=0.25, burst=1)
+    read_until(source, bool)
+    asker = source._asker
+    assert asker is not None
+    held = asker.association.authentication
+    assert isinstance(held, NTSAuthentication)
+    asker.association.authentication = NTSAuthentication(held.session, [bytes(100)], secrets.token_bytes)
+    assert read_until(source, lambda samples: len(samples) >= 2)
+    assert any("keys are exchanged anew" in fault for fault in source.faults.latest)
+    assert asker.association.authentication.verifies
+    assert asker.association.counts[Reason.NAK] == 1
+
+
 def test_a_stated_asymmetry_narrows_the_bound(chronyd: ChronyServer) -> None:
     source = Laboratory().source(server=f"localhost:{chronyd.port}", poll_s=0.25, burst=1, asymmetry_s=1e-9)
     sample = read_until(source, bool)[0]

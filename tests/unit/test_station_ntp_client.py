@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import socket
 import struct
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 import numpy as np
 import pytest
@@ -13,7 +16,10 @@ from hypothesis import strategies as st
 
 from timeball.ledger import canonical
 from timeball.ledger.errors import BatchError
+from timeball.protocols.ntp.measurement import Measurement
+from timeball.protocols.ntp.packet import Packet, build_packet, parse_packet
 from timeball.station.configuration.config import ConfigError, parse_config
+from timeball.station.configuration.following import NTPInstrument
 from timeball.station.fold.batches import parse_batch, read_plain
 from timeball.station.fold.parameters import clocks_of
 from timeball.station.fold.rules import config_payload, rules_from_payload, rules_of
@@ -21,9 +27,12 @@ from timeball.station.fold.tables import table_of
 from timeball.station.hosttime import hostclocks, kernelstamps
 from timeball.station.hosttime.hostclocks import Bracket
 from timeball.station.hosttime.kernelstamps import StampedSocket
+from timeball.station.hosttime.leaps import load_leap_table
+from timeball.station.hosttime.realtime import realtime_tai_ns
 from timeball.station.instruments.base import Sample
 from timeball.station.instruments.collecting import Gridder, batch_of, held
 from timeball.station.instruments.ntpasking import split_address
+from timeball.station.instruments.ntpsource import NTPSource
 
 S = 10**9
 HUNG = {("N1", "HOST"), ("N2", "HOST"), ("HOST", "OUT")}
@@ -266,3 +275,120 @@ def test_nobody_at_the_other_end_is_told_at_once() -> None:
     with pytest.raises(OSError, match="refused"):
         client.receive(soon())
     client.close()
+
+
+# A source and what it makes of a server that behaves badly
+
+LEAPS = load_leap_table()
+LEAP_2017_NS = 1_483_228_837 * S
+HOUR = 3600 * S
+
+
+def source(address: str = "127.0.0.1:1", **settings: object) -> NTPSource:
+    told = NTPInstrument(server=address, clock="N1", poll_s=0.25, burst=1, interleaved=False, **settings)  # type: ignore[arg-type]
+    raw_ns, tai_ns = realtime_tai_ns(LEAPS)
+    return NTPSource(told, LEAPS, tai_ns - raw_ns, lambda raw: raw + tai_ns - raw_ns)
+
+
+@contextmanager
+def answering(**fields: int) -> Iterator[tuple[str, list[bytes]]]:
+    """A UDP server that answers with these fields and counts what comes; gives its address."""
+    came: list[bytes] = []
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.bind(("127.0.0.1", 0))
+    sock.settimeout(0.05)
+    stop = threading.Event()
+
+    def serve() -> None:
+        while not stop.is_set():
+            with suppress(TimeoutError):
+                data, where = sock.recvfrom(2000)
+                came.append(data)
+                now = utc_stamp(hostclocks.realtime_ns())
+                plain = Packet(0, 4, 4, 1, 0, -25, 0, 1, 0, now, parse_packet(data).transmit, now, now + 1)
+                sock.sendto(build_packet(dataclasses.replace(plain, **fields)), where)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield f"127.0.0.1:{sock.getsockname()[1]}", came
+    finally:
+        stop.set()
+        thread.join()
+        sock.close()
+
+
+def utc_stamp(utc_ns: int) -> int:
+    return ((utc_ns + 2_208_988_800 * S) << 32) // S
+
+
+def read_for(one: NTPSource, seconds: float, until: str = "never") -> list[Sample]:
+    """What it reads within some time, no longer than until `why` holds these words."""
+    found: list[Sample] = []
+    end = hostclocks.raw_ns() + round(seconds * S)
+    while hostclocks.raw_ns() < end and until not in one.why:
+        found += one.read(min(end, hostclocks.raw_ns() + S // 20))
+    return found
+
+
+def test_a_good_server_is_read_and_a_smearing_one_is_not() -> None:
+    with answering() as (address, _):
+        one = source(address)
+        assert read_for(one, 0.3)
+        assert one.why == ""
+        one.close()
+    with answering(refid=0xFE000001) as (address, _):
+        one = source(address)
+        assert read_for(one, 5.0, "smears a leap second") == []
+        one.close()
+        assert "smears a leap second" in one.faults.take()[-1]
+
+
+def test_a_server_that_says_deny_is_not_asked_again_for_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
+    with answering(stratum=0, refid=int.from_bytes(b"DENY")) as (address, came):
+        one = source(address)
+        assert read_for(one, 5.0, "refuses us (DENY)") == []
+        assert read_for(one, 0.6) == []
+        assert len(came) == 1
+        real = hostclocks.raw_ns
+        monkeypatch.setattr(hostclocks, "raw_ns", lambda: real() + HOUR)
+        one.read(hostclocks.raw_ns() + S // 20)
+        one.read(hostclocks.raw_ns() + S // 20)
+        assert len(came) == 2
+        one.close()
+
+
+def test_a_server_that_says_rate_is_asked_half_as_often() -> None:
+    with answering(stratum=0, refid=int.from_bytes(b"RATE")) as (address, came):
+        one = source(address)
+        assert read_for(one, 5.0, "now every 0.5 s") == []
+        assert read_for(one, 5.0, "now every 1 s") == []
+        assert len(came) == 2
+        one.close()
+
+
+@pytest.mark.parametrize("away_ns", [-S, 0, S])
+def test_at_a_leap_second_nothing_is_read(away_ns: int) -> None:
+    one = source()
+    one._epoch_of = lambda _raw: LEAP_2017_NS + away_ns
+    assert one._sample(measurement(), 1e-6) is None
+    assert "at a leap second" in one.why
+
+
+def test_a_reading_is_server_minus_host_to_the_half_nanosecond() -> None:
+    one = source(asymmetry_s=4e-6)
+    one._anchor_ns, one._epoch_of = 1000, lambda _raw: LEAP_2017_NS + HOUR
+    sample = one._sample(measurement(), 2e-6)
+    assert sample is not None
+    # server's TAI at the middle − (RAW at the middle + anchor)
+    server = LEAP_2017_NS + HOUR + (50 + 53) / 2
+    assert sample.x_fs == (2 * (LEAP_2017_NS + HOUR) + 50 + 53 - (0 + 10_001) - 2 * 1000) * 500_000
+    assert sample.x_fs / 1e6 == pytest.approx(server - 5000.5 - 1000)
+    assert (sample.u_fs, sample.bound_fs) == (2_000_000_000, 2_000_000_000)
+    assert (sample.a, sample.b, sample.epoch) == ("N1", "HOST", LEAP_2017_NS + HOUR)
+
+
+def measurement() -> Measurement:
+    """An exchange an hour after the leap second of 2017, as UTC counts."""
+    utc = LEAP_2017_NS + HOUR - 37 * S
+    return Measurement(0, utc + 50, utc + 53, 10_001, 0, False, Packet(0, 4, 4, 1, 0, -25, 0, 0, 0, 0, 0, 0, 0))

@@ -51,7 +51,7 @@ def sentences(answers: Answers, limit_s: float | None) -> Iterator[str]:
     yield f"{name}: {verdict(answers, limit_s)}"
     best = answers.best
     if best is not None:
-        figures = f"{format_seconds(best.measurement.delay_s, 3)}, u {format_seconds(answers.u_s, 2)} (k = 1)"
+        figures = f"{format_seconds(best.measurement.delay_s, 3)}, u {format_seconds(answers.u_s, 3)} (k = 1)"
         yield f"  delay    {figures}, {_how(answers)}"
     if answers.packet is not None:
         yield from _server(answers.packet)
@@ -71,7 +71,7 @@ def _server(packet: Packet) -> Iterator[str]:
     delay, dispersion = (format_seconds(value / 2**16, 3) for value in (packet.root_delay, packet.root_dispersion))
     yield (
         f"  claims   {format_seconds(_distance_s(packet), 3)} from UTC at most: root delay {delay}, root dispersion "
-        f"{dispersion}; precision {format_seconds(2.0**packet.precision, 2)}"
+        f"{dispersion}; precision {format_seconds(2.0**packet.precision, 3)}"
     )
 
 
