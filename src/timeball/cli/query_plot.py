@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from timeball.cli.plotting import COLOURS, GRID, MUTED, new_plot, plain_frame, plot_title, sentences_below
+from timeball.cli.plotting import COLOURS, GRID, MUTED, PAPER, new_plot, plain_frame, plot_title, sentences_below
 from timeball.cli.query_report import verdict
 
 if TYPE_CHECKING:
@@ -40,9 +40,9 @@ def write_plot(answers: Sequence[Answers], path: Path, limit_s: float | None) ->
                 label=one.server,
             )
         for edge_s in () if limit_s is None else (-limit_s, limit_s):
-            axes.axhline(edge_s / scale_s, color=COLOURS[1], linewidth=0.8, linestyle="--")
+            axes.axhline(edge_s / scale_s, color=MUTED, linewidth=1.0, linestyle="--")
         axes.set(xlabel="time since the first exchange (s)", ylabel=f"server − this host's clock ({unit})")
         if drawn:
-            axes.legend(frameon=False, fontsize=9)
+            axes.legend(facecolor=PAPER, edgecolor="none", framealpha=1.0, fontsize=9)
         plot_title(axes, "Offset against this host's clock", "bars: half of the way there and back")
         sentences_below(figure, [f"{one.server}: {verdict(one, limit_s)}." for one in answers])
