@@ -1,12 +1,11 @@
 """NTS requests without their sockets: compiled over libcrypto beside the plain server over `cryptography`, ns each.
 
 Whole requests with one fresh cookie and with eight, and the parts of one; always the same request, since nothing is
-kept of it. Ours and the peer's in turn, CPU time of one thread.
+kept of it. Ours and the peer's in turn, the least CPU time of fifteen rounds.
 """
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections.abc import Callable, Iterator
 
@@ -25,7 +24,7 @@ from timeball.protocols.nts.siv.libcrypto import FOUND
 from timeball.protocols.nts.siv.memory import address
 
 ROOM = "nts"
-COMPILED, PLAIN = 20_000, 400
+COMPILED, PLAIN = 10_000, 200
 MOST_NS = {1: 1_600.0, 8: 4_000.0}
 HEADER = b"\x23" + bytes(47)
 
@@ -81,7 +80,7 @@ def figures() -> Iterator[Figure | Skip]:
         for count, most_ns in MOST_NS.items():
             data = build_request(session, cookie, bytes(32), count - 1, bytes(16), HEADER)
             works = {"ours": compiled(answer, data), "plain": lambda data=data: _plain(keys, data)}
-            taken = _medians(works)
+            taken = _least(works)
             yield _figure(f"NTS request, {count} fresh", taken["ours"], taken["plain"], most_ns)
         data = build_request(session, cookie, bytes(32), 0, bytes(16), HEADER)
         forged = data[:40] + bytes([data[40] ^ 1]) + data[41:]
@@ -92,21 +91,21 @@ def figures() -> Iterator[Figure | Skip]:
             "plain": lambda: [open_request(keys, data) for _ in range(PLAIN)],
             "plain cookie": lambda: [open_cookie(keys, cookie) for _ in range(PLAIN)],
         }
-        taken = _medians(works)
+        taken = _least(works)
         yield _figure("NTS request verified", taken["verify"], taken["plain"], None)
         yield _figure("NTS cookie opened", taken["cookie"], taken["plain cookie"], None)
         yield _figure("NTS request forged, NAK", taken["refuse"], taken["plain"], None)
 
 
-def _medians(works: dict[str, Callable[[], object]], rounds: int = 9) -> dict[str, float]:
-    """As bench.medians, but CPU seconds: what else runs here would be counted with loops as short as these."""
+def _least(works: dict[str, Callable[[], object]], rounds: int = 15) -> dict[str, float]:
+    """The least CPU seconds of each work, in turn: loops as short as these are only made longer by what else runs."""
     taken: dict[str, list[float]] = {name: [] for name in works}
-    for _ in range(rounds + 1):
+    for _ in range(rounds):
         for name, work in works.items():
             start = time.thread_time()
             work()
             taken[name].append(time.thread_time() - start)
-    return {name: statistics.median(times[1:]) for name, times in taken.items()}
+    return {name: min(times) for name, times in taken.items()}
 
 
 def _plain(keys: KeyRing, data: bytes) -> None:
