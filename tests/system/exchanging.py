@@ -28,12 +28,13 @@ PATIENCE_S = 60.0
 class Exchange:
     """A station's key exchange on free ports; `settings` are those of [nts]."""
 
-    def __init__(self, folder: Path, settings: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, folder: Path, settings: Mapping[str, Any] | None = None, user: str = "") -> None:
         self.state, self.port = folder / "state", free_port()
         self.settings = {"listen": [f"127.0.0.1:{self.port}"], **(settings or {})}
         self.log = folder / "log"
         (self.state / "run").mkdir(mode=0o700, parents=True)
-        config_file(self.state).write_text(json.dumps({"nts": self.settings, "ntp": {"listen": ["127.0.0.1:11123"]}}))
+        ntp = {"listen": ["127.0.0.1:11123"], "user": user}
+        config_file(self.state).write_text(json.dumps({"nts": self.settings, "ntp": ntp}))
         self.running: dict[str, subprocess.Popen[bytes]] = {}
         self._page = PageReader(keyexchange_page(self.state), KeyExchangePage, plain=True)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import pwd
 import signal
 import socket
 import subprocess
@@ -25,6 +26,7 @@ from timeball.station.configuration.settings import Config
 from timeball.station.keyexchange import work
 from timeball.station.nts.authority import Issued, issue_certificate, make_authority
 from timeball.station.nts.keclient import KeyExchangeError, exchange_keys
+from timeball.station.nts.keyfile import KeySet, Moment, StoredKey, keys_file, write_keys
 from timeball.station.nts.saying import KIND, STREAM
 from timeball.station.nts.shown import ca_file
 from timeball.station.recording.ledger_reader import LedgerReader
@@ -157,6 +159,27 @@ def test_killed_it_takes_its_workers_along_and_goes_on_with_its_keys(tmp_path: P
         assert {key_of(cookie) for cookie in (*first.cookies, *again.cookies)} == {keys.current.id}
         one.stop()
         assert (one.state / "nts" / "ca.pem").exists()
+
+
+def test_started_by_root_its_workers_are_somebody_else_and_so_is_who_may_read_the_keys(tmp_path: Path) -> None:
+    needs_root()
+    nobody = pwd.getpwnam("nobody")
+    one = Exchange(tmp_path, {}, user="nobody")
+    write_keys(keys_file(one.state), KeySet(current=StoredKey(7, "07" * 32), used=Moment(0.0, 0.0, "")))
+    one.start()
+    try:
+        one.wait()
+        (worker,) = one.workers()
+        status = dict(line.split(":", 1) for line in Path(f"/proc/{worker}/status").read_text().splitlines())
+        assert set(status["Uid"].split()) == {str(nobody.pw_uid)}
+        assert set(status["Gid"].split()) == {str(nobody.pw_gid)}
+        assert (status["Groups"].split(), status["NoNewPrivs"].strip(), int(status["CapEff"], 16)) == ([], "1", 0)
+        keys = one.state / "nts" / "keys"
+        assert (keys.stat().st_uid, keys.stat().st_mode & 0o777) == (nobody.pw_uid, 0o600)
+        assert {path.stat().st_uid for path in keys.parent.glob("*.pem")} == {0}
+        assert keys.parent.stat().st_mode & 0o777 == 0o710
+    finally:
+        one.stop()
 
 
 def put(folder: Path, issued: Issued, authority: Issued) -> Path:

@@ -8,6 +8,7 @@ numbers are recorded. It knows nothing of time but what certificates and keys ne
 from __future__ import annotations
 
 import os
+import pwd
 import socket
 import sys
 import time
@@ -26,10 +27,12 @@ from timeball.station.nts.keeper import KeyKeeper
 from timeball.station.nts.moments import Clock, age_s
 from timeball.station.nts.rotation import rules_of
 from timeball.station.nts.saying import KeySayer
+from timeball.station.nts.secretfile import FOLDER_MODE, Owner
 from timeball.station.nts.shown import ShownCertificate
 from timeball.station.nts.workers import Workers
 from timeball.station.page.clockpage import PageWriter
 from timeball.station.page.keyexchangepage import KeyExchangePage, keyexchange_page
+from timeball.station.serving.dropping import let_pass
 from timeball.station.supervision.process import CannotStartError, Process, run_process
 
 TURN_S = 0.2
@@ -43,13 +46,13 @@ class KeyExchange:
         self.process, settings = process, process.config.nts
         self.started_ns, self._boot = boottime_ns(), boot_id()
         self.clock = Clock(process.state, station_leaps(process.config))
-        rules = rules_of(settings)
-        self.keeper = KeyKeeper(process.state, rules, self.clock, follows=bool(settings.cluster_leader))
+        rules, user = rules_of(settings), server_user(process)
+        self.keeper = KeyKeeper(process.state, rules, self.clock, follows=bool(settings.cluster_leader), owner=user)
         self.follower = Follower(process, rules.fetch_s) if settings.cluster_leader else None
         self.leader = Leader(settings, lambda: self.keeper.keys) if settings.cluster_listen else None
         self.shown = ShownCertificate(settings, process.state)
         self.sayer = KeySayer(process)
-        self.workers = Workers(settings, listeners)
+        self.workers = Workers(settings, listeners, user)
         self._certificate_due = float("-inf")
         self._told = False
 
@@ -134,6 +137,24 @@ class KeyExchange:
             server=settings.server,
             port=port,
         )
+
+
+def server_user(process: Process) -> Owner | None:
+    """Who the NTP server and the workers become where root started the station; the keys' file is given to him.
+
+    Raises CannotStartError for a user that does not exist.
+    """
+    name = process.config.ntp.user
+    if not name or os.geteuid() != 0:
+        return None
+    try:
+        entry = pwd.getpwnam(name)
+    except KeyError:
+        raise CannotStartError(f"there is no user {name!r} to become; change ntp.user") from None
+    folder = process.state / "nts"
+    folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+    let_pass(folder, entry.pw_gid)
+    return entry.pw_uid, entry.pw_gid
 
 
 def work(process: Process, opener: Callable[[str, str], socket.socket] = open_tcp_listener) -> None:

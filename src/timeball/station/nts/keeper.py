@@ -14,6 +14,7 @@ from pathlib import Path
 from timeball.station.nts.keyfile import KeyFileError, KeySet, keys_file, read_key_set, write_keys
 from timeball.station.nts.moments import Clock
 from timeball.station.nts.rotation import Rules, announced, first_keys, next_keys, what_changed
+from timeball.station.nts.secretfile import Owner
 
 RETRY_S = 5.0
 ROTATE, REPLACE = "rotate", "replace"
@@ -28,14 +29,17 @@ def request_file(state: Path) -> Path:
 class KeyKeeper:
     """The keys of one state folder. `keys` is None until there are any; `changes` and `failures` are counted.
 
-    `follows`: the keys come from a leader (`take`), and none are made here.
+    `follows`: the keys come from a leader (`take`), and none are made here. `owner`: as in `write_keys`.
     """
 
-    def __init__(self, state: Path, rules: Rules, clock: Clock, *, follows: bool = False) -> None:
+    def __init__(
+        self, state: Path, rules: Rules, clock: Clock, *, follows: bool = False, owner: Owner | None = None
+    ) -> None:
         self.keys: KeySet | None = None
         self.changes = self.failures = 0
         self.why = ""
         self._state, self._rules, self._clock, self._follows = state, rules, clock, follows
+        self._owner = owner
         self._again = float("-inf")
         self._read()
 
@@ -63,6 +67,8 @@ class KeyKeeper:
         path = keys_file(self._state)
         if not path.exists():
             return
+        if self._owner is not None:
+            os.chown(path, *self._owner)  # ntp.user may be another than when it was written
         try:
             self.keys = read_key_set(path)
         except KeyFileError as error:
@@ -72,7 +78,7 @@ class KeyKeeper:
 
     def _put(self, keys: KeySet) -> bool:
         try:
-            write_keys(keys_file(self._state), keys)
+            write_keys(keys_file(self._state), keys, self._owner)
         except OSError as error:
             self.failures += 1
             self._again = time.monotonic() + RETRY_S

@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Meta
 
 from timeball.protocols.nts.keyring import MOST_KEYS, CookieKey, KeyRing
-from timeball.station.nts.secretfile import write_secret
+from timeball.station.nts.secretfile import Owner, write_secret
 
 VERSION = 1
 LARGEST_FILE = 16384
@@ -123,6 +123,9 @@ def encode_key_set(keys: KeySet) -> bytes:
     return msgspec.json.format(msgspec.json.encode(keys), indent=1) + b"\n"
 
 
-def write_keys(path: Path, keys: KeySet) -> None:
-    """Replace the file durably; when it returns, a power cut leaves these keys. Raises OSError, the old file kept."""
-    write_secret(path, encode_key_set(keys))
+def write_keys(path: Path, keys: KeySet, owner: Owner | None = None) -> None:
+    """Replace the file durably; when it returns, a power cut leaves these keys. Raises OSError, the old file kept.
+
+    `owner` is who the NTP server becomes, and must read it, where root started the station.
+    """
+    write_secret(path, encode_key_set(keys), owner)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import gc
 import logging
+import os
 import signal
 import socket
 import sys
@@ -21,6 +22,7 @@ from timeball.station.nts.certificate import CertificateError
 from timeball.station.nts.control import Orders, receive_orders, service_of
 from timeball.station.nts.counting import map_counts
 from timeball.station.nts.loop import ExchangeLoop
+from timeball.station.nts.secretfile import Owner
 
 DRAIN_S = 1.0
 GARBAGE_EVERY = 20000
@@ -28,11 +30,22 @@ log = logging.getLogger("keyexchange")
 
 
 def worker_command(
-    channel: int, counts: int, row: int, most: int, limit_s: float, listeners: Sequence[int]
+    channel: int, counts: int, row: int, most: int, limit_s: float, listeners: Sequence[int], user: Owner | None = None
 ) -> list[str]:
-    """The command line of a worker on these descriptors, which it must inherit."""
+    """The command line of a worker on these descriptors, which it must inherit; `user`: who it becomes."""
     words = [channel, counts, row, most, limit_s, *listeners]
-    return [sys.executable, "-m", "timeball.station.nts.worker", *map(str, words)]
+    become = [] if user is None else ["--become", *user]
+    return [sys.executable, "-m", "timeball.station.nts.worker", *map(str, [*words, *become])]
+
+
+def drop(user: Owner) -> None:
+    """Become this user and group for good; what was imported stays, what is not yet need not be readable."""
+    from timeball.station.serving.dropping import forbid_new_privileges
+
+    os.setgroups([])
+    os.setresgid(user[1], user[1], user[1])
+    os.setresuid(user[0], user[0], user[0])
+    forbid_new_privileges()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,6 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.add_argument(name, type=int)
     parser.add_argument("limit_s", type=float)
     parser.add_argument("listeners", type=int, nargs="+")
+    parser.add_argument("--become", type=int, nargs=2)
     given = parser.parse_args(arguments)
     logging.basicConfig(format="%(asctime)s %(name)s: %(message)s", level=logging.INFO, stream=sys.stderr)
     # the terminal's ^C reaches the whole group; when to end is said by the channel
@@ -56,6 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     counts = map_counts(given.counts, given.row)
     loop = ExchangeLoop(listeners, service_of(first), counts, given.most, given.limit_s)
     loop.watch(channel.fileno())
+    if given.become:
+        drop((given.become[0], given.become[1]))
     # what stands here stays: the collector need not look at it over and over, nor after every few connections
     gc.freeze()
     gc.set_threshold(GARBAGE_EVERY)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from timeball.station.configuration.serving import NTS
 from timeball.station.nts.control import Orders, channel, send_orders
 from timeball.station.nts.counting import Count, make_counts
+from timeball.station.nts.secretfile import Owner
 from timeball.station.nts.worker import DRAIN_S, worker_command
 
 AGAIN_S = 1.0
@@ -30,10 +31,14 @@ class _Worker:
 
 
 class Workers:
-    """`settings.processes` workers on `listeners`; `deaths` counts those that ended unasked."""
+    """`settings.processes` workers on `listeners`; `deaths` counts those that ended unasked.
 
-    def __init__(self, settings: NTS, listeners: Sequence[socket.socket]) -> None:
+    `user`: who they become, where root starts them.
+    """
+
+    def __init__(self, settings: NTS, listeners: Sequence[socket.socket], user: Owner | None = None) -> None:
         self.deaths = 0
+        self._user = user
         self._settings, self._listeners = settings, listeners
         self._descriptor, self._counts = make_counts(settings.processes)
         self._workers: list[_Worker | None] = [None] * settings.processes
@@ -89,7 +94,7 @@ class Workers:
         descriptors = [listener.fileno() for listener in self._listeners]
         settings = self._settings
         command = worker_command(
-            theirs.fileno(), self._descriptor, row, settings.connections, settings.handshake_s, descriptors
+            theirs.fileno(), self._descriptor, row, settings.connections, settings.handshake_s, descriptors, self._user
         )
         inherited = (theirs.fileno(), self._descriptor, *descriptors)
         with theirs:
