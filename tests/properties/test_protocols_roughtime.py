@@ -82,7 +82,7 @@ def test_compiled_trees_and_replies_are_the_same(leaves: int, seed: int) -> None
         kernels.hash_leaf(scratch, rows.reshape(-1), i * rows.shape[1] + 8, len(request), nodes, i)
     root = kernels.grow_tree(scratch, nodes, leaves)
     assert nodes[root].tobytes() == levels[-1][0]
-    template = np.frombuffer(noise("template", 420 + 32 * merkle.depth_of(leaves)), np.uint8)
+    template = np.frombuffer(noise("template", 420 + 32 * merkle.depth_of(leaves)), np.uint8).copy()
     for index in {0, leaves // 2, leaves - 1}:
         out = np.zeros(1200, np.uint8)
         nonce = server.read_request(requests[index], FAKE.identity)

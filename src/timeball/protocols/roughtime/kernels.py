@@ -6,6 +6,8 @@ bytes with a zero byte before it, so that its leaf is hashed in one piece. Only 
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -27,10 +29,19 @@ Integers = NDArray[np.int64]
 ANSWERED, TOO_SHORT, TOO_LONG, MALFORMED, OTHER_KEY, NO_VERSION = range(6)
 _MAGIC = np.frombuffer(b"ROUGHTIM", np.uint8)
 _FIRST_LETTER, _LAST_LETTER = ord("A"), ord("Z")
+
+
+def _constant(number: int) -> int:
+    """A number that numba takes for an int64: for a plain one it would compile the callee anew."""
+    return cast("int", np.int64(number))
+
+
 # Scratch of one thread: the context, a digest, and 0x01 ‖ left ‖ right
-_DIGEST_AT = CONTEXT_BYTES
-_NODE_AT = CONTEXT_BYTES + DIGEST_BYTES
-SCRATCH_BYTES = _NODE_AT + 1 + 2 * HASH_BYTES
+_DIGEST_AT = _constant(CONTEXT_BYTES)
+_NODE_AT = _constant(CONTEXT_BYTES + DIGEST_BYTES)
+_LEFT_AT, _RIGHT_AT = _constant(CONTEXT_BYTES + DIGEST_BYTES + 1), _constant(CONTEXT_BYTES + DIGEST_BYTES + 33)
+SCRATCH_BYTES = int(_RIGHT_AT) + HASH_BYTES
+_START, _NONCE, _PATH = _constant(0), _constant(NONCE_AT), _constant(PATH_AT)
 VERSION_FOUND, NONCE_FOUND = 0, 1
 
 
@@ -141,9 +152,9 @@ def read_request(data: Bytes, at: int, length: int, srv: Bytes, versions: Intege
 
 
 @njit(cache=True, nogil=True)
-def copy_bytes(out: Bytes, to: int, data: Bytes, at: int, count: int) -> None:
-    """Copy `count` bytes."""
-    for i in range(count):
+def copy_hash(out: Bytes, to: int, data: Bytes, at: int) -> None:
+    """Copy 32 bytes: a node or a nonce."""
+    for i in range(HASH_BYTES):
         out[to + i] = data[at + i]
 
 
@@ -154,7 +165,7 @@ def hash_into(scratch: Bytes, address: int, length: int, nodes: Bytes, row: int)
     sha512_init(context)
     sha512_update(context, address, length)
     sha512_final(context + _DIGEST_AT, context)
-    copy_bytes(nodes[row], 0, scratch, _DIGEST_AT, HASH_BYTES)
+    copy_hash(nodes[row], _START, scratch, _DIGEST_AT)
 
 
 @njit(cache=True, nogil=True)
@@ -174,11 +185,11 @@ def grow_tree(scratch: Bytes, nodes: Bytes, leaves: int) -> int:
     scratch[_NODE_AT] = 1
     while count > 1:
         if count % 2 == 1:
-            copy_bytes(nodes[start + count], 0, nodes[start + count - 1], 0, HASH_BYTES)
+            copy_hash(nodes[start + count], _START, nodes[start + count - 1], _START)
             count += 1
         for i in range(0, count, 2):
-            copy_bytes(scratch, _NODE_AT + 1, nodes[start + i], 0, HASH_BYTES)
-            copy_bytes(scratch, _NODE_AT + 1 + HASH_BYTES, nodes[start + i + 1], 0, HASH_BYTES)
+            copy_hash(scratch, _LEFT_AT, nodes[start + i], _START)
+            copy_hash(scratch, _RIGHT_AT, nodes[start + i + 1], _START)
             address = scratch.ctypes.data + _NODE_AT
             hash_into(scratch, address, 1 + 2 * HASH_BYTES, nodes, start + count + i // 2)
         start += count
@@ -191,12 +202,12 @@ def fill_reply(
     out: Bytes, template: Bytes, length: int, data: Bytes, nonce: int, nodes: Bytes, leaves: int, index: int
 ) -> None:
     """Write the reply to leaf `index` of `leaves` into `out`: the template with its nonce, path and index."""
-    copy_bytes(out, 0, template, 0, length)
-    copy_bytes(out, NONCE_AT, data, nonce, HASH_BYTES)
-    start, count, place, to = 0, leaves, index, PATH_AT
+    out[:length] = template[:length]
+    copy_hash(out, _NONCE, data, nonce)
+    start, count, place, to = 0, leaves, index, _PATH
     while count > 1:
         count += count % 2
-        copy_bytes(out, to, nodes[start + (place ^ 1)], 0, HASH_BYTES)
+        copy_hash(out, to, nodes[start + (place ^ 1)], _START)
         to += HASH_BYTES
         start += count
         count //= 2
