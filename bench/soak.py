@@ -22,7 +22,7 @@ from typing import Any, Protocol
 from rich.console import Console
 from rich.progress import Progress
 
-from bench.soak_judging import Line, answered, descriptors, draw, memory, none_of, served
+from bench.soak_judging import Line, answered, descriptors, draw, memory, none_of, served, still_there
 from bench.soak_load import NTPLoad, Offset
 from bench.soak_subjects import Subject, server_alone, whole_station
 from timeball.station.reporting.hostfacts import process_facts
@@ -102,7 +102,8 @@ class Soak:
 
     def verdict(self) -> list[Line]:
         """Every line of the verdict."""
-        lines = [memory(name, values) for name, values in sorted(self.memory.items())]
+        lines = [still_there(name, values) for name, values in sorted(self.memory.items())]
+        lines += [memory(name, values) for name, values in sorted(self.memory.items())]
         lines += [descriptors(name, values) for name, values in sorted(self.descriptors.items())]
         lines.append(served(self.offset))
         counts = self.load.counts
@@ -112,6 +113,7 @@ class Soak:
             bad = sum(count for word, count in asker.counts.items() if word.startswith(("failed", "wrong")))
             lines.append(answered(name, good + bad, good, LEAST_ANSWERED))
         lines.append(none_of("processes started again", sum(self.changed.values())))
+        lines.append(none_of("end of the subject before its time", int(self.subject.process.poll() is not None)))
         return lines
 
     def counts(self) -> dict[str, Any]:
@@ -127,14 +129,16 @@ def run(soak: Soak, hours: float, every_s: float, console: Console) -> None:
     try:
         with Progress(console=console, transient=True) as progress:
             task = progress.add_task("soaking", total=hours * 3600)
-            while (elapsed := time.monotonic() - began) < hours * 3600:
+            while (elapsed := time.monotonic() - began) < hours * 3600 and soak.subject.process.poll() is None:
                 soak.sample(elapsed)
                 progress.update(task, completed=elapsed)
                 time.sleep(max(0.0, len(soak.hours) * every_s - (time.monotonic() - began)))
     except KeyboardInterrupt:
-        console.print(f"ended after {soak.hours[-1] if soak.hours else 0:.3g} of {hours:g} h")
+        console.print(f"stopped after {soak.hours[-1] if soak.hours else 0:.3g} of {hours:g} h")
     finally:
         soak.load.stop()
+    if soak.subject.process.poll() is not None:
+        console.print(f"the subject has ended: {soak.subject.said()}")
 
 
 def write(folder: Path, what: str, soak: Soak, lines: list[Line]) -> None:

@@ -69,6 +69,13 @@ def answered(name: str, asked: int, answers: int, least: float) -> Line:
     return Line(f"answers to {name}", share >= least, share, share, least, "ratio", words)
 
 
+def still_there(name: str, values: Sequence[float]) -> Line:
+    """Whether a process was there at every sample, to the last."""
+    missing = sum(not math.isfinite(value) for value in values)
+    words = "it ran all the time" if missing == 0 else f"it did not run at {missing} of {len(values)} samples"
+    return Line(f"process {name}", missing == 0, 0.0, float(missing), 0.0, "", words)
+
+
 def none_of(name: str, count: int) -> Line:
     """Whether something that must not happen has not."""
     return Line(name, count == 0, 0.0, float(count), 0.0, "", "none" if count == 0 else f"{count} times")

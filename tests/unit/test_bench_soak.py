@@ -6,7 +6,7 @@ import math
 import random
 
 import pytest
-from bench.soak_judging import MEMORY_BYTES, OFFSET_S, answered, descriptors, flat, memory, none_of, served
+from bench.soak_judging import MEMORY_BYTES, OFFSET_S, answered, descriptors, flat, memory, none_of, served, still_there
 
 POINTS = 400
 
@@ -59,6 +59,12 @@ def test_gaps_are_left_out_and_too_little_is_not_judged() -> None:
     few = flat("x", [5.0] * 11, 0.1, "")
     assert not few.ok
     assert "too few" in few.sentence
+
+
+def test_a_process_that_was_gone_for_a_while_is_found() -> None:
+    assert still_there("server", [1.0] * 5).ok
+    for values in ([1.0, math.nan, 1.0], [1.0, 1.0, math.nan], [math.nan, 1.0]):
+        assert not still_there("server", values).ok
 
 
 def test_answers_and_counts() -> None:

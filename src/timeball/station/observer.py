@@ -18,10 +18,8 @@ from timeball.station import paths
 from timeball.station.fold.timekeeping import STREAM as TIMEKEEPING
 from timeball.station.hosttime import hostclocks
 from timeball.station.hosttime.realtime import station_leaps
+from timeball.station.observing.codes import CANNOT_JUDGE, FOUND, NOTHING_FOUND
 from timeball.station.observing.judging import (
-    CANNOT_JUDGE,
-    FOUND,
-    NOTHING_FOUND,
     WORDS,
     Scale,
     gravest,

@@ -21,6 +21,7 @@ from timeball.ledger.batch import read_signed, verify_batch
 from timeball.ledger.errors import BatchError, NoteError
 from timeball.ledger.note import Verifier, parse_vkey
 from timeball.readings import PhaseTable
+from timeball.station.fold import streams
 from timeball.station.fold.batches import COMPARISON, Batch, kind_of, read_plain
 from timeball.station.fold.doubts import Seen, accept, judge
 from timeball.station.fold.instructions import INSTRUCTION, OPERATOR, TakeBack, mark_take_back, parse_instruction
@@ -36,7 +37,7 @@ from timeball.station.fold.tables import table_of
 from timeball.station.fold.versions import INSTRUCTIONS, SINCE
 from timeball.station.fold.watching import watch
 
-STREAM = "timekeeping"
+STREAM = streams.STREAM
 COLLECTOR = "collector"
 CONFIG = "config"
 WITNESS = "witness"

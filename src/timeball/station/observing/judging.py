@@ -13,12 +13,10 @@ from typing import Any
 from timeball.integrity.output import OutputUnknown, ScalePoint, judge_residual, output_residual
 from timeball.station.configuration.settings import REPLAYED, Config
 from timeball.station.fold.memory import paper_of
+from timeball.station.observing.codes import CANNOT_JUDGE, FOUND, NOTHING_FOUND
 from timeball.station.observing.replies import Answer
 from timeball.steering.paper import PaperOffset
 
-NOTHING_FOUND = 0
-FOUND = 1
-CANNOT_JUDGE = 2
 WORDS = {NOTHING_FOUND: "nothing found", FOUND: "found", CANNOT_JUDGE: "cannot judge"}
 _GRAVITY = (NOTHING_FOUND, CANNOT_JUDGE, FOUND)
 

@@ -40,10 +40,12 @@ class ServerPages:
 
     def __init__(self, state: Path, config: Config) -> None:
         self._config = config
-        self._server = PageReader(server_page(state), ServerPage)
-        self._exchange = PageReader(keyexchange_page(state), KeyExchangePage)
-        self._roughtime = PageReader(roughtime_page(state), RoughtimePage)
-        self._feeds = [PageReader(feed_page(state, index), FeedPage) for index in range(len(config.outputs))]
+        self._server = PageReader(server_page(state), ServerPage, plain=True)
+        self._exchange = PageReader(keyexchange_page(state), KeyExchangePage, plain=True)
+        self._roughtime = PageReader(roughtime_page(state), RoughtimePage, plain=True)
+        self._feeds = [
+            PageReader(feed_page(state, index), FeedPage, plain=True) for index in range(len(config.outputs))
+        ]
 
     def ntp(self) -> Payload:
         """Datagrams by what became of them."""

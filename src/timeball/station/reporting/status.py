@@ -12,9 +12,10 @@ import math
 import os
 import time
 from dataclasses import replace
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -23,14 +24,13 @@ from timeball.ledger import canonical
 from timeball.station import paths
 from timeball.station.configuration.config import Config, read_effective
 from timeball.station.configuration.settings import REPLAYED
-from timeball.station.fold.timekeeping import STREAM as TIMEKEEPING
+from timeball.station.fold.streams import STREAM as TIMEKEEPING
 from timeball.station.hosttime import hostclocks
 from timeball.station.hosttime.realtime import station_leaps
-from timeball.station.observing.judging import FOUND
+from timeball.station.observing.codes import FOUND
 from timeball.station.page.clockpage import ObserverPage, PageReader, ServedTime, TimekeeperPage, now_from_page
 from timeball.station.recording.ledger_reader import LedgerReader
 from timeball.station.recording.newest import newest_entries, newest_entry
-from timeball.station.reporting.series import Series
 from timeball.station.reporting.servers import ServerPages, smear_part
 from timeball.station.reporting.statusparts import (
     anomaly_words,
@@ -42,6 +42,9 @@ from timeball.station.reporting.statusparts import (
     scale_part,
 )
 from timeball.station.reporting.witnesses import witnessing_alarms, witnessing_part
+
+if TYPE_CHECKING:
+    from timeball.station.reporting.series import Series
 
 Payload = dict[str, Any]
 LEAST_FREE_BYTES = 4_000_000
@@ -70,7 +73,6 @@ class StatusReader:
         self.config: Config = read_effective(state)
         self.reader = LedgerReader(state)
         self.leaps: LeapTable = station_leaps(self.config)
-        self.series = Series(self.reader, self.config, self.leaps)
         self._servers = ServerPages(state, self.config)
         self._newest: dict[str, Payload | None] = dict.fromkeys(WORD_OF)
         self._anomalies: list[str] = []
@@ -102,6 +104,13 @@ class StatusReader:
             "alarms": alarms,
         }
 
+    @cached_property
+    def series(self) -> Series:
+        """The recorded past; made when it is asked for, because it brings the deviations and their compiler."""
+        from timeball.station.reporting.series import Series
+
+        return Series(self.reader, self.config, self.leaps)
+
     def history(self, since: int = 0) -> Payload:
         """Phases, residuals and UTC(k) − UTC recorded after ledger index `since` (0: all, thinned out)."""
         return self.series.history(since)
@@ -124,8 +133,8 @@ class StatusReader:
         self._seen = size
 
     def _now(self) -> tuple[ServedTime, Pages]:
-        first = PageReader(paths.timekeeper_page(self.state), TimekeeperPage).read()
-        second = PageReader(paths.observer_page(self.state), ObserverPage).read()
+        first = PageReader(paths.timekeeper_page(self.state), TimekeeperPage, plain=True).read()
+        second = PageReader(paths.observer_page(self.state), ObserverPage, plain=True).read()
         now = now_from_page(first, second, hostclocks.raw_ns(), hostclocks.boottime_ns())
         if self.config.replayed:
             now = replace(now, in_sync=False, why=REPLAYED)

@@ -68,13 +68,13 @@ class Viewer:
     def __init__(self, state: Path) -> None:
         self.state = state
         self.reader = StatusReader(state)
-        self._timekeeper = PageReader(paths.timekeeper_page(state), TimekeeperPage)
-        self._observer = PageReader(paths.observer_page(state), ObserverPage)
-        self._server = PageReader(server_page(state), ServerPage)
-        self._keyexchange = PageReader(keyexchange_page(state), KeyExchangePage)
-        self._roughtime = PageReader(roughtime_page(state), RoughtimePage)
+        self._timekeeper = PageReader(paths.timekeeper_page(state), TimekeeperPage, plain=True)
+        self._observer = PageReader(paths.observer_page(state), ObserverPage, plain=True)
+        self._server = PageReader(server_page(state), ServerPage, plain=True)
+        self._keyexchange = PageReader(keyexchange_page(state), KeyExchangePage, plain=True)
+        self._roughtime = PageReader(roughtime_page(state), RoughtimePage, plain=True)
         self._feeds = {
-            output_name(output): PageReader(feed_page(state, index), FeedPage)
+            output_name(output): PageReader(feed_page(state, index), FeedPage, plain=True)
             for index, output in enumerate(self.reader.config.outputs)
         }
 

@@ -1,0 +1,5 @@
+"""The stream under which the timekeeper's decisions stand in the ledger, for readers that decide nothing."""
+
+from __future__ import annotations
+
+STREAM = "timekeeping"
