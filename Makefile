@@ -18,10 +18,12 @@ $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Timeball needs Python 3.11 or newer: make PYTHON=python3.12 run")'
 	$(PYTHON) -m venv $(VENV)
 
-KERNELS := $(wildcard src/timeball/*/kernels.py src/timeball/*/*/kernels.py)
+# What compiled code is made of: a change of any of it throws the compiled code away, since its cache looks at one file alone.
+KERNELS := $(shell find src -name 'kernels*.py') $(wildcard src/timeball/station/page/*.py src/timeball/station/serving/*.py)
 $(VENV)/.run: requirements.lock pyproject.toml $(KERNELS) | $(BIN)/python
 	$(PIP) install --quiet --require-hashes --requirement requirements.lock
 	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@find src -name '*.nb[ci]' -delete
 	@echo "compiling the kernels once ..."
 	$(BIN)/python -m timeball.station.warm
 	@touch $@

@@ -20,7 +20,8 @@ GENESIS_NS = 1_800_000_000 * 10**9
 def main() -> None:
     """Call each room's kernels with a small input, as many rooms at once as there are processors."""
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
-        for done in [pool.submit(warm) for warm in (warm_at1, warm_kalman, warm_algos, warm_deviations, warm_rest)]:
+        rooms = (warm_at1, warm_kalman, warm_algos, warm_server, warm_deviations, warm_roughtime, warm_ledger)
+        for done in [pool.submit(warm) for warm in (*rooms, warm_recording)]:
             done.result()
 
 
@@ -37,13 +38,6 @@ def warm_kalman() -> None:
 def warm_algos() -> None:
     """ALGOS."""
     warm_fold("algos", anomalies=False)
-
-
-def warm_rest() -> None:
-    """Everything that is no scale and no deviation."""
-    warm_server()
-    warm_ledger()
-    warm_recording()
 
 
 def warm_fold(key: str, *, anomalies: bool) -> None:
@@ -78,8 +72,19 @@ def warm_deviations() -> None:
 
 
 def warm_server() -> None:
-    """The clock page and the server's loop."""
+    """The clock page, the server's loop, and NTS in it."""
+    from timeball.protocols.nts.selftest import self_test
+    from timeball.protocols.nts.siv.libcrypto import FOUND
     from timeball.station.server import warm
+
+    warm()
+    if FOUND:
+        self_test(os.urandom(32))
+
+
+def warm_roughtime() -> None:
+    """Roughtime's batches."""
+    from timeball.station.roughtime import warm
 
     warm()
 
