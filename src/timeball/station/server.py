@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from timeball.protocols.ntp.mac import KeyFileError, parse_keys
 from timeball.protocols.ntp.server import Settings
+from timeball.protocols.ntp.version5 import reference_filter
 from timeball.station.configuration.serving import NTP
 from timeball.station.hosttime.hostclocks import BootId, boot_id, boottime_ns
 from timeball.station.page.clockpage import ObserverPage, PageReader, PageWriter, TimekeeperPage
@@ -134,10 +135,12 @@ def loop_kind(choice: str) -> ModuleType:
 
 def answered_kinds(ntp: NTP) -> Settings:
     """What is answered besides the plain packet. Raises CannotStartError for a file of keys that cannot be used."""
+    # of version 5: 120 random bits by which a loop of servers shows
+    own_id = reference_filter(os.urandom(15))
     if not ntp.keys:
-        return Settings({}, ntp.version5)
+        return Settings({}, ntp.version5, own_id)
     try:
-        return Settings(parse_keys(Path(ntp.keys).read_text("utf-8")), ntp.version5)
+        return Settings(parse_keys(Path(ntp.keys).read_text("utf-8")), ntp.version5, own_id)
     except OSError as error:
         raise CannotStartError(f"ntp.keys: {ntp.keys}: {error.strerror}") from error
     except (KeyFileError, UnicodeDecodeError) as error:

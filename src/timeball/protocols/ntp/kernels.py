@@ -1,6 +1,6 @@
-"""Compiled NTP: classify a request and write its 48-byte reply, without leaving the server's loop.
+"""Compiled NTP: classify a request, and the numbers of its reply, without leaving the server's loop.
 
-The same bytes as packet.py gives, bit for bit; packet.py says what they mean. A timestamp is passed as two int64,
+The same numbers as packet.py and extensions.py give; those say what they mean. A timestamp is passed as two int64,
 seconds and fraction of 2⁻³² s, because an int64 cannot hold the 64 unsigned bits of the wire.
 """
 
@@ -23,11 +23,6 @@ MODE_CLIENT = 3
 MODE_SERVER = 4
 LEAP_UNSYNCHRONISED = 3
 KISS_INIT = 0x494E4954
-KISS_RATE = 0x52415445
-KISS_DENY = 0x44454E59
-KISS_RSTR = 0x52535452
-LARGEST_POLL = 17
-MARK_VERSION5 = (0x4E, 0x54, 0x50, 0x35, 0x44, 0x52, 0x46, 0x54)
 OLDEST_VERSION = 1
 NEWEST_VERSION = 5
 FIELDS_VERSION = 4
@@ -117,71 +112,3 @@ def short_format_up(value_s: float) -> int:
     if value_s <= 0.0:
         return 0
     return min(math.ceil(value_s * 65536.0), 0xFFFFFFFF)
-
-
-@njit(cache=True, nogil=True)
-def write_u32(out: NDArray[np.uint8], at: int, value: int) -> None:
-    """Write the low 32 bits of `value` big-endian."""
-    out[at] = (value >> 24) & 0xFF
-    out[at + 1] = (value >> 16) & 0xFF
-    out[at + 2] = (value >> 8) & 0xFF
-    out[at + 3] = value & 0xFF
-
-
-@njit(cache=True, nogil=True)
-def write_reply(
-    out: NDArray[np.uint8],
-    request: NDArray[np.uint8],
-    leap: int,
-    stratum: int,
-    precision: int,
-    root_delay: int,
-    root_dispersion: int,
-    refid: int,
-    reference: tuple[int, int],
-    receive: tuple[int, int],
-    transmit: tuple[int, int],
-) -> None:
-    """Write the mode 4 reply into out[0:48]: version and poll of the request, its transmit stamp as origin."""
-    out[0] = (leap << 6) | (np.int64(request[0]) & 0x38) | MODE_SERVER
-    out[1] = stratum
-    out[2] = request[2]
-    out[3] = precision & 0xFF
-    write_u32(out, 4, root_delay)
-    write_u32(out, 8, root_dispersion)
-    write_u32(out, 12, refid)
-    write_u32(out, 16, reference[0])
-    write_u32(out, 20, reference[1])
-    for i in range(8):
-        out[24 + i] = request[40 + i]
-    write_u32(out, 32, receive[0])
-    write_u32(out, 36, receive[1])
-    write_u32(out, 40, transmit[0])
-    write_u32(out, 44, transmit[1])
-
-
-@njit(cache=True, nogil=True)
-def write_kiss(out: NDArray[np.uint8], request: NDArray[np.uint8], code: int, least_poll: int) -> None:
-    """Write the kiss of death for a request of versions 1 to 4 into out[0:48], as kiss.build_kiss."""
-    out[:48] = 0
-    out[0] = (LEAP_UNSYNCHRONISED << 6) | (np.int64(request[0]) & 0x38) | MODE_SERVER
-    out[2] = request[2]
-    if code == KISS_RATE:
-        asked = int((np.int64(request[2]) ^ 0x80) - 0x80)
-        out[2] = min(max(asked, least_poll), LARGEST_POLL) & 0xFF
-    write_u32(out, 12, code)
-    for i in range(8):
-        out[24 + i] = request[40 + i]
-        out[32 + i] = request[40 + i]
-        out[40 + i] = request[40 + i]
-
-
-@njit(cache=True, nogil=True)
-def asks_for_version5(request: NDArray[np.uint8]) -> bool:
-    """Whether a request of version 4 carries the mark of version5.UPGRADE where its reference stamp would stand."""
-    if np.int64(request[0]) & 0x38 != 0x20 or request[16] != MARK_VERSION5[0]:
-        return False
-    differs = 0
-    for i in range(8):
-        differs |= int(request[16 + i]) ^ MARK_VERSION5[i]
-    return differs == 0

@@ -139,6 +139,8 @@ from timeball.station.serving.stamping import (
 
 Words = NDArray[np.int64]
 
+# The word of the reference stamp, and what a client of version 4 puts there to ask for version 5 (version5.UPGRADE).
+MARK_AT, MARK, VERSION_4 = 2, int.from_bytes(b"NTP5DRFT", "little"), 4 << 3
 SOL_SOCKET = 1
 # So many replies share a reading of the clocks, which then is some microseconds old, as it is in a queue anyway.
 HEAD_REPLIES = 16
@@ -251,6 +253,9 @@ def write_time(
             control = ASK_BYTES
     second = head[SECOND] if stamped else head[SECOND_RAW]
     write_reply(texts.reply_words, j, requests, k, head, second, receive, transmit, origin)
+    if settings[VERSION5] != 0 and requests[k, MARK_AT] == MARK and requests[k, 0] & 0x38 == VERSION_4:
+        # so a client of version 4 asks whether version 5 is spoken
+        texts.reply_words[j, MARK_AT] = MARK
     return control, interleaved
 
 
