@@ -50,8 +50,8 @@ def files(tmp_path: Path) -> Files:
 def test_a_follower_knows_each_key_before_it_is_used_and_goes_on_alone(tmp_path: Path, files: Files) -> None:
     port = free_port()
     # a quarter of a key's life is the lead, and a quarter of that the time between two fetches
-    leading = files.settings("a", "localhost", cluster_listen=f"127.0.0.1:{port}", cluster_peers=["b"], rotate_s=6.0)
-    following = files.settings("b", cluster_leader=f"localhost:{port}", rotate_s=6.0)
+    leading = files.settings("a", "localhost", cluster_listen=f"127.0.0.1:{port}", cluster_peers=["b"], rotate_s=4.0)
+    following = files.settings("b", cluster_leader=f"localhost:{port}", rotate_s=4.0)
     (tmp_path / "A").mkdir()
     (tmp_path / "B").mkdir()
     leader, follower = Exchange(tmp_path / "A", leading), Exchange(tmp_path / "B", following)

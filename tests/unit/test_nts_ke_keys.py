@@ -7,6 +7,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from timeball.instants import LeapTable
@@ -214,6 +215,19 @@ def test_a_follower_makes_no_keys_and_takes_each_set_once(tmp_path: Path, clock:
     assert keeper.take(keys)
     assert not keeper.take(keys)
     assert read_key_set(keys_file(tmp_path)) == keys
+
+
+def test_a_follower_that_becomes_the_leader_goes_on_with_its_keys(tmp_path: Path, clock: Clock) -> None:
+    fetched = msgspec.structs.replace(first_keys(clock.moment(), Dice()), source="a.example:4461")
+    write_keys(keys_file(tmp_path), fetched)
+    keeper = KeyKeeper(tmp_path, RULES, clock)
+    request_file(tmp_path).write_text(ROTATE)
+    assert keeper.turn()
+    assert keeper.keys is not None
+    assert (keeper.keys.current, keeper.keys.source) == (fetched.current, "")
+    assert "made here" in keeper.why
+    assert keeper.turn()
+    assert keeper.keys.next is not None
 
 
 def test_keys_that_nobody_can_read_are_replaced_and_counted(tmp_path: Path, clock: Clock) -> None:

@@ -11,6 +11,8 @@ import os
 import time
 from pathlib import Path
 
+import msgspec
+
 from timeball.station.nts.keyfile import KeyFileError, KeySet, keys_file, read_key_set, write_keys
 from timeball.station.nts.moments import Clock
 from timeball.station.nts.rotation import Rules, announced, first_keys, next_keys, what_changed
@@ -50,6 +52,8 @@ class KeyKeeper:
         now, asked = self._clock.moment(), self._asked()
         if self.keys is None or asked == REPLACE:
             done = self._put(first_keys(now, os.urandom))
+        elif self.keys.source:  # a follower yesterday, and the leader now
+            return self._put(msgspec.structs.replace(self.keys, source=""))
         elif asked == ROTATE:
             done = self._put(announced(self.keys, now, os.urandom))
         else:

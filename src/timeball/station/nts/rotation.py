@@ -81,6 +81,8 @@ def what_changed(before: KeySet | None, after: KeySet) -> str:
     """In words, for the log and the ledger."""
     if before is None:
         return "first keys"
+    if before.ids() == after.ids():
+        return "the keys are made here from now on" if not after.source else "the keys are fetched"
     if not set(before.ids()) & set(after.ids()):
         return "all keys replaced: cookies given out before are not taken any more"
     if after.current.id != before.current.id:
