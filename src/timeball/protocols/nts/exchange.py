@@ -37,6 +37,7 @@ C2S, S2C = 0, 1
 LONGEST_NAME = 255
 END = write_message(())
 """The End of Message, which every message ends in."""
+_COOKIE = struct.Struct(">HH")
 
 ERROR_UNKNOWN_CRITICAL = 0
 ERROR_BAD_REQUEST = 1
@@ -133,8 +134,8 @@ def answer(request: bytes, offer: Offer, cookies: Callable[[Agreed], Sequence[by
     judged = judge(request, offer)
     if judged.agreed is None:
         return judged
-    handed = write_message(Record(RecordType.COOKIE, cookie) for cookie in cookies(judged.agreed))
-    return Answer(judged.response[: -len(END)] + handed, judged.outcome, judged.agreed)
+    handed = b"".join(_COOKIE.pack(RecordType.COOKIE, len(cookie)) + cookie for cookie in cookies(judged.agreed))
+    return Answer(judged.response[: -len(END)] + handed + END, judged.outcome, judged.agreed)
 
 
 @lru_cache(maxsize=256)
