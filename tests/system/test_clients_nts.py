@@ -39,13 +39,14 @@ class Operated:
             return probe.connect_ex(("127.0.0.1", self.exchange)) == 0 and answers(self.port)
 
 
-@pytest.fixture
-def operated(tmp_path: Path) -> Iterator[Operated]:
-    authority = Authority(tmp_path)
+@pytest.fixture(scope="module")
+def operated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operated]:
+    folder = tmp_path_factory.mktemp("operated")
+    authority = Authority(folder)
     port, exchange = free_port(), free_port(socket.SOCK_STREAM)
     nts = {"listen": [f"127.0.0.1:{exchange}"], "certificate": str(authority.certificate), "key": str(authority.key)}
     settings = {"ntp": {"listen": [f"127.0.0.1:{port}"]}, "nts": {**nts, "rotate_s": ROTATE_S, "kept": 6}}
-    with served(tmp_path / "state", settings, "keyexchange", "server") as station:
+    with served(folder / "state", settings, "keyexchange", "server") as station:
         operated = Operated(station, authority, port, exchange)
         station.until(operated.up)
         yield operated
