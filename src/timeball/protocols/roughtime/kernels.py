@@ -202,7 +202,8 @@ def fill_reply(
     out: Bytes, template: Bytes, length: int, data: Bytes, nonce: int, nodes: Bytes, leaves: int, index: int
 ) -> None:
     """Write the reply to leaf `index` of `leaves` into `out`: the template with its nonce, path and index."""
-    out[:length] = template[:length]
+    for i in range(length):
+        out[i] = template[i]
     copy_hash(out, _NONCE, data, nonce)
     start, count, place, to = 0, leaves, index, _PATH
     while count > 1:
