@@ -5,8 +5,8 @@ and others 1997). For any two addresses, whoever chose them, the chance of one s
 nobody outside learns the factors or the sets. The memory of a Limiter's sets is laid out for gathering: all hashes,
 four a set, then the instants at which their buckets are full.
 
-A batch in which every request would conform even if all came from one address is charged at once, which is nearly every
-batch; the others one request after another, as are new addresses that one batch brings to one set.
+A batch in which every request conforms, even if each address had as many as the one with the most, is charged at once,
+which is nearly every batch; the others one request after another, as are new addresses that one batch brings to one set.
 """
 
 from __future__ import annotations
@@ -111,10 +111,17 @@ class Buckets:
             fresh.append(k)
         return ways + sets * WAYS, np.array(fresh, np.intp)
 
-    def all_conform(self, full_at: Words, now_ns: int) -> bool:
-        """Whether every bucket would take as many requests as there are in the batch."""
-        most_ns = self.slack_ns + now_ns - (len(full_at) - 1) * self.interval_ns
-        return self.interval_ns == 0 or not np.count_nonzero(full_at > most_ns)
+    def all_conform(self, places: NDArray[np.intp], full_at: Words, now_ns: int) -> bool:
+        """Whether every request of a batch has its place in the buckets, as they were before it."""
+        if self.interval_ns == 0 or self._take(full_at, len(places), now_ns):
+            return True
+        return self._take(full_at, int(np.unique(places, return_counts=True)[1].max()), now_ns)
+
+    def _take(self, full_at: Words, requests: int, now_ns: int) -> bool:
+        """Whether each of these buckets would take so many requests."""
+        spare_ns = self.slack_ns - (requests - 1) * self.interval_ns
+        # a bucket that has long been full holds no more than a full one
+        return spare_ns >= 0 and not np.count_nonzero(full_at > now_ns + spare_ns)
 
     def charge(self, places: NDArray[np.intp], full_at: Words, now_ns: int) -> None:
         """Take one request each out of these buckets; one that occurs twice is charged twice."""
@@ -178,7 +185,7 @@ class Screen:
         np.add.at(self._requests, places, 1)
         self._last[places] = now_ns
         full_at = sources.full_at[places]
-        conform = sources.all_conform(full_at, now_ns)
+        conform = sources.all_conform(places, full_at, now_ns)
         if not networks.interval_ns:
             if conform:
                 sources.charge(places, full_at, now_ns)
@@ -186,7 +193,7 @@ class Screen:
             return self._one_by_one(places, None, now_ns)
         shared, _ = networks.places(hashed_networks, now_ns)
         shared_full_at = networks.full_at[shared]
-        if conform and networks.all_conform(shared_full_at, now_ns):
+        if conform and networks.all_conform(shared, shared_full_at, now_ns):
             sources.charge(places, full_at, now_ns)
             networks.charge(shared, shared_full_at, now_ns)
             return None
