@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
+from functools import lru_cache
 from itertools import pairwise
 
 from timeball.protocols.roughtime.errors import MalformedMessage
@@ -22,6 +23,8 @@ REQUEST_TYPE, RESPONSE_TYPE = 0, 1
 MOST_VERSIONS = 32
 MOST_NODES = 32
 """Versions in VER or VERS, and hashes in PATH (RFC 10049, 5.1.1, 5.2.5 and 5.2.4)."""
+
+FAMILIAR_PAIRS = 16
 
 Message = dict[int, bytes]
 
@@ -52,21 +55,30 @@ def parse_message(data: bytes) -> Message:
     """
     if len(data) < 4 or len(data) % 4:
         raise MalformedMessage("message", f"of {len(data)} bytes", "not a whole number of words, or empty")
-    (pairs,) = struct.unpack_from("<I", data)
+    pairs = int.from_bytes(data[:4], "little")
     if pairs == 0 or 8 * pairs > len(data):
         raise MalformedMessage("message", f"of {len(data)} bytes", f"no room for {pairs} pairs")
-    offsets = [0, *struct.unpack_from(f"<{pairs - 1}I", data, 4), len(data) - 8 * pairs]
-    tags = struct.unpack_from(f"<{pairs}I", data, 4 * pairs)
-    if any(first > second or second % 4 for first, second in pairwise(offsets)):
-        raise MalformedMessage("offsets", offsets[1:-1], "not in order, beyond the end, or no multiples of four")
+    layout = (_known_layout if pairs <= FAMILIAR_PAIRS else _layout)(data[: 8 * pairs], len(data))
+    return {number: data[place] for number, place in layout.items()}
+
+
+def _layout(header: bytes, size: int) -> dict[int, slice]:
+    """Where each value stands in a message of `size` bytes with this header. Raises MalformedMessage."""
+    pairs = len(header) // 8
+    numbers = struct.unpack(f"<{2 * pairs}I", header)
+    tags = numbers[pairs:]
+    starts = [8 * pairs, *(8 * pairs + offset for offset in numbers[1:pairs]), size]
+    if any(first > second or second % 4 for first, second in pairwise(starts)):
+        raise MalformedMessage("offsets", numbers[1:pairs], "not in order, beyond the end, or no multiples of four")
     if any(first >= second for first, second in pairwise(tags)):
         raise MalformedMessage("tags", " ".join(map(tag_name, tags)), "not in ascending order")
     for number in tags:
         _check_tag(number)
-    values = memoryview(data)[8 * pairs :]
-    return {
-        number: bytes(values[first:second]) for number, (first, second) in zip(tags, pairwise(offsets), strict=True)
-    }
+    return {number: slice(first, second) for number, (first, second) in zip(tags, pairwise(starts), strict=True)}
+
+
+_known_layout = lru_cache(maxsize=256)(_layout)
+"""Clients of one make send one header: it is read once."""
 
 
 def _check_tag(number: int) -> None:

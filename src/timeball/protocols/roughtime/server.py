@@ -134,11 +134,12 @@ def read_request(data: bytes, identity: Identity) -> Asked | Reason:
 
 
 def _well_formed(message: Message) -> bool:
+    padding = message.get(ZZZZ, b"")
     return (
         len(message.get(NONC, b"")) == NONCE_BYTES
         and message.get(TYPE) == REQUEST_TYPE.to_bytes(4, "little")
         and len(message.get(SRV, bytes(HASH_BYTES))) == HASH_BYTES
-        and not any(message.get(ZZZZ, b""))
+        and padding.count(0) == len(padding)
     )
 
 
