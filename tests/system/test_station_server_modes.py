@@ -4,6 +4,7 @@ asked addresses, NTS with and without keys, MACs, another user, and all of it wi
 from __future__ import annotations
 
 import os
+import pwd
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -25,6 +26,8 @@ from timeball.station.nts.keyfile import KeySet, Moment, StoredKey, keys_file, w
 from timeball.station.page.clockpage import PageWriter, TimekeeperPage
 from timeball.station.paths import timekeeper_page
 from timeball.station.serving.sources import read_sources, sources_file
+from timeball.station.supervision.orphan import GRACE_VARIABLE
+from timeball.station.supervision.statelock import StateLock
 
 pytestmark = pytest.mark.system
 
@@ -35,10 +38,16 @@ UNIQUE = bytes(range(100, 132))
 
 
 @contextmanager
-def serving(state: Path, *addresses: str, station: Station | None = None, **settings: Any) -> Iterator[Server]:
+def serving(
+    state: Path,
+    *addresses: str,
+    environment: dict[str, str] | None = None,
+    station: Station | None = None,
+    **settings: Any,
+) -> Iterator[Server]:
     station = station or Station(state)
     station.lease(600, 600)
-    server = Server(state, list(addresses), **settings)
+    server = Server(state, list(addresses), environment, **settings)
     try:
         server.wait_until_up()
         yield server
@@ -192,7 +201,14 @@ def test_root_becomes_another_user_and_finds_new_pages(tmp_path: Path) -> None:
         pytest.skip("only root can become another user")
     port = free_port()
     station = Station(tmp_path)
-    with serving(tmp_path, f"127.0.0.1:{port}", station=station, user="nobody", loop="arrays") as server:
+    grace = {GRACE_VARIABLE: "1"}
+    lock = StateLock(tmp_path)
+    with (
+        lock,
+        serving(
+            tmp_path, f"127.0.0.1:{port}", environment=grace, station=station, user="nobody", loop="arrays"
+        ) as server,
+    ):
         status = Path(f"/proc/{server.process.pid}/status").read_text()
         fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
         assert set(fields["Uid"].split()) != {"0"}
@@ -207,6 +223,10 @@ def test_root_becomes_another_user_and_finds_new_pages(tmp_path: Path) -> None:
         station.timekeeper = PageWriter(timekeeper_page(tmp_path), TimekeeperPage)
         station.lease(60, 60)
         wait_for(lambda: (ask(port, PLAIN) or b"")[1] == 10)
+        write_keys(keys_file(tmp_path), key_set(1), (pwd.getpwnam("nobody").pw_uid, -1))
+        wait_for(lambda: (ask(port, nts_request(ring_of(1))) or b"")[12:16] != b"NTSN")
+        time.sleep(2.0)
+        assert server.process.poll() is None, "it can see that it is supervised"
 
 
 def test_unknown_user_is_told_in_a_sentence(tmp_path: Path) -> None:

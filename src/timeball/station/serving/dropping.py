@@ -1,7 +1,8 @@
 """Privileges given up for good, once everything that needs them is open (setpriv(1), credentials(7)).
 
 The state folder stays reachable: its own group and that of STATE/run become the user's, with leave to pass through and
-not to list, since pages that are put in place anew must be found. Whoever was not started by root keeps what it is.
+not to list, since pages that are put in place anew must be found, and its lock may be looked at, or the process would
+take itself for an orphan. Whoever was not started by root keeps what it is.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ import pwd
 from contextlib import suppress
 from pathlib import Path
 
-from timeball.station.paths import run_dir
+from timeball.station.paths import lock_file, run_dir
+from timeball.station.supervision.orphan import watch_from
 from timeball.station.supervision.process import CannotStartError
 
 PR_SET_NO_NEW_PRIVS = 38
-PASSABLE = 0o710
+PASSABLE, READABLE = 0o710, 0o040
 
 
 def become(user: str, state: Path) -> None:
@@ -29,22 +31,26 @@ def become(user: str, state: Path) -> None:
         if os.geteuid() != entry.pw_uid:
             raise CannotStartError(f"only root can become {user!r}; start the station as root, or empty ntp.user")
         return
+    # the key exchange may not have made its folder yet
+    (state / "nts").mkdir(mode=0o700, exist_ok=True)
     for folder in (state, run_dir(state), state / "nts"):
-        let_pass(folder, entry.pw_gid)
+        let_group(folder, entry.pw_gid, PASSABLE)
+    let_group(lock_file(state), entry.pw_gid, READABLE)
     # paths are walked from here on: what lies above the state folder may be closed to this user
     os.chdir(state)
+    watch_from(Path())
     os.setgroups([])
     os.setresgid(entry.pw_gid, entry.pw_gid, entry.pw_gid)
     os.setresuid(entry.pw_uid, entry.pw_uid, entry.pw_uid)
     forbid_new_privileges()
 
 
-def let_pass(folder: Path, group: int) -> None:
-    """A group may pass through a folder of ours."""
+def let_group(path: Path, group: int, mode: int) -> None:
+    """Give a group of its own a right to something of ours."""
     with suppress(FileNotFoundError):
-        if folder.stat().st_uid == 0:
-            os.chown(folder, -1, group)
-            folder.chmod(folder.stat().st_mode & 0o777 | PASSABLE)
+        if path.stat().st_uid == 0:
+            os.chown(path, -1, group)
+            path.chmod(path.stat().st_mode & 0o777 | mode)
 
 
 def forbid_new_privileges() -> None:

@@ -87,9 +87,10 @@ def leap_and_refid(timekeeper: Words, settings: Words, tai_ns: int) -> tuple[int
     leap_ns, sign = timekeeper[TK_LEAP_TAI], timekeeper[TK_LEAP_SIGN]
     if settings[SMEARED] == 0:
         return ntp.leap_indicator(tai_ns, leap_ns, sign), timekeeper[TK_REFID]
-    offset_fs = smeared_offset_fs(tai_ns, leap_ns, sign, settings[SMEAR_SHAPE], settings[SMEAR_NS])
-    if offset_fs == 0 or tai_ns >= leap_ns + settings[SMEAR_NS] // 2:
+    half_ns = settings[SMEAR_NS] // 2
+    if leap_ns == 0 or sign == 0 or not leap_ns - sign * ntp.NS - half_ns < tai_ns < leap_ns + half_ns:
         return 0, timekeeper[TK_REFID]
+    offset_fs = smeared_offset_fs(tai_ns, leap_ns, sign, settings[SMEAR_SHAPE], settings[SMEAR_NS])
     return 0, smear_refid(offset_fs, tai_ns, leap_ns, sign)
 
 

@@ -50,18 +50,27 @@ def grace_of(text: str) -> float:
     return grace_s if 0 < grace_s < float("inf") else ORPHAN_GRACE_S
 
 
+_watched: list[Path] = []
+
+
 def end_when_orphaned(state: Path) -> None:
     """Watch the lock of `state` from now on in a thread, if a supervisor started this process."""
+    _watched[:] = [state]
     text = os.environ.get(GRACE_VARIABLE)
     if text is not None:
-        threading.Thread(target=_watch, args=(state, grace_of(text)), name="orphan watch", daemon=True).start()
+        threading.Thread(target=_watch, args=(grace_of(text),), name="orphan watch", daemon=True).start()
 
 
-def _watch(state: Path, grace_s: float) -> None:
+def watch_from(state: Path) -> None:
+    """The same folder is reached by this path from now on: a process has gone into it, or given up rights."""
+    _watched[:] = [state]
+
+
+def _watch(grace_s: float) -> None:
     # a signal must reach the main thread, or nobody wakes to handle it
     signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     grace = Grace(grace_s)
-    while state.is_dir() and not grace.is_over(is_supervised(state), time.monotonic()):
+    while _watched[0].is_dir() and not grace.is_over(is_supervised(_watched[0]), time.monotonic()):
         time.sleep(min(1.0, grace_s / 4))
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(LAST_WORDS_S)
