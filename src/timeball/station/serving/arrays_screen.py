@@ -6,7 +6,7 @@ nobody outside learns the factors or the sets. The memory of a Limiter's sets is
 four a set, then the instants at which their buckets are full.
 
 A batch in which every request conforms, even if each address had as many as the one with the most, is charged at once,
-which is nearly every batch; the others one request after another, as are new addresses that one batch brings to one set.
+which is nearly every batch; the others one request after another, as are new addresses that one batch brings to a set.
 """
 
 from __future__ import annotations
