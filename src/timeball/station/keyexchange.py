@@ -32,7 +32,7 @@ from timeball.station.nts.shown import ShownCertificate
 from timeball.station.nts.workers import Workers
 from timeball.station.page.clockpage import PageWriter
 from timeball.station.page.keyexchangepage import KeyExchangePage, keyexchange_page
-from timeball.station.serving.dropping import let_pass
+from timeball.station.serving.dropping import PASSABLE, let_group
 from timeball.station.supervision.process import CannotStartError, Process, run_process
 
 TURN_S = 0.2
@@ -153,7 +153,7 @@ def server_user(process: Process) -> Owner | None:
         raise CannotStartError(f"there is no user {name!r} to become; change ntp.user") from None
     folder = process.state / "nts"
     folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
-    let_pass(folder, entry.pw_gid)
+    let_group(folder, entry.pw_gid, PASSABLE)
     return entry.pw_uid, entry.pw_gid
 
 
