@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from timeball.protocols.roughtime.client import build_request, verify_reply
 from timeball.protocols.roughtime.kernels import load_u32
 from timeball.protocols.roughtime.message import NONC, NONCE_BYTES, parse_message, parse_packet
-from timeball.protocols.roughtime.server import NONCE_AT
+from timeball.protocols.roughtime.replies import NONCE_AT
 from timeball.station.serving.libc import clock_gettime, recvmmsg, sendmmsg
 
 WINDOW = 88

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from timeball.protocols.roughtime import client, delegation, kernels, message, reports, server, serverlist
+from timeball.protocols.roughtime import client, delegation, kernels, message, replies, reports, server, serverlist
 from timeball.protocols.roughtime.errors import RoughtimeError
 from timeball.protocols.roughtime.moment import Moment
 from timeball.protocols.roughtime.versions import VERSIONS
@@ -18,7 +18,7 @@ from timeball.protocols.roughtime.versions import VERSIONS
 SEED, ONLINE = b"\x01" * 32, b"\x02" * 32
 KEY = delegation.public_key_of(SEED)
 IDENTITY = server.make_identity(KEY, VERSIONS, 64)
-SIGNER = server.Signer(delegation.delegate(SEED, ONLINE, 0, 2**40, VERSIONS))
+SIGNER = replies.Signer(delegation.delegate(SEED, ONLINE, 0, 2**40, VERSIONS))
 MOMENT = Moment(1_800_000_000, 1)
 REQUEST = client.build_request(bytes(32), VERSIONS, KEY)
 _SRV = np.frombuffer(IDENTITY.srv, np.uint8)

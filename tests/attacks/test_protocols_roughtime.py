@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tests.fakes.roughtime_servers import NOW_S, FakeServer, noise
 
-from timeball.protocols.roughtime import client, delegation, measuring, message, reports, server, versions
+from timeball.protocols.roughtime import client, delegation, measuring, message, replies, reports, server, versions
 from timeball.protocols.roughtime.errors import (
     CausalityBroken,
     ForgedDelegation,
@@ -73,10 +73,10 @@ def test_replayed_reply_with_our_nonce_written_into_it() -> None:
 
 
 def test_reply_from_a_tree_that_does_not_hold_our_request() -> None:
-    replies = FAKE.answers(OTHERS)
-    assert isinstance(replies[2], bytes)
+    answers = FAKE.answers(OTHERS)
+    assert isinstance(answers[2], bytes)
     with pytest.raises(WrongRoot):
-        verify(altered(replies[2], lambda fields: fields.update({NONC: noise("nonce")})))
+        verify(altered(answers[2], lambda fields: fields.update({NONC: noise("nonce")})))
 
 
 def test_index_of_another_leaf() -> None:
@@ -202,11 +202,11 @@ def test_amplification_no_reply_is_longer_than_its_request() -> None:
             continue
         fields = {VER: (1).to_bytes(4, "little"), NONC: noise("n"), message.TYPE: bytes(4), ZZZZ: bytes(spare - 12)}
         request = message.write_packet(message.write_message(fields))
-        replies = FAKE.answers([request] + OTHERS[:1] * 63)
-        if isinstance(replies[0], bytes):
-            assert len(replies[0]) + server.GREASE_BYTES <= len(request)
+        answers = FAKE.answers([request] + OTHERS[:1] * 63)
+        if isinstance(answers[0], bytes):
+            assert len(answers[0]) + replies.GREASE_BYTES <= len(request)
         else:
-            assert (replies[0], len(request) < least) == (server.Reason.TOO_SHORT, True)
+            assert (answers[0], len(request) < least) == (server.Reason.TOO_SHORT, True)
     assert least < 1036
 
 
@@ -351,7 +351,7 @@ def test_report_of_more_replies_than_anybody_reads() -> None:
 def test_stolen_draft_certificate_does_not_serve_version_1() -> None:
     """A delegation for one version is none for another, also for who holds the online key."""
     swapped = dataclasses.replace(FAKE.online, certificates={1: FAKE.online.certificates[0x8000000C]})
-    reply = server.answer_batch([REQUEST], FAKE.identity, server.Signer(swapped), FAKE.moment)[0][0]
+    reply = server.answer_batch([REQUEST], FAKE.identity, replies.Signer(swapped), FAKE.moment)[0][0]
     assert isinstance(reply, bytes)
     with pytest.raises(ForgedDelegation):
         verify(reply)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 
-from timeball.protocols.roughtime import delegation, server
+from timeball.protocols.roughtime import delegation, replies, server
 from timeball.protocols.roughtime.moment import Moment
 from timeball.protocols.roughtime.versions import VERSIONS
 
@@ -47,7 +47,7 @@ class FakeServer:
         return Moment(self.now_s, self.radius_s)
 
     def answers(self, requests: list[bytes]) -> list[bytes | server.Reason]:
-        return server.answer_batch(requests, self.identity, server.Signer(self.online), self.moment)[0]
+        return server.answer_batch(requests, self.identity, replies.Signer(self.online), self.moment)[0]
 
     def answer(self, request: bytes) -> bytes:
         reply = self.answers([request])[0]

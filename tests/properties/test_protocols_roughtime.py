@@ -10,7 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.fakes.roughtime_servers import FakeServer, noise
 
-from timeball.protocols.roughtime import client, kernels, libcrypto, merkle, message, reports, server, serverlist
+from timeball.protocols.roughtime import (
+    client,
+    kernels,
+    libcrypto,
+    merkle,
+    message,
+    replies,
+    reports,
+    server,
+    serverlist,
+)
 from timeball.protocols.roughtime.errors import RoughtimeError
 
 FAKE = FakeServer("a", batch=16)
@@ -89,7 +99,7 @@ def test_compiled_trees_and_replies_are_the_same(leaves: int, seed: int) -> None
         assert isinstance(nonce, server.Asked)
         at = index * rows.shape[1] + 8 + requests[index].index(nonce.nonce)
         kernels.fill_reply(out, template, template.size, rows.reshape(-1), at, nodes, leaves, index)
-        expected = server.fill_template(template.tobytes(), nonce.nonce, merkle.path_of(levels, index), index)
+        expected = replies.fill_template(template.tobytes(), nonce.nonce, merkle.path_of(levels, index), index)
         assert out[: template.size].tobytes() == expected
         assert not out[template.size :].any()
 
@@ -98,17 +108,17 @@ def test_compiled_trees_and_replies_are_the_same(leaves: int, seed: int) -> None
 @given(st.integers(0, 2**32), st.lists(st.tuples(st.integers(0, 600), st.integers(1, 255)), max_size=3))
 def test_any_change_of_a_reply_is_refused_with_a_typed_error(seed: int, changes: list[tuple[int, int]]) -> None:
     request = client.build_request(noise(f"{seed}"), (1,), FAKE.public_key)
-    replies = FAKE.answers([request, KNOWN, KNOWN])
-    assert isinstance(replies[0], bytes)
-    data = bytearray(replies[0])
+    answers = FAKE.answers([request, KNOWN, KNOWN])
+    assert isinstance(answers[0], bytes)
+    data = bytearray(answers[0])
     for place, mask in changes:
         data[place % len(data)] ^= mask
     try:
         client.verify_reply(request, bytes(data), FAKE.public_key)
     except RoughtimeError:
-        assert bytes(data) != replies[0]
+        assert bytes(data) != answers[0]
     else:
-        assert bytes(data) == replies[0]
+        assert bytes(data) == answers[0]
 
 
 @settings(deadline=None, max_examples=50)

@@ -9,7 +9,7 @@ import math
 import pytest
 from tests.fakes.roughtime_servers import NOW_S, FakeServer, noise
 
-from timeball.protocols.roughtime import client, delegation, merkle, message, server, serverlist, versions
+from timeball.protocols.roughtime import client, delegation, merkle, message, replies, server, serverlist, versions
 from timeball.protocols.roughtime.errors import KeyFileError, MalformedMessage, ServerListError
 from timeball.protocols.roughtime.grease import NOISE_BYTES, Grease, grease_reply
 from timeball.protocols.roughtime.moment import moment_of
@@ -84,9 +84,9 @@ def test_radius_is_no_wider_far_from_a_leap_second() -> None:
 def test_batch_is_split_by_version_and_each_reply_verifies() -> None:
     fake = FakeServer("a")
     requests = [client.build_request(noise(f"n{i}"), (versions.VERSIONS[i % 2],), fake.public_key) for i in range(13)]
-    replies = fake.answers(requests)
+    answers = fake.answers(requests)
     roots = set()
-    for i, (request, reply) in enumerate(zip(requests, replies, strict=True)):
+    for i, (request, reply) in enumerate(zip(requests, answers, strict=True)):
         assert isinstance(reply, bytes)
         verified = client.verify_reply(request, reply, fake.public_key)
         assert (verified.version, verified.midpoint_s) == (versions.VERSIONS[i % 2], NOW_S)
@@ -115,7 +115,7 @@ def test_first_version_of_the_preference_is_taken() -> None:
 
 def test_nobody_is_answered_without_sync_or_key() -> None:
     fake = FakeServer("a")
-    request, signer = client.build_request(noise("n")), server.Signer(fake.online)
+    request, signer = client.build_request(noise("n")), replies.Signer(fake.online)
     assert server.answer_batch([request], fake.identity, signer, None) == ([server.Reason.UNSYNCHRONISED], [0, 0])
     assert server.answer_batch([request], fake.identity, None, fake.moment) == ([server.Reason.NO_KEY], [0, 0])
     late = dataclasses.replace(fake.moment, midpoint_s=fake.maxt_s + 1)
@@ -124,12 +124,12 @@ def test_nobody_is_answered_without_sync_or_key() -> None:
 
 def test_template_is_the_reply_written_whole() -> None:
     fake = FakeServer("a")
-    signer, root = server.Signer(fake.online), noise("root")
+    signer, root = replies.Signer(fake.online), noise("root")
     for leaves in (1, 5, 64):
-        srep = server.write_srep(1, fake.versions, fake.moment, root)
+        srep = replies.write_srep(1, fake.versions, fake.moment, root)
         path = bytes(32 * merkle.depth_of(leaves))
-        whole = server.write_reply(signer.sign(1, srep), bytes(32), path, srep, fake.online.certificates[1], 0)
-        assert server.reply_template(fake.identity, 0, signer, fake.moment, root, leaves) == whole
+        whole = replies.write_reply(signer.sign(1, srep), bytes(32), path, srep, fake.online.certificates[1], 0)
+        assert replies.reply_template(fake.versions, 1, signer, fake.moment, root, leaves) == whole
 
 
 # Grease

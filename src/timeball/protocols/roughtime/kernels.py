@@ -20,7 +20,8 @@ from timeball.protocols.roughtime.libcrypto import (
     sha512_update,
 )
 from timeball.protocols.roughtime.message import HASH_BYTES, HEADER_BYTES, MOST_VERSIONS, NONC, SRV, TYPE, VER, ZZZZ
-from timeball.protocols.roughtime.server import LARGEST_REQUEST, NONCE_AT, PATH_AT
+from timeball.protocols.roughtime.replies import NONCE_AT, PATH_AT
+from timeball.protocols.roughtime.server import LARGEST_REQUEST
 
 Bytes = NDArray[np.uint8]
 Integers = NDArray[np.int64]

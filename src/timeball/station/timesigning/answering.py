@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from timeball.protocols.roughtime.grease import NOISE_BYTES, Grease, grease_reply
 from timeball.protocols.roughtime.moment import Moment
-from timeball.protocols.roughtime.server import Identity, Reason, Signer, answer_batch
+from timeball.protocols.roughtime.replies import Signer
+from timeball.protocols.roughtime.server import Identity, Reason, answer_batch
 from timeball.protocols.roughtime.versions import VERSIONS
 from timeball.station.page.roughtimepage import ANSWERS, COUNTERS, DROPPED, GREASED, PACKETS, SIGNATURES
 from timeball.station.timesigning.clock import SigningClock

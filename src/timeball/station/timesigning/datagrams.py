@@ -15,7 +15,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from timeball.protocols.roughtime.server import LARGEST_REQUEST, Reason, refusal, reply_template
+from timeball.protocols.roughtime.replies import reply_template
+from timeball.protocols.roughtime.server import LARGEST_REQUEST, Reason, refusal
 from timeball.station.page.roughtimepage import REPLIES, SEND_FAILURES
 from timeball.station.timesigning.answering import Answering
 
@@ -112,11 +113,11 @@ class CompiledBatches:
         if (reason := refusal(signer, moment)) is not Reason.ANSWERED or signer is None or moment is None:
             self._answering.count_refused(reason, sum(leaves))
             return False
-        identity = self._answering.host.identity
+        versions = self._answering.host.identity.versions
         for version, count in enumerate(leaves):
             if count:
                 root = self._roots[version].tobytes()
-                template = reply_template(identity, version, signer, moment, root, count)
+                template = reply_template(versions, versions[version], signer, moment, root, count)
                 self._rows[version][: len(template)] = template
                 self._lengths[version] = len(template)
                 self._answering.count_signed(version, count)

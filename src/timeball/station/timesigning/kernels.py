@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from timeball.protocols.roughtime import kernels as roughtime
 from timeball.protocols.roughtime.message import HASH_BYTES
-from timeball.protocols.roughtime.server import LARGEST_REQUEST, longest_reply
+from timeball.protocols.roughtime.replies import longest_reply
+from timeball.protocols.roughtime.server import LARGEST_REQUEST
 from timeball.station.page.kernels import read_pair, served_instant, sync_status
 from timeball.station.page.pagelayout import IN_SYNC, TK_LEAP_SIGN, TK_LEAP_TAI, TK_TAI_MINUS_UTC
 from timeball.station.page.roughtimepage import DROPPED, PACKETS, REPLIES, SEND_FAILURES

@@ -24,7 +24,7 @@ from timeball.protocols.roughtime.delegation import (
     write_long_term_key,
 )
 from timeball.protocols.roughtime.errors import KeyFileError
-from timeball.protocols.roughtime.server import Signer
+from timeball.protocols.roughtime.replies import Signer
 from timeball.protocols.roughtime.versions import version_name
 from timeball.station.paths import keys_dir
 from timeball.station.recording.keys import keep_secret
