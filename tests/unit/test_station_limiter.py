@@ -5,9 +5,13 @@ from __future__ import annotations
 import ipaddress
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
+from timeball.station.configuration.configrules import broken_rules
+from timeball.station.configuration.serving import NTP
+from timeball.station.configuration.settings import Config
 from timeball.station.hosttime.hostclocks import BootId
 from timeball.station.serving.kernels_limiter import OVER, OVER_AND_TOLD, WITHIN, hash_words, take
 from timeball.station.serving.limiter import Limiter, make_limiter, make_rules, places_for
@@ -113,3 +117,20 @@ def test_what_is_no_table_is_told(tmp_path: Path, data: bytes) -> None:
         read_sources(tmp_path / "sources")
     with pytest.raises(SourcesError, match="while it runs"):
         read_sources(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize(
+    ("ntp", "words"),
+    [
+        ({"allow": ["10.0.0.0/33"]}, "is no network"),
+        ({"deny": ["::/129"]}, "is no network"),
+        ({"nts_only": ["1.2.3"]}, "is no network"),
+        ({"listen": ["127.0.0.1:11123"], "smeared": ["127.0.0.1:11123"]}, "is smeared and not"),
+        ({"smeared": ["127.0.0.1:0"]}, "no port between"),
+    ],
+)
+def test_settings_that_cannot_be_are_told_by_their_key(ntp: dict[str, list[str]], words: str) -> None:
+    made = Config(ntp=msgspec.convert(ntp, NTP))
+    found = [(key, sentence) for key, sentence in broken_rules(made) if words in sentence]
+    assert found
+    assert found[0][0].startswith("ntp.")

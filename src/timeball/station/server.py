@@ -9,12 +9,14 @@ and nothing else; it reads no ledger.
 from __future__ import annotations
 
 import importlib
+import logging
 import math
 import os
 import socket
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
@@ -37,7 +39,7 @@ from timeball.station.serving.cookiekeys import CookieKeys
 from timeball.station.serving.counters import COUNTERS, LOST_BY_KERNEL
 from timeball.station.serving.dropping import become
 from timeball.station.serving.interleaved import make_memory, make_tables, stamp_mask
-from timeball.station.serving.limiter import make_limiter, make_rules, places_for
+from timeball.station.serving.limiter import Limiter, make_limiter, make_rules, places_for
 from timeball.station.serving.loop import Loop, make_loop
 from timeball.station.serving.settings import NTS_BY_HAND, SMEARED, STAMP_MASK, WILDCARD, WORKER, loop_settings
 from timeball.station.serving.sockets import SO_TIMESTAMPNS, lost_datagrams, open_lanes, wildcard_family
@@ -51,6 +53,8 @@ SEED_BYTES = 32
 COMPILED, ARRAYS = "timeball.station.serving.compiled", "timeball.station.serving.arrays"
 
 Words = NDArray[np.int64]
+Listener = tuple[socket.socket, bool]
+"""A socket, and whether its address is smeared."""
 
 
 class ClockPages:
@@ -107,6 +111,26 @@ class Responder:
         self._socket.close()
 
 
+@dataclass(frozen=True)
+class Shared:
+    """What all loops of the process have in common; `refresh` looks for what has changed outside."""
+
+    pages: ClockPages
+    boot: Words
+    keys: CookieKeys
+    answered: Settings
+    limiter: Limiter
+
+    def refresh(self, responders: list[Responder], log: logging.Logger) -> None:
+        """Pages and keys that were put in place anew; what the kernel had no room for."""
+        self.pages.refresh()
+        changed = self.keys.refresh(log)
+        for responder in responders:
+            responder.count_lost()
+            if changed:
+                responder.take_keys()
+
+
 def precision_of(cost_ns: int) -> int:
     """The NTP precision: log2 of the counter's resolution in seconds, rounded up (RFC 5905 section 7.3)."""
     return math.ceil(math.log2(max(cost_ns, 1) * 1e-9))
@@ -147,7 +171,7 @@ def answered_kinds(ntp: NTP) -> Settings:
         raise CannotStartError(f"ntp.keys: {ntp.keys}: {error}") from error
 
 
-def open_all(ntp: NTP) -> list[tuple[socket.socket, bool]]:
+def open_all(ntp: NTP) -> list[Listener]:
     """Every socket, and whether its address is smeared. Raises CannotStartError in words."""
     listed = [(address, False) for address in ntp.listen] + [(address, True) for address in ntp.smeared]
     return [
@@ -157,7 +181,7 @@ def open_all(ntp: NTP) -> list[tuple[socket.socket, bool]]:
     ]
 
 
-def loops_settings(ntp: NTP, precision: int, sockets: list[tuple[socket.socket, bool]]) -> Iterator[Words]:
+def loops_settings(ntp: NTP, precision: int, sockets: list[Listener]) -> Iterator[Words]:
     """The settings of each socket's loop."""
     for worker, (listener, smeared) in enumerate(sockets):
         settings = loop_settings(ntp, precision)
@@ -168,49 +192,53 @@ def loops_settings(ntp: NTP, precision: int, sockets: list[tuple[socket.socket, 
         yield settings
 
 
-def serve_until_stopped(process: Process) -> None:
-    """Answer on every address until the process is told to stop."""
-    ntp, boot, started_ns = process.config.ntp, boot_id(), boottime_ns()
-    # The sockets first: what cannot be bound is told before anything is compiled.
-    sockets = open_all(ntp)
-    answered = answered_kinds(ntp)
-    kind = loop_kind(ntp.loop)
-    # Before the threads: compiled once, and whoever sees the first counters finds every address answering.
-    kind.warm()
-    writer = PageWriter(server_page(process.state), ServerPage, plain=kind.__name__ == ARRAYS)
-    rows = create_sources(sources_file(process.state), places_for(ntp.sources), boot)
-    keys, state = CookieKeys(process.state), process.state
-    if ntp.user:
-        become(ntp.user, state)
-        keys, state = CookieKeys(Path()), Path()
-    pages = ClockPages(state, boot)
-    # A page of an unknown boot equals nothing: -1 stands in no page that encodes one, and 0 is an unwritten page's.
-    boot_words = np.array(boot.words if boot.known else (-1, -1), np.int64)
-    rules = make_rules(ntp.source_rate, ntp.source_burst, ntp.prefix_rate, ntp.prefix_burst, ntp.kiss_every)
-    limiter = make_limiter(ntp.sources, rules, os.urandom(SEED_BYTES), rows)
+def make_responders(
+    ntp: NTP, kind: ModuleType, sockets: list[Listener], shared: Shared, log: logging.Logger
+) -> list[Responder]:
+    """A loop for each socket; access list, limits and the tables of interleaved mode are common to all."""
     access = build_access(ntp.allow, ntp.deny, ntp.nts_only)
     tables = make_tables(len(sockets) if ntp.interleaved else 0)
     stamps = KeptStamps() if ntp.interleaved else None
     precision = precision_of(kind.measured_cost_ns())
-    by_hand = kind.nts_by_hand(process.log)
+    by_hand = kind.nts_by_hand(log)
+    pages, boot = shared.pages.addresses, shared.boot
     responders = []
     for (listener, _), settings in zip(sockets, loops_settings(ntp, precision, sockets), strict=True):
         settings[NTS_BY_HAND] = by_hand
-        loop = make_loop(settings, make_buffers(), access, limiter, make_memory(tables))
-        hands = Hands(settings, loop.counters, pages.addresses, boot_words, answered, keys.ring, stamps)
-        responders.append(Responder(kind, listener, pages.addresses, boot_words, loop, hands))
+        loop = make_loop(settings, make_buffers(), access, shared.limiter, make_memory(tables))
+        hands = Hands(settings, loop.counters, pages, boot, shared.answered, shared.keys.ring, stamps)
+        responders.append(Responder(kind, listener, pages, boot, loop, hands))
+    words = ", ".join(ntp.listen + ntp.smeared)
+    log.info("answering NTP on %s, %s loop, precision 2^%d s", words, kind.__name__.rpartition(".")[2], precision)
+    return responders
+
+
+def give_up_rights(ntp: NTP, state: Path) -> Path:
+    """Become `ntp.user`; the path of the state folder from then on. Raises CannotStartError."""
+    return become(ntp.user, state) if ntp.user else state
+
+
+def serve_until_stopped(process: Process) -> None:
+    """Answer on every address until the process is told to stop."""
+    ntp, boot, started_ns = process.config.ntp, boot_id(), boottime_ns()
+    # The sockets first: what cannot be bound is told before anything is compiled.
+    sockets, answered, kind = open_all(ntp), answered_kinds(ntp), loop_kind(ntp.loop)
+    # Before the threads: compiled once, and whoever sees the first counters finds every address answering.
+    kind.warm()
+    writer = PageWriter(server_page(process.state), ServerPage, plain=kind.__name__ == ARRAYS)
+    rows = create_sources(sources_file(process.state), places_for(ntp.sources), boot)
+    rules = make_rules(ntp.source_rate, ntp.source_burst, ntp.prefix_rate, ntp.prefix_burst, ntp.kiss_every)
+    limiter = make_limiter(ntp.sources, rules, os.urandom(SEED_BYTES), rows)
+    state = give_up_rights(ntp, process.state)
+    # A page of an unknown boot equals nothing: -1 stands in no page that encodes one, and 0 is an unwritten page's.
+    boot_words = np.array(boot.words if boot.known else (-1, -1), np.int64)
+    shared = Shared(ClockPages(state, boot), boot_words, CookieKeys(state), answered, limiter)
+    responders = make_responders(ntp, kind, sockets, shared, process.log)
     for responder in responders:
         responder.start()
-    words = ", ".join(ntp.listen + ntp.smeared)
-    process.log.info("answering NTP on %s, %s loop, precision 2^%d s", words, kind.__name__.split(".")[-1], precision)
     try:
         while not process.sleep(UPDATE_S):
-            pages.refresh()
-            changed = keys.refresh(process.log)
-            for responder in responders:
-                responder.count_lost()
-                if changed:
-                    responder.take_keys()
+            shared.refresh(responders, process.log)
             writer.write(counters_page(boot, started_ns, responders))
             if not all(responder.alive() for responder in responders):
                 raise RuntimeError("a responder's loop has ended by itself")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from ipaddress import ip_network
 from itertools import pairwise
 
 from timeball.station.configuration.followingrules import servers, watchdog
@@ -45,6 +46,7 @@ def broken_rules(config: Config) -> Found:
         _witnesses,
         watchdog,
         _addresses,
+        _networks,
         nts,
         roughtime,
         _outputs,
@@ -213,9 +215,22 @@ def _addresses(config: Config) -> Found:
         yield "metrics.listen", f"{config.metrics.listen!r} has no port between 1 and 65535"
     if config.metrics.listen == config.console.listen:
         yield "metrics.listen", f"{config.metrics.listen!r} is the console's address"
-    for first, second in pairwise(sorted(config.ntp.listen)):
+    for index, address in enumerate(config.ntp.smeared):
+        if not _port_fits(address.rpartition(":")[2]):
+            yield f"ntp.smeared[{index}]", f"{address!r} has no port between 1 and 65535"
+    for first, second in pairwise(sorted(config.ntp.listen + config.ntp.smeared)):
         if first == second:
-            yield "ntp.listen", f"{first!r} is named twice"
+            both = first in config.ntp.listen and first in config.ntp.smeared
+            yield "ntp.listen", f"{first!r} is smeared and not" if both else f"{first!r} is named twice"
+
+
+def _networks(config: Config) -> Found:
+    for key in ("allow", "deny", "nts_only"):
+        for index, network in enumerate(getattr(config.ntp, key)):
+            try:
+                ip_network(network, strict=False)
+            except ValueError:
+                yield f"ntp.{key}[{index}]", f"{network!r} is no network, like 192.0.2.0/24 or 2001:db8::/32"
 
 
 def _outputs(config: Config) -> Found:

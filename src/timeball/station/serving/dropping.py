@@ -21,8 +21,11 @@ PR_SET_NO_NEW_PRIVS = 38
 PASSABLE, READABLE = 0o710, 0o040
 
 
-def become(user: str, state: Path) -> None:
-    """Become `user` with its groups, without a way back. Raises CannotStartError when it cannot be done."""
+def become(user: str, state: Path) -> Path:
+    """Become `user`, in no group but its own, without a way back; gives the path of the state folder from then on.
+
+    Raises CannotStartError when it cannot be done.
+    """
     try:
         entry = pwd.getpwnam(user)
     except KeyError:
@@ -30,7 +33,7 @@ def become(user: str, state: Path) -> None:
     if os.geteuid() != 0:
         if os.geteuid() != entry.pw_uid:
             raise CannotStartError(f"only root can become {user!r}; start the station as root, or empty ntp.user")
-        return
+        return state
     # the key exchange may not have made its folder yet
     (state / "nts").mkdir(mode=0o700, exist_ok=True)
     for folder in (state, run_dir(state), state / "nts"):
@@ -38,11 +41,13 @@ def become(user: str, state: Path) -> None:
     let_group(lock_file(state), entry.pw_gid, READABLE)
     # paths are walked from here on: what lies above the state folder may be closed to this user
     os.chdir(state)
-    watch_from(Path())
+    here = Path()
+    watch_from(here)
     os.setgroups([])
     os.setresgid(entry.pw_gid, entry.pw_gid, entry.pw_gid)
     os.setresuid(entry.pw_uid, entry.pw_uid, entry.pw_uid)
     forbid_new_privileges()
+    return here
 
 
 def let_group(path: Path, group: int, mode: int) -> None:
