@@ -1,18 +1,22 @@
 #!/bin/sh
 # Installs under $1 the clients that nobody here wrote and that no other set-up step brings: ntpsec's ntpd (its Debian
-# package may not stand beside chrony's, so it is only unpacked), @hapi/sntp for node, roughly for a Python of 3.12 or newer.
+# package may not stand beside chrony's, so it is only unpacked), promtool (of Prometheus, whose package would start it),
+# @hapi/sntp for node, roughly for a Python of 3.12 or newer.
 # What cannot be had is said in one line, and its tests are skipped.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$1"
 into=$(cd "$1" && pwd)
 
-if [ ! -x "$into/ntpsec/usr/sbin/ntpd" ]; then
+unpack() { # PACKAGE PROGRAM: a Debian package, unpacked under its own name
+    [ ! -x "$into/$1/usr/$2" ] || return 0
     if command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null; then
-        (cd "$into" && rm -f ntpsec_*.deb && apt-get -qq download ntpsec 2>/dev/null && dpkg-deb -x ntpsec_*.deb ntpsec; rm -f ntpsec_*.deb)
+        (cd "$into" && rm -f "$1"_*.deb && apt-get -qq download "$1" 2>/dev/null && dpkg-deb -x "$1"_*.deb "$1"; rm -f "$1"_*.deb)
     fi
-    [ -x "$into/ntpsec/usr/sbin/ntpd" ] || echo "not to be had here, its tests are skipped: ntpsec's ntpd"
-fi
+    [ -x "$into/$1/usr/$2" ] || echo "not to be had here, its tests are skipped: $2 of $1"
+}
+unpack ntpsec sbin/ntpd
+unpack prometheus bin/promtool
 
 if ! cmp -s "$here/package-lock.json" "$into/node/package-lock.json" || [ ! -d "$into/node/node_modules/@hapi/sntp" ]; then
     mkdir -p "$into/node" && cp "$here/package.json" "$here/package-lock.json" "$into/node/"
