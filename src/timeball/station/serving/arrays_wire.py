@@ -96,12 +96,16 @@ class HeadMaker:
         self._page: TimekeeperPage | None = None
         self._steady = Head(-1, 0, 0, 0, 0, 0, 0)
 
+    def prepare(self, page: TimekeeperPage) -> None:
+        """Make what a page says of its server in sync, before the clock is read for a reply."""
+        if page is not self._page:
+            self._page, self._steady = page, make_head(page, IN_SYNC, self._settings, page.raw_ns, 0.0)
+
     def make(self, page: TimekeeperPage | None, status: int, raw_transmit_ns: int, margin_s: float) -> Head:
         """The head of replies that leave at `raw_transmit_ns` of RAW: kernels_wire.fill_head."""
         if page is None or page.leap_tai_ns != 0 or status != IN_SYNC:
             return make_head(page, status, self._settings, raw_transmit_ns, margin_s)
-        if page is not self._page:
-            self._page, self._steady = page, make_head(page, status, self._settings, raw_transmit_ns, margin_s)
+        self.prepare(page)
         tai_ns, frac_fs, bound_s = served_instant(page, raw_transmit_ns)
         resolution_s = 2.0 ** int(self._settings[PRECISION])
         return self._steady._replace(
