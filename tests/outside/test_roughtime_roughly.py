@@ -1,7 +1,6 @@
 """roughly (a Roughtime implementation from PyPI) and ours: each as the other's client, over bytes and over UDP.
 
-It says that it wants Python 3.12 and runs on 3.11 as it stands, so it is installed into a folder of its own, without
-what it needs, which is here.
+It is installed into a folder of its own (tests/clients), without what it needs, which is here.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ import pytest
 from handpages import HandPages
 from tests.fakes.roughtime_servers import NOW_S, FakeServer, noise
 
+from clients import ROUGHLY, installed
 from timeball.protocols.roughtime import client, delegation, measuring, reports, versions
 from timeball.station.page.pagefile import PageReader
 from timeball.station.page.roughtimepage import RoughtimePage, roughtime_page
@@ -28,24 +28,18 @@ from timeball.station.paths import config_file
 
 pytestmark = pytest.mark.system
 
-LOCK = Path(__file__).parent / "requirements-roughly.lock"
 Load = Callable[[str], ModuleType]
 
 
 @pytest.fixture(scope="module")
-def roughly(tmp_path_factory: pytest.TempPathFactory) -> Load:
+def roughly() -> Load:
     """Loads modules of roughly."""
-    folder = tmp_path_factory.mktemp("roughly")
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
-    options = ["--ignore-requires-python", "--require-hashes", "--target", str(folder), "-r", str(LOCK)]
-    done = subprocess.run([*pip, *options], capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.skip(f"roughly could not be installed: {done.stderr.strip()[-200:]}")
-    sys.path.insert(0, str(folder))
+    folder = str(installed(ROUGHLY))
+    sys.path.insert(0, folder)
     try:
         importlib.import_module("roughly.client")
     finally:
-        sys.path.remove(str(folder))
+        sys.path.remove(folder)
     return lambda name: importlib.import_module(f"roughly.{name}")
 
 

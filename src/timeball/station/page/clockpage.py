@@ -37,8 +37,8 @@ class TimekeeperPage:
     what the host's counter may do between its readings. `root_delay_s` to the primary source (0 for a local clock).
     `tai_minus_utc_s` before the leap second of `leap_tai_ns`, the TAI instant from which another TAI−UTC holds, the UTC
     midnight after 23:59:60 or 23:59:58 (LeapSecond.tai_ns): the next one, or for half a day the last one, which may
-    still be smeared (0: none known); `leap_sign` +1, −1 or 0. `stratum` 1..15, `refid` uint32, `simulated` 0 or 1. The lease ends when RAW reaches `lease_raw_ns` or BOOTTIME reaches
-    `lease_boottime_ns`, whichever is first.
+    still be smeared (0: none known); `leap_sign` +1, −1 or 0. `stratum` 1..15, `refid` uint32, `simulated` 0 or 1. The
+    lease ends when RAW reaches `lease_raw_ns` or BOOTTIME reaches `lease_boottime_ns`, whichever is first.
     """
 
     MAGIC: ClassVar[bytes] = b"TBALL-TK"
