@@ -13,7 +13,8 @@ from collections.abc import Callable
 
 from OpenSSL import SSL, _util
 
-from timeball.protocols.nts.exchange import ALPN, build_request, parse_response
+from timeball.protocols.nts.asking import build_request, parse_response
+from timeball.protocols.nts.exchange import ALPN
 from timeball.station.nts.tls import PIECE, take_output
 
 AT_ONCE = 32

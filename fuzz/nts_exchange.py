@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from timeball.protocols.nts.exchange import Offer, Outcome, answer, build_request, parse_response
+from timeball.protocols.nts.asking import build_request, parse_response
+from timeball.protocols.nts.exchange import Offer, Outcome, answer
 from timeball.protocols.nts.records import (
     LONGEST_REQUEST,
     ExchangeError,

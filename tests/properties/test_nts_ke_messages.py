@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from timeball.protocols.nts.exchange import Offer, Outcome, answer, build_request, parse_response
+from timeball.protocols.nts.asking import build_request, parse_response
+from timeball.protocols.nts.exchange import Offer, Outcome, answer
 from timeball.protocols.nts.records import (
     LONGEST_REQUEST,
     ExchangeError,

@@ -13,7 +13,7 @@ from typing import Any
 
 from stations import free_port, wait_for
 
-from timeball.protocols.nts.exchange import Agreement
+from timeball.protocols.nts.asking import Agreement
 from timeball.station.nts.keclient import KeyExchangeError, exchange_keys
 from timeball.station.nts.keyfile import KeySet, keys_file, read_key_set
 from timeball.station.nts.shown import ca_file

@@ -20,7 +20,7 @@ from stations import alive, free_port, wait_for
 
 from clients import needs_root, program
 from timeball.ledger import canonical
-from timeball.protocols.nts.exchange import build_request
+from timeball.protocols.nts.asking import build_request
 from timeball.station.configuration.serving import NTS
 from timeball.station.configuration.settings import Config
 from timeball.station.keyexchange import work
@@ -102,7 +102,15 @@ def test_our_client_gets_cookies_from_chronyd(tmp_path: Path) -> None:
 def s_client(quiet: Exchange, *options: str, request: bytes = b"") -> str:
     """What `openssl s_client` says of a connection."""
     done = subprocess.run(
-        ["openssl", "s_client", "-connect", f"127.0.0.1:{quiet.port}", "-CAfile", str(ca_file(quiet.state)), *options],
+        [
+            program("openssl"),
+            "s_client",
+            "-connect",
+            f"127.0.0.1:{quiet.port}",
+            "-CAfile",
+            str(ca_file(quiet.state)),
+            *options,
+        ],
         input=request,
         capture_output=True,
         timeout=PATIENCE_S,

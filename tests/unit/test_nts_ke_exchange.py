@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from timeball.protocols.nts.exchange import (
+from timeball.protocols.nts.asking import (
     Agreement,
     ExchangeRefused,
     NothingInCommon,
-    Offer,
-    Outcome,
     UnusableResponse,
-    answer,
     build_request,
-    exporter_context,
-    internal_error,
     parse_response,
 )
+from timeball.protocols.nts.exchange import Offer, Outcome, answer, exporter_context, internal_error
 from timeball.protocols.nts.records import (
     MalformedMessage,
     Record,

@@ -10,8 +10,9 @@ import pytest
 from OpenSSL import SSL
 
 from timeball.protocols.nts.aead import aead
+from timeball.protocols.nts.asking import ExchangeRefused, build_request, parse_response
 from timeball.protocols.nts.cookies import open_cookie
-from timeball.protocols.nts.exchange import ALPN, ExchangeRefused, Offer, build_request, parse_response
+from timeball.protocols.nts.exchange import ALPN, Offer
 from timeball.protocols.nts.keyring import CookieKey, KeyRing
 from timeball.station.nts.authority import Issued, issue_certificate, make_authority
 from timeball.station.nts.certificate import parse_certificate

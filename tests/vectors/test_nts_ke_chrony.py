@@ -6,7 +6,8 @@ same length here).
 
 from __future__ import annotations
 
-from timeball.protocols.nts.exchange import Agreement, Offer, answer, build_request, parse_response
+from timeball.protocols.nts.asking import Agreement, build_request, parse_response
+from timeball.protocols.nts.exchange import Offer, answer
 
 REQUEST = bytes.fromhex("80010002000080040002000f80000000")
 COOKIES = tuple(bytes([n]) * 100 for n in range(8))

@@ -18,7 +18,8 @@ from cryptography import x509
 from OpenSSL import SSL
 
 from timeball.protocols.nts.aead import NUMBERS, aead
-from timeball.protocols.nts.exchange import ALPN, PORT, Agreement, build_request, parse_response
+from timeball.protocols.nts.asking import Agreement, build_request, parse_response
+from timeball.protocols.nts.exchange import ALPN, PORT
 from timeball.protocols.nts.records import LONGEST_RESPONSE, ExchangeError, MessageReader
 from timeball.station.nts.authority import names_of
 from timeball.station.nts.tls import PIECE, client_context, export_keys, ssl_words, take_output
