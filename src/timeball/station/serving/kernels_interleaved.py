@@ -41,6 +41,8 @@ STAMPS_KIND = 1 | 37 << 32
 V4_ERROR_KIND = 0 | 11 << 32
 V6_ERROR_KIND = 41 | 25 << 32
 ORIGIN_TIMESTAMPING = 4
+# a header with a struct sock_extended_err, or with the first stamp of three
+LEAST_BYTES = 32
 # A true stamp lies this far behind the written one at most; more, or before it, was not made by the same clock.
 LONGEST_SENDING_NS = 10_000_000
 SPREAD = -7046029254386353131
@@ -114,10 +116,10 @@ def ask_for_stamp(memory: StampMemory, sent: Words, j: int, given: int, raw_ns: 
 @lean
 def stamp_in(controls: Words, k: int, length: int) -> tuple[int, int]:
     """(number, REALTIME ns) of a transmit stamp in the control messages of row k; (−1, 0): there is none."""
-    error = find_control(controls, k, length, V4_ERROR_KIND)
+    error = find_control(controls, k, length, V4_ERROR_KIND, LEAST_BYTES)
     if error < 0:
-        error = find_control(controls, k, length, V6_ERROR_KIND)
-    stamps = find_control(controls, k, length, STAMPS_KIND)
+        error = find_control(controls, k, length, V6_ERROR_KIND, LEAST_BYTES)
+    stamps = find_control(controls, k, length, STAMPS_KIND, LEAST_BYTES)
     if error < 0 or stamps < 0 or (controls[k, error] >> 32) & 0xFF != ORIGIN_TIMESTAMPING:
         return -1, 0
     if controls[k, error + 1] & 0xFFFFFFFF != 0:

@@ -20,14 +20,17 @@ LINK_LOCAL_BITS, LINK_LOCAL = 0xC0FF, 0x80FE
 
 
 @lean
-def find_control(controls: Words, k: int, length: int, kind: int) -> int:
-    """The first word behind the header of the control message of this level and type in row k; −1: not there."""
+def find_control(controls: Words, k: int, length: int, kind: int, least: int) -> int:
+    """The first word behind the header of the control message of this level and type in row k; −1: not there.
+
+    It has `least` bytes or more, header included, all within the `length` that was received.
+    """
     at = 0
-    while 8 * at + HEADER_BYTES <= length and at + 2 <= controls.shape[1]:
+    while 8 * at + HEADER_BYTES <= length:
         size = controls[k, at]
-        if size < HEADER_BYTES:
+        if size < HEADER_BYTES or size > length - 8 * at:
             return -1
-        if controls[k, at + 1] == kind:
+        if controls[k, at + 1] == kind and size >= least:
             return at + 2
         at += (size + 7) >> 3
     return -1
@@ -40,7 +43,7 @@ def answer_from_asked(controls: Words, k: int, length: int, sent: Words, j: int,
     Gives the bytes written, 0 when the kernel did not say which it was. `family` 4 or 6.
     """
     if family == 4:
-        found = find_control(controls, k, length, V4_KIND)
+        found = find_control(controls, k, length, V4_KIND, V4_BYTES)
         if found < 0:
             return 0
         sent[j, at] = V4_BYTES
@@ -49,7 +52,7 @@ def answer_from_asked(controls: Words, k: int, length: int, sent: Words, j: int,
         sent[j, at + 2] = controls[k, found] & ~LOW
         sent[j, at + 3] = 0
         return (V4_BYTES + 7) & ~7
-    found = find_control(controls, k, length, V6_KIND)
+    found = find_control(controls, k, length, V6_KIND, V6_BYTES)
     if found < 0:
         return 0
     sent[j, at] = V6_BYTES

@@ -142,10 +142,18 @@ def _read(path: Path) -> tuple[Words, Words]:
         data = path.read_bytes()
     except OSError as error:
         raise SourcesError(f"{path}: {error.strerror}; the server writes it while it runs") from None
+    try:
+        return table_in(data)
+    except SourcesError as error:
+        raise SourcesError(f"{path}: {error}") from None
+
+
+def table_in(data: bytes) -> tuple[Words, Words]:
+    """The words of the head, and the rows int64[n, ROW_WORDS], of a table's bytes. Raises SourcesError."""
     words = np.frombuffer(data[: len(data) // 8 * 8], np.int64)
     if len(data) < HEAD_BYTES or words[0] != MAGIC or words[1] != VERSION:
-        raise SourcesError(f"{path}: no table of sources of layout {VERSION}")
+        raise SourcesError(f"no table of sources of layout {VERSION}")
     rows = int(words[2])
     if not 0 <= rows <= (len(data) - HEAD_BYTES) // (8 * ROW_WORDS):
-        raise SourcesError(f"{path}: {rows} rows do not fit its {len(data)} bytes")
+        raise SourcesError(f"{rows} rows do not fit {len(data)} bytes")
     return words, words[HEAD_BYTES // 8 :][: rows * ROW_WORDS].reshape(rows, ROW_WORDS)
