@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs the Debian packages that system tests use, where it may: root, and apt-get at hand. Silent when nothing is missing.
 set -u
-packages="chrony chromium faketime golang-go golang-golang-x-mod-dev linuxptp ntpsec-ntpdig systemd"
+packages="chrony chromium faketime golang-go golang-golang-x-mod-dev linuxptp ntpsec-ntpdig openssl systemd"
 command -v npm >/dev/null || packages="$packages npm"
 missing=""
 for package in $packages; do
