@@ -54,9 +54,7 @@ def test_names_are_well_made() -> None:
     assert {metric.name for metric in METRICS if not metric.name.endswith(UNITS)} == PLAIN
     assert all(metric.name.endswith("_total") == (metric.kind == COUNTER) for metric in METRICS)
     assert all(re.fullmatch(r"[a-z][a-z0-9_]+", label) for metric in METRICS for label in metric.labels)
-    assert [
-        one.help for one in METRICS if one.help[0].islower() or not one.help.isascii() or one.help[-1] == "."
-    ] == []
+    assert [one.help for one in METRICS if one.help[0].islower() or not one.help.isascii() or one.help[-1] == "."] == []
 
 
 def test_the_servers_names_are_those_of_ntpd_rs() -> None:

@@ -115,6 +115,7 @@ class Fields:
         *octets, family = self.take("16BHxx")
         return family, bytes(octets)
 
+
 def address_words(family: int, octets: bytes) -> str:
     """An address for people: empty when there is none, `ID#n` for a source whose name has no address yet."""
     if family == IPV4:
