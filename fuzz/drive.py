@@ -36,7 +36,8 @@ def compiled_modules() -> list[str]:
     if spec is None or spec.origin is None:
         return []
     root = Path(spec.origin).parent
-    sources = (path for path in root.rglob("*.py") if "numba" in path.read_text(encoding="utf-8"))
+    marks = ("numba", "import lean")
+    sources = (path for path in root.rglob("*.py") if any(mark in path.read_text(encoding="utf-8") for mark in marks))
     return [".".join(path.relative_to(root.parent).with_suffix("").parts) for path in sources]
 
 
