@@ -64,7 +64,9 @@ def station(tmp_path_factory: pytest.TempPathFactory, told: list[str]):
     settings = f'{QUICK}\n[metrics]\nlisten = "127.0.0.1:{METRICS_PORT}"\n'
     with running(tmp_path_factory.mktemp("live"), settings) as live:
         yield live
-    assert sum(words.startswith("STOPPING=1\n") for words in told) == 1
+    stopped = [words.startswith("STOPPING=1\n") for words in told]
+    ready = [words.startswith("READY=1\n") for words in told]
+    assert sum(stopped) >= sum(ready) >= 1, "each run that was ready has said that it stops"
 
 
 def test_every_process_runs_and_the_status_says_in_spec(station: Station) -> None:
