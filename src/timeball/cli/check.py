@@ -10,7 +10,12 @@ from timeball.cli.output import ExitCode, format_table, print_json
 
 
 @click.command("check")
-@click.option("--config", "config_path", type=click.Path(path_type=Path), help="TOML file; without it: the defaults.")
+@click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path),
+    help="TOML file; without it: what run starts without one.",
+)
 @click.option("--describe", is_flag=True, help="List every setting with type, default and meaning instead.")
 @click.option("--json", "as_json", is_flag=True, help="JSON instead of words.")
 def command(config_path: Path | None, describe: bool, as_json: bool) -> int:
@@ -19,9 +24,10 @@ def command(config_path: Path | None, describe: bool, as_json: bool) -> int:
         return _describe(as_json)
     from timeball.station.configuration.config import ConfigError, load_config
     from timeball.station.configuration.configwords import explain
+    from timeball.station.configuration.settings import DEMONSTRATION
 
     try:
-        config = load_config(config_path)
+        config = DEMONSTRATION if config_path is None else load_config(config_path)
     except ConfigError as error:
         return _faults(error.errors, config_path, as_json)
     sentences = explain(config)

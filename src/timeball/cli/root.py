@@ -19,7 +19,7 @@ from timeball.cli.output import ExitCode, exit_code_of
 
 Table = dict[str, str]
 SUBCOMMANDS: Table = {
-    "run": "Start a station: clocks in, time scale, ledger and NTP out.",
+    "run": "Start a station: clocks in, scale, ledger and time out.",
     "scale": "Compute a time scale from files of clock comparisons.",
     "fit": "Fit the noise and drift of every clock, with intervals.",
     "why": "Say why a clock has its weight, and how it was predicted.",

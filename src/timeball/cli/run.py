@@ -15,7 +15,7 @@ from timeball.cli.running import Reporter
 @click.option("--state", type=click.Path(path_type=Path), help="State folder; default: the user's XDG state folder.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object an event, one a line.")
 def command(config_path: Path | None, state: Path | None, as_json: bool) -> None:
-    """Start a station: clocks in, time scale, ledger and NTP out.
+    """Start a station: clocks in, scale, ledger and time out.
 
     Without --config it runs the built-in simulated laboratory, which is no traceable time and says so, and serves it
     on this host alone: NTP, NTS, Roughtime, metrics, the console.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from timeball.station.configuration.following import NTPInstrument
 from timeball.station.configuration.outputs import AnyOutput, ChronySock
+from timeball.station.configuration.servingwords import serving, watchdog
 from timeball.station.configuration.settings import (
     AnyInstrument,
     Config,
@@ -24,9 +25,9 @@ def explain(config: Config) -> list[str]:
         *_bulletins(config),
         _actuator(config),
         _leases(config),
-        _addresses(config),
-        *_nts(config),
+        *serving(config),
         *_outputs(config),
+        *watchdog(config),
         *_past(config),
     ]
 
@@ -100,24 +101,6 @@ def _leases(config: Config) -> str:
         f"{observer.residual_limit_s * 1e9:g} ns of TA + steers, and both leases run: the timekeeper's "
         f"({lease.timekeeper_s:g} s) and the observer's ({lease.observer_s:g} s)."
     )
-
-
-def _addresses(config: Config) -> str:
-    return f"NTP is answered on {', '.join(config.ntp.listen)}; the console is http://{config.console.listen}."
-
-
-def _nts(config: Config) -> list[str]:
-    settings = config.nts
-    if not settings.listen:
-        return []
-    shown = f"shows {settings.certificate}" if settings.certificate else "shows a certificate of its own making"
-    hours = settings.rotate_s / 3600
-    keys = f"makes a new cookie key every {hours:g} h and takes cookies under {settings.kept} older ones"
-    if settings.cluster_leader:
-        keys = f"fetches its cookie keys from {settings.cluster_leader}"
-    if settings.cluster_listen:
-        keys += f", which {' and '.join(settings.cluster_peers)} may fetch on {settings.cluster_listen}"
-    return [f"NTS keys are exchanged on {', '.join(settings.listen)}; the station {shown}, and {keys}."]
 
 
 def _outputs(config: Config) -> list[str]:
