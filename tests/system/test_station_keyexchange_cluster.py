@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ from exchanging import PATIENCE_S, Exchange, key_of
 from stations import free_port, wait_for
 
 from timeball.station.configuration.serving import NTS
+from timeball.station.nts import cluster
 from timeball.station.nts.authority import Issued, issue_certificate, make_authority
 from timeball.station.nts.cluster import ClusterError, Leader, fetch_keys
 from timeball.station.nts.keeper import ROTATE, request_file
@@ -131,3 +133,20 @@ def test_a_member_that_may_fetch_cannot_pass_for_the_leader(files: Files, leader
             ask(files, leader_settings, "b")
     finally:
         leader.stop()
+
+
+def test_strangers_who_hold_connections_in_silence_keep_no_member_out(
+    files: Files, leader_settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "AT_ONCE", 4)
+    leader = Leader(NTS(**leader_settings), lambda: KEYS)
+    leader.start()
+    host, _, port = leader_settings["cluster_listen"].rpartition(":")
+    silent = [socket.create_connection((host, int(port)), PATIENCE_S) for _ in range(40)]
+    try:
+        assert ask(files, leader_settings, "b").current == KEYS.current
+        wait_for(lambda: leader.refused >= 36, "strangers were not let go for others", PATIENCE_S)
+    finally:
+        leader.stop()
+        for each in silent:
+            each.close()

@@ -11,6 +11,7 @@ import logging
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -21,8 +22,10 @@ from timeball.station.nts.keyfile import LARGEST_FILE, KeyFileError, KeySet, enc
 
 ALPN = "timeball-nts-keys/1"
 PATIENCE_S = 5.0
-AT_ONCE = 8
+AT_ONCE = 32
 LOOK_S = 0.2
+SAID_EVERY_S = 1.0
+"""Strangers do not fill the log: so often at most it is told that one was refused. All are counted."""
 log = logging.getLogger("keyexchange")
 
 
@@ -51,7 +54,8 @@ def peer_names(certificate: Any) -> set[str]:
 class Leader:
     """Gives `keys()` to the servers of the cluster, from a thread of its own; `served` and `refused` are counted.
 
-    Certificates are read again for each connection, so that new ones count at once.
+    Certificates are read again for each connection, so that new ones count at once. When there are too many the oldest
+    gives way: one that means it needs two round trips, one that was opened to hold a place needs for ever.
     """
 
     def __init__(self, settings: NTS, keys: Callable[[], KeySet | None]) -> None:
@@ -61,6 +65,8 @@ class Leader:
         self._listener = open_tcp_listener(settings.cluster_listen, "nts.cluster_listen")
         self._listener.settimeout(LOOK_S)
         self._room = threading.BoundedSemaphore(AT_ONCE)
+        self._open: list[socket.socket] = []
+        self._say_again = float("-inf")
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="cluster", daemon=True)
 
@@ -76,25 +82,44 @@ class Leader:
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            if not self._room.acquire(timeout=LOOK_S):
-                continue
             try:
                 client, _address = self._listener.accept()
+            except TimeoutError:
+                continue
             except OSError:
-                self._room.release()
+                self._stop.wait(LOOK_S)  # no descriptor is left, or it was gone before it was taken
                 continue
             client.settimeout(PATIENCE_S)
-            threading.Thread(target=self._answer, args=(client,), daemon=True).start()
+            self._make_room()
+            # another descriptor of the same connection: TLS takes the first away
+            held = client.dup()
+            self._open.append(held)
+            threading.Thread(target=self._answer, args=(client, held), daemon=True).start()
 
-    def _answer(self, client: socket.socket) -> None:
+    def _make_room(self) -> None:
+        while not self._room.acquire(blocking=False):
+            with suppress(OSError, IndexError):
+                self._open[0].shutdown(socket.SHUT_RDWR)
+            if self._room.acquire(timeout=LOOK_S):
+                return
+
+    def _answer(self, client: socket.socket, held: socket.socket) -> None:
         try:
             with client:
                 self._give(client)
         except (OSError, ValueError) as error:
             self.refused += 1
-            log.warning("cluster: nothing given: %s", error)
+            self._say(error)
         finally:
+            self._open.remove(held)
+            held.close()
             self._room.release()
+
+    def _say(self, error: Exception) -> None:
+        now = time.monotonic()
+        if now >= self._say_again:
+            self._say_again = now + SAID_EVERY_S
+            log.warning("cluster: nothing given: %s", error)
 
     def _give(self, client: socket.socket) -> None:
         context = cluster_context(self._settings, leads=True)
