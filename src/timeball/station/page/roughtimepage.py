@@ -21,7 +21,7 @@ class RoughtimePage:
     `dropped_too_short` for a reply that is not longer, `dropped_too_long`, `dropped_malformed`, `dropped_other_key`
     (SRV names another long-term key), `dropped_no_version` in common, `dropped_unsynchronised`, `dropped_no_key` whose
     times hold now. `answers_version_1` and `answers_draft` were made by version, `greased` of them wrong on purpose,
-    under `signatures`. Of TCP: `connections` taken, `connections_refused` for want of room, closed when
+    under `signatures`. Of TCP: `connections` taken, `connections_refused` that gave way for want of room, closed when
     `connections_idle` too long or `connections_broken`. `key_maxt_s` until when (Unix seconds) the online key in use
     may sign, 0 before the first.
     """

@@ -128,8 +128,7 @@ class StreamThread:
             return
         if len(self._connections) >= MOST_CONNECTIONS:
             self.answering.counters[CONNECTIONS_REFUSED] += 1
-            client.close()
-            return
+            self._close(min(self._connections, key=lambda connection: connection.since_s))
         self.answering.counters[CONNECTIONS] += 1
         client.setblocking(False)
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
