@@ -13,6 +13,7 @@ import fcntl
 import mmap
 import os
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
@@ -41,6 +42,8 @@ class Page(Protocol):
 
 
 PLAIN_TRIES = 64
+# A plain reader is in no hurry: it lets a writer go on that was put aside in the middle of writing.
+PLAIN_WAITS, PLAIN_WAIT_S = 20, 0.002
 PageT = TypeVar("PageT", bound=Page)
 Words = NDArray[np.int64]
 
@@ -217,10 +220,15 @@ class PageReader(Generic[PageT]):
 
     def _take(self, page: MappedPage) -> bool:
         if self._plain:
-            return page.copy(self._words)
+            return page.copy(self._words) or any(_waited() and page.copy(self._words) for _ in range(PLAIN_WAITS))
         from timeball.station.page.kernels import read_page
 
         return read_page(page.address, self._words) >= 0
+
+
+def _waited() -> bool:
+    time.sleep(PLAIN_WAIT_S)
+    return True
 
 
 def _magic_word(magic: bytes) -> int:

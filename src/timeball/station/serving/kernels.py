@@ -83,7 +83,7 @@ from timeball.station.serving.kernels_stamps import (
 )
 from timeball.station.serving.kernels_wire import (
     ORIGIN,
-    RAW_TRANSMIT,
+    RAW_READ,
     RECEIVE,
     SECOND,
     SECOND_RAW,
@@ -108,7 +108,9 @@ from timeball.station.serving.loop import (
     LAST_RAW,
     LAST_RECEIVED,
     LAST_WIDTH,
+    LEAD,
     ROW,
+    SEALED_LEAD,
     STAMPED,
     STARTED,
     WAKE_UP,
@@ -144,6 +146,10 @@ MARK_AT, MARK, VERSION_4 = 2, int.from_bytes(b"NTP5DRFT", "little"), 4 << 3
 SOL_SOCKET = 1
 # So many replies share a reading of the clocks, which then is some microseconds old, as it is in a queue anyway.
 HEAD_REPLIES = 16
+# A lone reply is stamped ahead by what its writing and sealing took lately: an average over so many, and no more than
+# so long. It is by far the longest part of the way, where the code has left the caches of the processor meanwhile.
+LEAD_MEMORY = 8
+LONGEST_LEAD_NS = 20_000
 # A batch of so many means that there is more to do than this loop can just now.
 LOADED = 16
 PLAIN_BITS, PLAIN_CLIENT = 0x07, 3
@@ -179,11 +185,19 @@ def take_bracket(
 
 @lean
 def renew_head(
-    addresses: Words, boot: Words, clock: Clock, settings: Words, counters: Words, present: int, margin_s: float
+    addresses: Words,
+    boot: Words,
+    clock: Clock,
+    settings: Words,
+    counters: Words,
+    present: int,
+    margin_s: float,
+    lead: int,
 ) -> int:
     """Read RAW and BOOTTIME, then see that both pages stand unchanged, then compare the leases with those readings.
 
-    So whatever is said under this head was true at its transmit stamp. `present` as read_pair gave it, and gives it.
+    So whatever is said under this head was true at its transmit stamp, which is `lead` ns after the reading. `present`
+    as read_pair gave it, and gives it.
     """
     timekeeper, observer, sequences, head, timespec = clock
     raw = read_clock(CLOCK_MONOTONIC_RAW, timespec)
@@ -196,6 +210,8 @@ def renew_head(
         boottime = read_clock(CLOCK_BOOTTIME, timespec)
     else:
         present = NO_TIMEKEEPER_PAGE
+    head[RAW_READ] = raw
+    raw, boottime = raw + lead, boottime + lead
     status = present
     if present == IN_SYNC:
         status = sync_status(timekeeper, observer, raw, boottime)
@@ -248,7 +264,7 @@ def write_time(
                 transmit, origin, interleaved = earlier, RECEIVE, True
         remember(memory.tables, worker, receive, head[TRANSMIT])
         if state[AWAITED] < PER_BATCH:
-            ask_for_stamp(memory, sent_controls, j, receive, head[RAW_TRANSMIT], state[LAST_PAIR])
+            ask_for_stamp(memory, sent_controls, j, receive, head[RAW_READ], state[LAST_PAIR])
             state[AWAITED] += 1
             control = ASK_BYTES
     second = head[SECOND] if stamped else head[SECOND_RAW]
@@ -381,7 +397,7 @@ def serve(descriptor: int, addresses: Words, boot: Words, stop: Words, loop: Loo
             state[AWAITED] = 0
         counters[RECEIVED] += received
         screen(received, names, access, limiter, raw_mid, codes, places)
-        count, hands, under_head = 0, 0, 0
+        count, hands, under_head, leads = 0, 0, 0, 0
         for k in range(received):
             kind = ntp.BASIC
             length = incoming[k, LENGTH] & 0xFFFFFFFF
@@ -431,7 +447,11 @@ def serve(descriptor: int, addresses: Words, boot: Words, stop: Words, loop: Loo
                 hands += 1
                 continue
             if under_head == 0:
-                present = renew_head(addresses, boot, clock, settings, counters, present, margin_s)
+                lead = 0
+                if received == 1:
+                    leads = SEALED_LEAD if sealed else LEAD
+                    lead = state[leads]
+                present = renew_head(addresses, boot, clock, settings, counters, present, margin_s, lead)
                 under_head = HEAD_REPLIES
             under_head -= 1
             control, interleaved = write_time(
@@ -446,6 +466,9 @@ def serve(descriptor: int, addresses: Words, boot: Words, stop: Words, loop: Loo
                 length = ntp.PACKET_BYTES
             address_reply(posts, family, k, count, length, control)
             count += 1
+        if leads != 0:
+            took = read_clock(CLOCK_MONOTONIC_RAW, timespec) - head[RAW_READ]
+            state[leads] += (min(took, LONGEST_LEAD_NS) - state[leads]) // LEAD_MEMORY
         if not send_all(descriptor, outgoing, count, counters) and state[AWAITED] != 0:
             number_anew(descriptor, memory, timespec)
         if hands > 0:

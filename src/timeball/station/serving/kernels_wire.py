@@ -34,9 +34,9 @@ from timeball.station.serving.stamping import RAW_STAMP_MARGIN_S
 
 Words = NDArray[np.int64]
 
-# The head: status of served time and the reading behind it, then words of the reply. The second word says the
-# dispersion, once with the margin of a kernel stamp and once without one.
-STATUS, RAW_TRANSMIT, FIRST, SECOND, SECOND_RAW, REFERENCE, TRANSMIT = range(7)
+# The head: status of served time and the instant it is of, then words of the reply, then the reading behind the
+# instant. The second word says the dispersion, once with the margin of a kernel stamp and once without one.
+STATUS, RAW_TRANSMIT, FIRST, SECOND, SECOND_RAW, REFERENCE, TRANSMIT, RAW_READ = range(8)
 HEAD_WORDS = 8
 # Words of a packet.
 ORIGIN, RECEIVE, SENT = 3, 4, 5

@@ -18,10 +18,22 @@ Words = NDArray[np.int64]
 
 # What a loop remembers from batch to batch, int64[STATE_WORDS]: the last bracket, until when stamps are distrusted,
 # since when the queue has not been empty, the usual wake-up, how many rows the last call filled, whether transmit
-# stamps are awaited, and until when (RAW) nothing is done by hand while there is much to do.
-STARTED, LAST_RAW, LAST_PAIR, LAST_WIDTH, DISTRUSTED_UNTIL, EMPTY, WAKE_UP, LAST_RECEIVED, AWAITED, HAND_FREE_AT = (
-    range(10)
-)
+# stamps are awaited, until when (RAW) nothing is done by hand while there is much to do, and the usual time from the
+# reading of a lone reply's transmit stamp to its sending: of a plain one, and of one that is sealed.
+(
+    STARTED,
+    LAST_RAW,
+    LAST_PAIR,
+    LAST_WIDTH,
+    DISTRUSTED_UNTIL,
+    EMPTY,
+    WAKE_UP,
+    LAST_RECEIVED,
+    AWAITED,
+    HAND_FREE_AT,
+    LEAD,
+    SEALED_LEAD,
+) = range(12)
 STATE_WORDS = 16
 HEAD_WORDS = 8
 
