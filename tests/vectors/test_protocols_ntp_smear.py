@@ -140,3 +140,25 @@ def test_version_5_names_the_timescale_of_a_smearing_address() -> None:
         header = parse_message(respond(request, how, Settings({}, version5=True)).reply or b"").header
         assert header.scale == scale
         assert header.receive == stamp(how, how.receive)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_version_5_announces_a_leap_second_for_14_days_and_version_4_on_its_day(sign: int) -> None:
+    request = b"\x2b" + bytes(47) + build_field(Field.DRAFT, DRAFT)
+    announced, changes_ns = 1 if sign > 0 else 2, leap_tai_ns(sign) - (S if sign > 0 else 0)
+    before_ns = leap_tai_ns(sign) - sign * S
+    day_s = 86_400
+    for tai_ns, leap, leap_4 in (
+        (before_ns - 14 * day_s * S - 1, 0, 0),
+        (before_ns - 14 * day_s * S, announced, 0),
+        (before_ns - day_s * S - 1, announced, 0),
+        (before_ns - day_s * S, announced, announced),
+        (changes_ns - 1, announced, announced),
+        (changes_ns, 0, 0),
+    ):
+        view = view_at(tai_ns, sign, None)
+        reply = respond(request, view, Settings({}, version5=True)).reply or b""
+        assert parse_message(reply).header.leap == leap
+        assert ntp.parse_packet(respond(b"\x23" + bytes(47), view).reply or b"").leap == leap_4
+        smeared = replace(view, smear=Smear(Shape.LINEAR, DEFAULT_LENGTH_NS))
+        assert parse_message(respond(request, smeared, Settings({}, version5=True)).reply or b"").header.leap == 0

@@ -211,14 +211,15 @@ def tai_ns_from_timestamp(timestamp: int, tai_minus_utc_s: int, near_tai_ns: int
     return near_tai_ns + (difference * NS - rest + 2**31) // 2**32
 
 
-def leap_indicator(tai_ns: int, leap_tai_ns: int, leap_sign: int) -> int:
+def leap_indicator(tai_ns: int, leap_tai_ns: int, leap_sign: int, days: int = 1) -> int:
     """Leap indicator at `tai_ns`: 1 a second will be inserted at the end of this UTC day, 2 removed, 0 neither.
 
-    `leap_tai_ns` the TAI instant from which the new TAI−UTC holds (0: none known), `leap_sign` +1 or −1.
+    `leap_tai_ns` the TAI instant from which the new TAI−UTC holds (0: none known), `leap_sign` +1 or −1. `days` how
+    many UTC days it is announced, the last of them the one that ends with it.
     """
     if leap_tai_ns == 0 or leap_sign == 0:
         return 0
-    day_begins_ns = leap_tai_ns - (DAY_S + leap_sign) * NS
+    day_begins_ns = leap_tai_ns - (days * DAY_S + leap_sign) * NS
     count_changes_ns = leap_tai_ns - (NS if leap_sign > 0 else 0)
     if not day_begins_ns <= tai_ns < count_changes_ns:
         return 0

@@ -160,7 +160,7 @@ def _telling(view: View, settings: Settings) -> Telling:
             ),
         },
         scale=own,
-        leap=leap_of(view) if view.in_sync else state.leap,
+        leap=leap_of(view, version5.LEAP_DAYS) if view.in_sync else state.leap,
         stratum=state.stratum,
         poll=view.least_poll,
         precision=state.precision,

@@ -27,6 +27,8 @@ UPGRADE = int.from_bytes(b"NTP5DRFT")
 VERSIONS_SPOKEN = 0b11110
 """Server information: bit n − 1 is version n. Versions 2 to 5; version 1 packets have no such field to ask for."""
 FILTER_BYTES = 512
+LEAP_DAYS = 14
+"""A leap second is announced for so many days (the draft, on the leap indicator and server operation)."""
 POLL_NEVER = 127
 """Poll of a reply of stratum 0 that means: do not ask again."""
 

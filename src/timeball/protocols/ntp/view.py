@@ -103,11 +103,11 @@ def era_of(view: View, instant: TAI, *, tai: bool = False) -> int:
     return seconds // ERA_S % 256
 
 
-def leap_of(view: View) -> int:
-    """The leap indicator at the transmit stamp: none is ever announced where it is smeared."""
+def leap_of(view: View, days: int = 1) -> int:
+    """The leap indicator at the transmit stamp, said for so many days: none is ever announced where it is smeared."""
     if view.smear is not None:
         return 0
-    return leap_indicator(view.transmit.ns, view.leap_tai_ns, view.leap_sign)
+    return leap_indicator(view.transmit.ns, view.leap_tai_ns, view.leap_sign, days)
 
 
 def refid_of(view: View) -> int:
