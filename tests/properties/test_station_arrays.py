@@ -180,6 +180,7 @@ def compiled_codes(access: AccessTable, limiter: Limiter, names: Words, now_ns: 
     st.integers(0, 2**32 - 1).map(lambda number: np.random.default_rng(number).bytes(32)),
     st.lists(st.sampled_from(NETWORKS), max_size=2),
     st.lists(st.sampled_from(NETWORKS), max_size=2),
+    st.booleans(),
 )
 def test_access_list_and_limits_say_the_same_as_the_compiled_ones(
     asked: list[Batch],
@@ -190,8 +191,9 @@ def test_access_list_and_limits_say_the_same_as_the_compiled_ones(
     seed: bytes,
     denied: list[str],
     by_nts: list[str],
+    denied_too: bool,
 ) -> None:
-    rules = make_rules(rate, burst, prefix_rate, 2 * burst, kiss_every)
+    rules = make_rules(rate, burst, prefix_rate, 2 * burst, kiss_every, denied_too=denied_too)
     ours, theirs = (make_limiter(4096, rules, seed) for _ in range(2))
     access = build_access([], denied, by_nts)
     family = socket.AF_INET if not asked or asked[0][0][0].version == 4 else socket.AF_INET6

@@ -227,7 +227,8 @@ def serve_until_stopped(process: Process) -> None:
     kind.warm()
     writer = PageWriter(server_page(process.state), ServerPage, plain=kind.__name__ == ARRAYS)
     rows = create_sources(sources_file(process.state), places_for(ntp.sources), boot)
-    rules = make_rules(ntp.source_rate, ntp.source_burst, ntp.prefix_rate, ntp.prefix_burst, ntp.kiss_every)
+    rates = ntp.source_rate, ntp.source_burst, ntp.prefix_rate, ntp.prefix_burst
+    rules = make_rules(*rates, ntp.kiss_every, denied_too=ntp.refusal == "kiss")
     limiter = make_limiter(ntp.sources, rules, os.urandom(SEED_BYTES), rows)
     state = give_up_rights(ntp, process.state)
     # A page of an unknown boot equals nothing: -1 stands in no page that encodes one, and 0 is an unwritten page's.

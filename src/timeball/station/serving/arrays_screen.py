@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from timeball.station.serving.access import DENIED, AccessTable
 from timeball.station.serving.limiter import (
+    DENIED_TOO,
     KISS_EVERY,
     PREFIX_INTERVAL,
     PREFIX_SLACK,
@@ -147,7 +148,7 @@ class Screen:
         rules = limiter.rules.tolist()
         self._sources = Buckets(limiter.sets, rules[SOURCE_INTERVAL], rules[SOURCE_SLACK])
         self._networks = Buckets(limiter.prefixes, rules[PREFIX_INTERVAL], rules[PREFIX_SLACK])
-        self._kiss_every = rules[KISS_EVERY]
+        self._kiss_every, self._denied_too = rules[KISS_EVERY], rules[DENIED_TOO] != 0
         self._rows = limiter.rows
         self._requests, self._last = limiter.rows[:, REQUESTS], limiter.rows[:, LAST_RAW]
         # one-element arrays, whose products wrap around without a warning
@@ -161,10 +162,12 @@ class Screen:
         codes = self._access.codes(names) if constant is None else np.full(len(names), constant)
         if not np.count_nonzero(codes):
             return self._take(names, now_ns)
-        asked = np.flatnonzero(codes & DENIED == 0)
+        denied = codes & DENIED != 0
+        asked = np.arange(len(names)) if self._denied_too else np.flatnonzero(~denied)
         over = self._take(names[asked], now_ns) if len(asked) else None
         if over is not None:
-            codes[asked] |= over
+            # who is denied is told that, or nothing
+            codes[asked] |= np.where(denied[asked], over & LIMITED, over)
         return codes
 
     def _hashed(self, names: Words) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:

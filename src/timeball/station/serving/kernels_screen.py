@@ -10,7 +10,7 @@ from timeball.station.serving.access import DENIED, AccessTable
 from timeball.station.serving.bitwise import fetch_ahead, swap_bytes
 from timeball.station.serving.kernels_access import access_code
 from timeball.station.serving.kernels_limiter import find_place, hash_words, take_hashed
-from timeball.station.serving.limiter import SET_WORDS, Limiter
+from timeball.station.serving.limiter import DENIED_TOO, SET_WORDS, Limiter
 from timeball.station.serving.sources import MAPPED_LOW, ROW_WORDS
 
 Words = NDArray[np.int64]
@@ -28,7 +28,9 @@ def screen(
 ) -> None:
     """Give each of the `received` datagrams its code (bits) and its place in the table of sources.
 
-    In passes, so that the sets of all addresses are fetched from memory at once, and then their rows.
+    In passes, so that the sets of all addresses are fetched from memory at once, and then their rows. Who is denied is
+    limited where he would be told so, or an address that is forged could have another sent kisses without end; over the
+    limits he is told nothing.
     """
     sets = limiter.sets
     first = sets.ctypes.data
@@ -52,8 +54,9 @@ def screen(
         fetch_ahead(rows + 8 * ROW_WORDS * (place if place >= 0 else -1 - place))
     for k in range(received):
         code = access_code(access, places[k, HIGH], places[k, LOW])
-        if code & DENIED == 0:
+        denied = code & DENIED
+        if denied == 0 or limiter.rules[DENIED_TOO] != 0:
             over, place = take_hashed(limiter, places[k, HIGH], places[k, LOW], places[k, HASH], now_ns)
-            code |= over * LIMITED
+            code |= (over * LIMITED) if denied == 0 else (over & 1) * LIMITED
             places[k, PLACE] = place
         codes[k] = code

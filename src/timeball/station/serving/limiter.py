@@ -24,8 +24,8 @@ Words = NDArray[np.int64]
 WAYS = 4
 SET_WORDS = 2 * WAYS
 """A set is one cache line: four hashes (0: free place), then when each bucket will be full (RAW ns)."""
-SOURCE_INTERVAL, SOURCE_SLACK, PREFIX_INTERVAL, PREFIX_SLACK, KISS_EVERY = range(5)
-RULES = 5
+SOURCE_INTERVAL, SOURCE_SLACK, PREFIX_INTERVAL, PREFIX_SLACK, KISS_EVERY, DENIED_TOO = range(6)
+RULES = 6
 PREFIXES_PER_SOURCES = 4
 MIN_SETS = 256
 
@@ -53,15 +53,25 @@ def places_for(sources: int) -> int:
 
 
 def make_rules(
-    source_rate: float, source_burst: float, prefix_rate: float, prefix_burst: float, kiss_every: int
+    source_rate: float,
+    source_burst: float,
+    prefix_rate: float,
+    prefix_burst: float,
+    kiss_every: int,
+    *,
+    denied_too: bool = False,
 ) -> Words:
-    """Rates in requests a second (0: no limit) and bursts in requests, as int64[RULES]."""
+    """Rates in requests a second (0: no limit) and bursts in requests, as int64[RULES].
+
+    `denied_too`: whom the access list denies is limited like others, because he is told so by a kiss.
+    """
     rules = np.zeros(RULES, np.int64)
     for at, rate, burst in ((SOURCE_INTERVAL, source_rate, source_burst), (PREFIX_INTERVAL, prefix_rate, prefix_burst)):
         if rate > 0:
             rules[at] = max(round(1e9 / rate), 1)
             rules[at + 1] = round((burst - 1) * rules[at])
     rules[KISS_EVERY] = kiss_every
+    rules[DENIED_TOO] = denied_too
     return rules
 
 
