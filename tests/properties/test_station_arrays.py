@@ -181,6 +181,7 @@ def compiled_codes(access: AccessTable, limiter: Limiter, names: Words, now_ns: 
     st.lists(st.sampled_from(NETWORKS), max_size=2),
     st.lists(st.sampled_from(NETWORKS), max_size=2),
     st.booleans(),
+    st.lists(st.sampled_from(["10.0.0.97", "10.0.0.0", "2001:db8::"]), max_size=2),
 )
 def test_access_list_and_limits_say_the_same_as_the_compiled_ones(
     asked: list[Batch],
@@ -192,10 +193,11 @@ def test_access_list_and_limits_say_the_same_as_the_compiled_ones(
     denied: list[str],
     by_nts: list[str],
     denied_too: bool,
+    always: list[str],
 ) -> None:
     rules = make_rules(rate, burst, prefix_rate, 2 * burst, kiss_every, denied_too=denied_too)
     ours, theirs = (make_limiter(4096, rules, seed) for _ in range(2))
-    access = build_access([], denied, by_nts)
+    access = build_access([], denied, by_nts, always)
     family = socket.AF_INET if not asked or asked[0][0][0].version == 4 else socket.AF_INET6
     screening, now_ns = Screen(access, ours, family), 10**12
     for batch, later_ns in asked:
@@ -204,7 +206,8 @@ def test_access_list_and_limits_say_the_same_as_the_compiled_ones(
         codes = screening.codes(names, now_ns)
         found = [0] * len(batch) if codes is None else codes.tolist()
         assert found == compiled_codes(access, theirs, names, now_ns)
-        assert [code & 3 for code in found] == [code_of(access, address) for address in batch]
+        assert [code & 3 for code in found] == [code_of(access, address) & 3 for address in batch]
+        assert all(code == 0 for code, address in zip(found, batch, strict=True) if str(address) in always)
     # the tables of sources tell the same of everybody
     said = [sorted(map(tuple, limiter.rows[limiter.rows[:, 1] != 0].tolist())) for limiter in (ours, theirs)]
     assert said[0] == said[1]

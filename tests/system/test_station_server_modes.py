@@ -22,9 +22,12 @@ from timeball.protocols.nts.client import build_request, open_reply
 from timeball.protocols.nts.cookies import Session, open_cookie, seal_cookie
 from timeball.protocols.nts.keyring import CookieKey, KeyRing
 from timeball.station.hosttime.hostclocks import boot_id, boottime_ns
+from timeball.station.instruments.ntpclient import exchange as asked_as_observer
 from timeball.station.nts.keyfile import KeySet, Moment, StoredKey, keys_file, write_keys
+from timeball.station.observing.replies import SOURCES
 from timeball.station.page.clockpage import PageWriter, TimekeeperPage
 from timeball.station.paths import timekeeper_page
+from timeball.station.serving.access import OBSERVER_V4
 from timeball.station.serving.sources import read_sources, sources_file
 from timeball.station.supervision.orphan import GRACE_VARIABLE
 from timeball.station.supervision.statelock import StateLock
@@ -126,7 +129,7 @@ def test_everything_beside_the_plain_packet(tmp_path: Path, loop: str) -> None:
     keys = tmp_path / "ntp.keys"
     keys.write_text(f"7 AES128 HEX:{KEY.key.hex()}\n")
     with serving(tmp_path, f"127.0.0.1:{port}", loop=loop, keys=str(keys), nts_only=["127.0.7.0/24"], refusal="kiss",
-                 deny=["127.0.8.0/24"], allow=["127.0.0.0/8"], source_rate=0.001, source_burst=100.0,
+                 deny=["127.0.8.0/24", "127.123.0.0/16"], allow=["127.0.0.0/8"], source_rate=0.001, source_burst=100.0,
                  prefix_rate=1000.0, prefix_burst=10000.0) as server:  # fmt: skip
         check_interleaved(port)
         # NTS before there are keys, with keys, and with others
@@ -151,17 +154,16 @@ def test_everything_beside_the_plain_packet(tmp_path: Path, loop: str) -> None:
                 assert client.recv(100)[12:16] == word
         with connected(port, "127.0.8.2") as client:
             # a kiss DENY answers no more than the limit lets through: who forges that address has nobody flooded
-            client.settimeout(0.3)
             for _ in range(140):
                 client.send(PLAIN)
             assert [reply[12:16] for reply in drained(client)] == [b"DENY"] * 100
         with connected(port, "127.0.9.1") as client:
-            client.settimeout(0.3)
             for _ in range(140):
                 client.send(PLAIN)
             replies = drained(client)
         assert sum(reply[12:16] == b"RATE" for reply in replies) == 10
         assert sum(reply[1] == 10 for reply in replies) == 100
+        check_observer(port)
         page = server.counters_after(lambda page: page.dropped_limited + page.kisses_rate >= 80)
         assert page.received == sum(getattr(page, name) for name in page.OUTCOMES)
         assert (page.kisses_deny, page.kisses_rstr, page.kisses_rate, page.dropped_limited) == (101, 1, 10, 70)
@@ -175,8 +177,18 @@ def test_everything_beside_the_plain_packet(tmp_path: Path, loop: str) -> None:
         assert loaded(server.process.pid, "llvmlite") == (loop == "compiled")
 
 
+def check_observer(port: int) -> None:
+    """Without answers it cannot renew its lease: it gets them over every limit, though its network is denied."""
+    with connected(port, OBSERVER_V4) as client:
+        for _ in range(120):
+            client.send(PLAIN)
+        assert [reply[1] for reply in drained(client)] == [10] * 120
+    assert asked_as_observer(f"127.0.0.1:{port}", sources=SOURCES).reply.in_sync
+
+
 def drained(client: socket.socket) -> list[bytes]:
     """Everything that comes until nothing does."""
+    client.settimeout(0.3)
     replies = []
     with suppress(TimeoutError):
         while True:

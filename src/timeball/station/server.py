@@ -32,7 +32,7 @@ from timeball.station.page.clockpage import ObserverPage, PageReader, PageWriter
 from timeball.station.page.pagefile import MappedPage
 from timeball.station.page.serverpage import ServerPage, server_page
 from timeball.station.paths import observer_page, timekeeper_page
-from timeball.station.serving.access import build_access
+from timeball.station.serving.access import OBSERVER_V4, OBSERVER_V6, AccessTable, build_access
 from timeball.station.serving.buffers import make_buffers
 from timeball.station.serving.byhand import Hands, KeptStamps
 from timeball.station.serving.cookiekeys import CookieKeys
@@ -192,11 +192,17 @@ def loops_settings(ntp: NTP, precision: int, sockets: list[Listener]) -> Iterato
         yield settings
 
 
+def access_table(ntp: NTP) -> AccessTable:
+    """Who is answered; where not everybody always is, the observer still is."""
+    restricted = ntp.allow or ntp.deny or ntp.nts_only or ntp.source_rate or ntp.prefix_rate
+    return build_access(ntp.allow, ntp.deny, ntp.nts_only, (OBSERVER_V4, OBSERVER_V6) if restricted else ())
+
+
 def make_responders(
     ntp: NTP, kind: ModuleType, sockets: list[Listener], shared: Shared, log: logging.Logger
 ) -> list[Responder]:
     """A loop for each socket; access list, limits and the tables of interleaved mode are common to all."""
-    access = build_access(ntp.allow, ntp.deny, ntp.nts_only)
+    access = access_table(ntp)
     tables = make_tables(len(sockets) if ntp.interleaved else 0)
     stamps = KeptStamps() if ntp.interleaved else None
     precision = precision_of(kind.measured_cost_ns())

@@ -67,9 +67,12 @@ def _want_stamps(sock: socket.socket) -> None:
 
 
 class StampedSocket:
-    """A socket connected to one server, for one question at a time; its port is the kernel's choice (RFC 9109)."""
+    """A socket connected to one server, for one question at a time; its port is the kernel's choice (RFC 9109).
 
-    def __init__(self, family: int, address: object) -> None:
+    `source` is the address to ask from, if this host has it; empty: the kernel's choice.
+    """
+
+    def __init__(self, family: int, address: object, source: str = "") -> None:
         _KEEPER.hold()
         self._socket = socket.socket(family, socket.SOCK_DGRAM)
         self._sent = (0, 0)
@@ -78,6 +81,9 @@ class StampedSocket:
         try:
             self._socket.setblocking(False)
             _want_stamps(self._socket)
+            if source:
+                with contextlib.suppress(OSError):
+                    self._socket.bind((source, 0))
             self._socket.connect(address)  # type: ignore[arg-type]
         except OSError:
             self._socket.close()

@@ -7,6 +7,7 @@ wrong by is half the round trip and what the server owns up to.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from timeball.instants import LeapTable
@@ -55,14 +56,16 @@ class ServerTime:
         return cls(measured.middle_ns, tai_ns, measured.delay_s, measured.root_distance_s)
 
 
-def exchange(address: str, timeout_s: float = TIMEOUT_S) -> Exchange:
+def exchange(address: str, timeout_s: float = TIMEOUT_S, sources: Mapping[int, str] | None = None) -> Exchange:
     """Ask `host:port` once, with the kernel's stamps. What is no answer to this question is passed over.
+
+    `sources` gives by address family the address to ask from.
 
     Raises OSError when nobody answers, and `NTPError` when what came last was none.
     """
-    where = resolve(*split_address(address))
+    family, where = resolve(*split_address(address))
     nonce = secrets.randbits(64) | 1
-    sock = StampedSocket(*where)
+    sock = StampedSocket(family, where, (sources or {}).get(family, ""))
     problem: Exception = TimeoutError("timed out")
     try:
         until = hostclocks.raw_ns() + round(timeout_s * 1e9)

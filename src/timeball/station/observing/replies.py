@@ -6,12 +6,17 @@ caller's own counter reads it at CLOCK_MONOTONIC_RAW; delay is the round trip. O
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from timeball.instants import NS_PER_SECOND, LeapTable
 from timeball.protocols.ntp.packet import NTPError
 from timeball.station.instruments.ntpclient import exchange
+from timeball.station.serving.access import OBSERVER_V4, OBSERVER_V6
+
+SOURCES: dict[int, str] = {socket.AF_INET: OBSERVER_V4, socket.AF_INET6: OBSERVER_V6}
+"""Addresses of its own, which the server answers whatever its access list and its limits say."""
 
 
 class ReplyUnusable(OSError):
@@ -32,7 +37,7 @@ class Answer:
 def ask(address: str, tai_of_raw: Callable[[int], int], leaps: LeapTable) -> Answer:
     """Ask `host:port`; `tai_of_raw` gives the output's TAI (ns) at a reading of RAW. Raises `ReplyUnusable`."""
     try:
-        asked = exchange(address)
+        asked = exchange(address, sources=SOURCES)
     except (OSError, NTPError) as error:
         raise ReplyUnusable(f"{address} did not answer as it should: {error}") from error
     if not asked.reply.in_sync:

@@ -1,7 +1,8 @@
 """The access list: networks that are answered, that are not, and that are answered over NTS alone, as sorted arrays.
 
 The longest prefix that fits an address decides; of two equal ones the one that denies. Without an `allow`, everybody is
-answered who is not denied; with one, nobody else is. `nts_only` holds for every address in one of its networks. Built
+answered who is not denied; with one, nobody else is. `nts_only` holds for every address in one of its networks.
+The observer is always answered, and not limited: without answers it could not renew its lease. Built
 once at the start; looked up in kernels_access.py, or here without compiled code.
 """
 
@@ -18,9 +19,14 @@ from numpy.typing import NDArray
 Words = NDArray[np.int64]
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Rules = dict[Network, tuple[bool | None, bool] | None]
+"""Denied, allowed or neither, and whether over NTS alone; None: always answered."""
 
-ALLOWED, DENIED, NTS_ONLY = 0, 1, 2
-"""Bits of a code: DENIED and NTS_ONLY may stand together."""
+ALLOWED, DENIED, NTS_ONLY, ALWAYS = 0, 1, 2, 16
+"""Bits of a code: DENIED and NTS_ONLY may stand together; ALWAYS stands alone, and no limit holds for it."""
+
+OBSERVER_V4, OBSERVER_V6 = "127.123.0.1", "::1"
+"""Where the observer's questions come from. No datagram with such a source comes from outside this host."""
 
 
 class AccessTable(NamedTuple):
@@ -36,14 +42,20 @@ class AccessTable(NamedTuple):
     v6_codes: Words
 
 
-def build_access(allow: Iterable[str], deny: Iterable[str], nts_only: Iterable[str]) -> AccessTable:
-    """The table of these networks. Raises ValueError for one that is none; bits beyond a prefix are ignored."""
+def build_access(
+    allow: Iterable[str], deny: Iterable[str], nts_only: Iterable[str], always: Iterable[str] = ()
+) -> AccessTable:
+    """The table of these networks, and of addresses for which none of them counts.
+
+    Raises ValueError for a network that is none; bits beyond a prefix are ignored.
+    """
     allowed, denied, by_nts = (
         {ipaddress.ip_network(text, strict=False) for text in each} for each in (allow, deny, nts_only)
     )
     base = DENIED if allowed else ALLOWED
     networks = allowed | denied | by_nts
-    rules = {net: (None if net not in allowed | denied else net in denied, net in by_nts) for net in networks}
+    rules: Rules = {net: (None if net not in allowed | denied else net in denied, net in by_nts) for net in networks}
+    rules |= dict.fromkeys(map(ipaddress.ip_network, always))
     four = _ranges({net: rule for net, rule in rules.items() if net.version == 4}, base, 2**32)
     six = _ranges({net: rule for net, rule in rules.items() if net.version == 6}, base, 2**128)
     return AccessTable(
@@ -55,21 +67,26 @@ def build_access(allow: Iterable[str], deny: Iterable[str], nts_only: Iterable[s
     )
 
 
-def _ranges(rules: dict[Network, tuple[bool | None, bool]], base: int, end: int) -> list[tuple[int, int]]:
+def _ranges(rules: Rules, base: int, end: int) -> list[tuple[int, int]]:
     """(start, code) in order, from 0 on. Networks nest or are apart, so the open ones form a stack."""
     found: list[tuple[int, int]] = [(0, base)]
     stack: list[tuple[int, int]] = [(end, base)]
     for network in sorted(rules, key=lambda net: (int(net.network_address), net.prefixlen)):
         start = int(network.network_address)
         _close(found, stack, start)
-        denied, by_nts = rules[network]
-        code = stack[-1][1]
-        if denied is not None:
-            code = code & ~DENIED | (DENIED if denied else 0)
-        _mark(found, start, code | (NTS_ONLY if by_nts else 0))
+        _mark(found, start, _code(rules[network], stack[-1][1]))
         stack.append((start + network.num_addresses, found[-1][1]))
     _close(found, stack, end)
     return found
+
+
+def _code(rule: tuple[bool | None, bool] | None, around: int) -> int:
+    """The code within a network, by its rule and by the code around it."""
+    if rule is None:
+        return ALWAYS
+    denied, by_nts = rule
+    code = around if denied is None else around & ~DENIED | (DENIED if denied else 0)
+    return code | (NTS_ONLY if by_nts else 0)
 
 
 def _close(found: list[tuple[int, int]], stack: list[tuple[int, int]], until: int) -> None:

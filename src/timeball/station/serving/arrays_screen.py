@@ -17,7 +17,7 @@ from bisect import bisect_right
 import numpy as np
 from numpy.typing import NDArray
 
-from timeball.station.serving.access import DENIED, AccessTable
+from timeball.station.serving.access import ALWAYS, DENIED, AccessTable
 from timeball.station.serving.limiter import (
     DENIED_TOO,
     KISS_EVERY,
@@ -162,13 +162,23 @@ class Screen:
         codes = self._access.codes(names) if constant is None else np.full(len(names), constant)
         if not np.count_nonzero(codes):
             return self._take(names, now_ns)
-        denied = codes & DENIED != 0
-        asked = np.arange(len(names)) if self._denied_too else np.flatnonzero(~denied)
+        denied, always = codes & DENIED != 0, codes == ALWAYS
+        if np.count_nonzero(always):
+            self._note(names[always], now_ns)
+        asked = np.flatnonzero(~always if self._denied_too else ~(denied | always))
         over = self._take(names[asked], now_ns) if len(asked) else None
         if over is not None:
             # who is denied is told that, or nothing
             codes[asked] |= np.where(denied[asked], over & LIMITED, over)
+        codes[always] = 0
         return codes
+
+    def _note(self, names: Words, now_ns: int) -> None:
+        """Requests that no limit holds for, in the table of sources."""
+        places, fresh = self._sources.places(self._hashed(names)[0], now_ns)
+        self._enter(places[fresh], names[fresh], now_ns)
+        np.add.at(self._requests, places, 1)
+        self._last[places] = now_ns
 
     def _hashed(self, names: Words) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
         """The hashes of the addresses and of their networks."""

@@ -113,14 +113,15 @@ def prefix_words(high: int, low: int) -> tuple[int, int]:
 @lean
 def take(limiter: Limiter, high: int, low: int, now_ns: int) -> tuple[int, int]:
     """One request of an address of two words, as take_hashed."""
-    return take_hashed(limiter, high, low, hash_words(limiter.key[0], limiter.key[1], high, low), now_ns)
+    return take_hashed(limiter, high, low, hash_words(limiter.key[0], limiter.key[1], high, low), now_ns, False)
 
 
 @lean
-def take_hashed(limiter: Limiter, high: int, low: int, hashed: int, now_ns: int) -> tuple[int, int]:
+def take_hashed(limiter: Limiter, high: int, low: int, hashed: int, now_ns: int, always: bool) -> tuple[int, int]:
     """One request of an address at `now_ns` of RAW: (WITHIN, OVER or OVER_AND_TOLD, its row in the table of sources).
 
-    Over its own limit or its network's it takes nothing from either. One in KISS_EVERY of those is to be told.
+    Over its own limit or its network's it takes nothing from either. One in KISS_EVERY of those is to be told. Nothing
+    is over a limit, or taken from one, that is `always` answered.
     """
     rules, rows, sets = limiter.rules, limiter.rows, limiter.sets
     place, fresh = take_place(sets, hashed, now_ns)
@@ -133,6 +134,8 @@ def take_hashed(limiter: Limiter, high: int, low: int, hashed: int, now_ns: int)
         rows[place, FIRST_RAW] = now_ns
     rows[place, REQUESTS] += 1
     rows[place, LAST_RAW] = now_ns
+    if always:
+        return WITHIN, place
     within = rules[SOURCE_INTERVAL] == 0 or conforms(sets, place, rules[SOURCE_SLACK], now_ns)
     if within and rules[PREFIX_INTERVAL] != 0:
         network, part = prefix_words(high, low)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timeball.station.page.lean import lean
-from timeball.station.serving.access import DENIED, AccessTable
+from timeball.station.serving.access import ALWAYS, DENIED, AccessTable
 from timeball.station.serving.bitwise import fetch_ahead, swap_bytes
 from timeball.station.serving.kernels_access import access_code
 from timeball.station.serving.kernels_limiter import find_place, hash_words, take_hashed
@@ -56,7 +56,9 @@ def screen(
         code = access_code(access, places[k, HIGH], places[k, LOW])
         denied = code & DENIED
         if denied == 0 or limiter.rules[DENIED_TOO] != 0:
-            over, place = take_hashed(limiter, places[k, HIGH], places[k, LOW], places[k, HASH], now_ns)
+            always = code == ALWAYS
+            over, place = take_hashed(limiter, places[k, HIGH], places[k, LOW], places[k, HASH], now_ns, always)
             code |= (over * LIMITED) if denied == 0 else (over & 1) * LIMITED
+            code = 0 if always else code
             places[k, PLACE] = place
         codes[k] = code
