@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
+from timeball.cli.root import root as timeball
 from timeball.station.configuration.config import parse_config
 
 GREATEST_EXPOSURE = 20
@@ -116,6 +118,29 @@ def test_the_job_asks_where_the_guide_lets_the_station_answer(root: Path, page: 
     [job] = yaml.safe_load((root / "deploy/prometheus/scrape.yml").read_text("utf-8"))["scrape_configs"]
     assert job["job_name"] == "timeball"
     assert job["static_configs"][0]["targets"] == [parse_config(snippet[1]).metrics.listen]
+
+
+def test_the_public_server_is_whole(tmp_path: Path, page: Callable[[str], str]) -> None:
+    """It serves all three on their own ports, limits its clients, and `timeball check` takes it and says so."""
+    [text] = re.findall(r"^```toml\n(clock = .*?)^```$", page("guide/deploying.md"), re.MULTILINE | re.DOTALL)
+    config = parse_config(text)
+    ports = {
+        address.rpartition(":")[2] for part in (config.ntp, config.nts, config.roughtime) for address in part.listen
+    }
+    assert ports == {"123", "4460", "5319"}
+    assert config.ntp.source_rate > 0
+    assert config.ntp.prefix_rate > 0
+    assert not config.simulated
+    (tmp_path / "lab.toml").write_text(text)
+    done = CliRunner().invoke(timeball, ["check", "--config", str(tmp_path / "lab.toml")])
+    assert done.exit_code == 0
+    for words in (
+        "NTP is answered on 0.0.0.0:123",
+        "shows /etc/timeball/tls",
+        "Roughtime is answered",
+        "of one address",
+    ):
+        assert words in done.output
 
 
 def test_the_kernels_settings_exist(root: Path) -> None:
