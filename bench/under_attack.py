@@ -10,6 +10,7 @@ import random
 import secrets
 import socket
 import statistics
+import sys
 import tempfile
 import threading
 import time
@@ -22,7 +23,7 @@ import numpy as np
 from bench import Figure, Skip
 from bench.ntp_attacks import run_flood, run_fuzz, run_record
 from bench.ntp_load import PLAIN, run_load
-from bench.ntp_servers import PUBLIC, HostClock, cpu_s, free_port, our_server, resident_kib
+from bench.ntp_servers import PUBLIC, HostClock, cpu_s, free_port, our_server, resident_kib, running
 from bench.nts import agreed
 from timeball.protocols.ntp.packet import NTP_MINUS_UNIX_S
 from timeball.protocols.nts.client import build_request, open_reply
@@ -34,7 +35,8 @@ ADDRESSES = 65536
 FLOOD_S, PAUSE_S, PATIENCE_S = 12.0, 0.02, 1.0
 LEAST_ANSWERED, LEAST_FLOOD = 0.99, 2.0
 MOST_GROWTH_KIB = 4096
-FUZZED = 10_000_000
+COMPETITORS, SPIN = 2, "while True: pass"
+FUZZED, FUZZED_AT_ONCE, FUZZING_S = 10_000_000, 500_000, 300.0
 FLIPPED, FLIP_S = 1_000_000, 0.004
 MARGIN_NS = 20_000
 ROUNDS = 7
@@ -87,7 +89,10 @@ def flooded(state: Path, cores: list[int]) -> Iterator[Figure]:
     session, cookie = agreed(state)
     HostClock(state)
     port = free_port()
-    with our_server(state, port, cores[1], PUBLIC) as pid:
+    with our_server(state, port, cores[1], PUBLIC) as pid, ExitStack() as stack:
+        # the loopback cannot carry twice what a server answers on a core of its own: it shares its core with others
+        for _ in range(COMPETITORS):
+            stack.enter_context(running([sys.executable, "-c", SPIN], cores[1], lambda: True, 1.0))
         os.sched_setaffinity(0, {cores[0]})
         # what the server answers when asked as fast as it answers
         capacity = statistics.median(run_load(port, 1.0, turn, sources=ADDRESSES).rate for turn in range(3))
@@ -120,17 +125,21 @@ def fuzzed(state: Path, cores: list[int]) -> Iterator[Figure]:
     port = free_port()
     requests = [build_request(session, cookie, secrets.token_bytes(32), n, bytes(16), PLAIN) for n in (0, 3, 7)]
     templates = [PLAIN, PLAIN + b"\x01\x04\x00\x1c" + bytes(24), PLAIN + bytes(20), b"\x2b" + bytes(47), *requests]
+    reader = PageReader(server_page(state), ServerPage)
+    received = replies = bad = 0
     with our_server(state, port, cores[1], {**PUBLIC, "version5": True}) as pid:
         os.sched_setaffinity(0, {cores[0]})
-        told = run_fuzz(port, FUZZED, secrets.randbits(62) | 1, templates)
+        begun = time.monotonic()
+        # until the server has had so many: what is sent faster than it reads is lost in the kernel
+        while received < FUZZED and time.monotonic() - begun < FUZZING_S:
+            told = run_fuzz(port, FUZZED_AT_ONCE, secrets.randbits(62) | 1, templates)
+            replies, bad = replies + told.replies, bad + told.longer + told.wrong
+            page = reader.read()
+            received = 0 if page is None else page.received
         alive = run_load(port, 0.5, 1).replies > 0 and Path(f"/proc/{pid}").exists()
-        page = PageReader(server_page(state), ServerPage).read()
-    bad = told.longer + told.wrong + (0 if alive else 1)
-    handled = 0 if page is None else page.requests
-    words = (
-        f"fuzzed packets: crashes, wrong and longer replies ({told.sent} sent, {told.replies} replies, {handled} taken)"
-    )
-    yield Figure(words, "under_attack", bad, "", None, None, "0", bad == 0)
+    good = bad == 0 and alive and received >= FUZZED
+    words = f"fuzzed packets: wrong and longer replies ({received} received, {replies} replies, {'up' if alive else 'dead'})"
+    yield Figure(words, "under_attack", bad, "", None, None, f"0 of {FUZZED:g}", good)
 
 
 def flipped(state: Path, cores: list[int]) -> Iterator[Figure]:
@@ -160,7 +169,7 @@ def flipped(state: Path, cores: list[int]) -> Iterator[Figure]:
     inside = within(unix_ns(stamps), withdrawn)
     lies = int(np.count_nonzero(claims & inside))
     counts = f"{len(stamps)} replies, {int(claims.sum())} in sync, {int(inside.sum())} while withdrawn"
-    good = lies == 0 and len(stamps) == FLIPPED and inside.sum() > 0 and claims.sum() > 0
+    good = lies == 0 and len(stamps) == FLIPPED and bool(inside.any()) and bool(claims.any())
     yield Figure(f"replies that claim sync while withdrawn ({counts})", "under_attack", lies, "", None, None, "0", good)
 
 
