@@ -138,7 +138,8 @@ def fuzzed(state: Path, cores: list[int]) -> Iterator[Figure]:
             received = 0 if page is None else page.received
         alive = run_load(port, 0.5, 1).replies > 0 and Path(f"/proc/{pid}").exists()
     good = bad == 0 and alive and received >= FUZZED
-    words = f"fuzzed packets: wrong and longer replies ({received} received, {replies} replies, {'up' if alive else 'dead'})"
+    counts = f"{received} received, {replies} replies, server {'up' if alive else 'dead'}"
+    words = f"fuzzed packets: wrong and longer replies ({counts})"
     yield Figure(words, "under_attack", bad, "", None, None, f"0 of {FUZZED:g}", good)
 
 
