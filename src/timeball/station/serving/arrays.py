@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import math
 import os
 import socket
 import time
@@ -58,7 +59,7 @@ from timeball.station.serving.buffers import (
 )
 from timeball.station.serving.byhand import Hands, rest
 from timeball.station.serving.interleaved import OPT_ID, OPT_TSONLY, PER_BATCH, SO_TIMESTAMPING, SOFTWARE
-from timeball.station.serving.loop import HAND, HAND_FREE_AT, Loop, make_loop
+from timeball.station.serving.loop import Loop, make_loop, room_for_hands
 from timeball.station.serving.settings import KEPT_STAMPS, KEYS, STAMP_MASK, VERSION5, WILDCARD, WORKER
 from timeball.station.serving.stamping import LONGEST_WAKE_UP_NS, STAMP_BYTES, STAMP_KIND
 
@@ -72,8 +73,6 @@ BATCH = 192
 FEW = 8
 """So many replies at most get their transmit stamp once more, at the very end."""
 LEAD_STEP_NS = 500
-# A batch of so many means that there is more to do than this loop can just now.
-LOADED = 16
 
 SEND_MANY = ctypes.CDLL(None, use_errno=True).sendmmsg
 SEND_MANY.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int)
@@ -137,10 +136,10 @@ class ArrayLoop:
     def answer_by_hand(self, hands: Hands, left: int) -> None:
         """Answer what was left in `loop.hand`."""
         began_ns, ready, loop = time.clock_gettime_ns(RAW), 0, self._loop
-        for row, _, arrived_ns, stamped in loop.hand[:left].tolist():
+        for row, _, arrived_ns, stamped, margin_ns in loop.hand[:left].tolist():
             length = int(loop.posts.incoming[row, LENGTH]) & 0xFFFFFFFF
             datagram = loop.texts.requests[row, :length].tobytes()
-            reply = hands.answer(datagram, arrived_ns, stamped=bool(stamped))
+            reply = hands.answer(datagram, arrived_ns, margin_ns if stamped else None)
             if reply is not None:
                 loop.texts.reply_words.view(np.uint8)[ready, : len(reply)] = np.frombuffer(reply, np.uint8)
                 self._address(slice(ready, ready + 1), np.array([row]), [0])
@@ -238,11 +237,12 @@ class ArrayLoop:
     def _leave(self, left: int, received: int, k: int, kind: Reason, age_ns: int, stamped: bool) -> bool:
         """Leave a datagram to Python, unless much else waits and Python has had its share."""
         state, counters, raw_mid = self._loop.state, self._loop.counters, self._bracket.raw_mid
-        if left == HAND or (received >= LOADED and raw_mid < state[HAND_FREE_AT]):
+        if left >= room_for_hands(state, received, raw_mid):
             counters[count.DROPPED_BUSY] += 1
             return False
         counters[count.BY_HAND] += 1
-        self._loop.hand[left] = k, int(kind), raw_mid - age_ns, stamped
+        margin_ns = math.ceil(self._bracket.margin_s * 1e9)
+        self._loop.hand[left] = k, int(kind), raw_mid - age_ns, stamped, margin_ns
         return True
 
     def _answer(self, rows: slice | NDArray[np.intp], answers: int, ages: Words, stamped: Flags | None) -> int:

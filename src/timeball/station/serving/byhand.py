@@ -26,16 +26,13 @@ from timeball.station.page.pagelayout import IN_SYNC, NO_TIMEKEEPER_PAGE
 from timeball.station.serving import counters as count
 from timeball.station.serving.arrays_page import PlainPair
 from timeball.station.serving.arrays_wire import view_of
-from timeball.station.serving.loop import HAND_FREE_AT
+from timeball.station.serving.loop import tire_hands
 from timeball.station.serving.stamping import RAW_STAMP_MARGIN_S
 
 Words = NDArray[np.int64]
 
-KERNEL_STAMP_MARGIN_S = 1e-6
 COOKIE_NONCE_BYTES = 16
 TRIES = 64
-REST = 3
-"""After a turn the hands rest so many times as long while there is much to do: a quarter of the time is theirs."""
 KEPT_STAMPS = 1024
 
 # What a datagram comes to, by the reason that respond gives.
@@ -97,30 +94,33 @@ class Hands:
         """The cookie keys of the moment."""
         return self._ring()
 
-    def answer(self, datagram: bytes, arrived_raw_ns: int, *, stamped: bool) -> bytes | None:
-        """The reply to a datagram that arrived at `arrived_raw_ns`, None for none; counted."""
-        reply = self._reply(datagram, arrived_raw_ns, stamped)
+    def answer(self, datagram: bytes, arrived_raw_ns: int, margin_ns: int | None) -> bytes | None:
+        """The reply to a datagram that arrived at `arrived_raw_ns`, None for none; counted.
+
+        `margin_ns` by how much the kernel's stamp may be off, None without one.
+        """
+        reply = self._reply(datagram, arrived_raw_ns, margin_ns)
         if reply is not None and len(reply) > len(datagram):
             raise RuntimeError("a reply longer than its request")
         return reply
 
-    def _reply(self, datagram: bytes, arrived_raw_ns: int, stamped: bool) -> bytes | None:
-        answer = self._respond(datagram, arrived_raw_ns, stamped)
+    def _reply(self, datagram: bytes, arrived_raw_ns: int, margin_ns: int | None) -> bytes | None:
+        answer = self._respond(datagram, arrived_raw_ns, margin_ns)
         if answer.reason is Reason.ELSEWHERE:
-            return self._nts(datagram, arrived_raw_ns, stamped)
+            return self._nts(datagram, arrived_raw_ns, margin_ns)
         counted = COUNTED.get(answer.reason)
         if counted is not None:
             self._counters[counted] += 1
             return answer.reply
         if answer.reason in TOLD:
             self._counters[TOLD[answer.reason]] += 1
-        self._count_time(stamped)
+        self._count_time(stamped=margin_ns is not None)
         return answer.reply
 
-    def _respond(self, datagram: bytes, arrived_raw_ns: int, stamped: bool) -> Answer:
+    def _respond(self, datagram: bytes, arrived_raw_ns: int, margin_ns: int | None) -> Answer:
         """The clock is read, then the pages are seen unchanged, then the leases are compared with that reading."""
         self._status, raw = self._look()
-        margin_s = KERNEL_STAMP_MARGIN_S if stamped else RAW_STAMP_MARGIN_S
+        margin_s = RAW_STAMP_MARGIN_S if margin_ns is None else margin_ns * 1e-9
         view = view_of(self._pair.timekeeper, self._status, self._settings, arrived_raw_ns, raw, margin_s)
         answer = respond(datagram, view, self._answered, self._stamps)
         if self._stamps is not None and view.known and answer.reason in WITH_TIME:
@@ -140,14 +140,14 @@ class Hands:
             self._counters[count.TORN_PAGES] += 1
         return pair.status(raw, boottime), raw
 
-    def _count_time(self, stamped: bool) -> None:
+    def _count_time(self, *, stamped: bool) -> None:
         self._counters[count.REQUESTS] += 1
         in_sync = self._status == IN_SYNC
         self._counters[count.REPLIES_IN_SYNC if in_sync else count.REPLIES_UNSYNCHRONISED] += 1
         if not stamped:
             self._counters[count.RAW_STAMPS] += 1
 
-    def _nts(self, datagram: bytes, arrived_raw_ns: int, stamped: bool) -> bytes | None:
+    def _nts(self, datagram: bytes, arrived_raw_ns: int, margin_ns: int | None) -> bytes | None:
         ring = self._ring()
         try:
             if ring is None:
@@ -163,10 +163,10 @@ class Hands:
             return None
         cookies = fresh_cookies(ring, request, [os.urandom(COOKIE_NONCE_BYTES) for _ in range(request.cookies)])
         nonce = os.urandom(aead(request.session.aead).nonce_bytes)
-        header = self._respond(datagram[:PACKET_BYTES], arrived_raw_ns, stamped).reply or b""
+        header = self._respond(datagram[:PACKET_BYTES], arrived_raw_ns, margin_ns).reply or b""
         reply = build_reply(request, header, cookies, nonce)
         self._counters[count.NTS_ACCEPTED] += 1
-        self._count_time(stamped)
+        self._count_time(stamped=margin_ns is not None)
         return reply
 
     def _nak(self, datagram: bytes) -> bytes | None:
@@ -180,6 +180,5 @@ class Hands:
 
 
 def rest(state: Words, began_raw_ns: int) -> None:
-    """The hands were busy since `began_raw_ns`: a loop with much to do leaves them nothing for REST times as long."""
-    now_ns = raw_ns()
-    state[HAND_FREE_AT] = now_ns + REST * (now_ns - began_raw_ns)
+    """The hands were busy since `began_raw_ns`, and owe rest for it (loop.room_for_hands)."""
+    tire_hands(state, began_raw_ns, raw_ns())

@@ -7,6 +7,8 @@ Python, for what is rare (loop.HAND a batch, byhand.py).
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -101,14 +103,13 @@ from timeball.station.serving.loop import (
     AWAITED,
     DISTRUSTED_UNTIL,
     EMPTY,
-    HAND,
-    HAND_FREE_AT,
     KIND,
     LAST_PAIR,
     LAST_RAW,
     LAST_RECEIVED,
     LAST_WIDTH,
     LEAD,
+    MARGIN,
     ROW,
     SEALED_LEAD,
     STAMPED,
@@ -118,6 +119,7 @@ from timeball.station.serving.loop import (
     Loop,
     Posts,
     Texts,
+    room_for_hands,
 )
 from timeball.station.serving.settings import (
     KEPT_STAMPS,
@@ -150,9 +152,9 @@ HEAD_REPLIES = 16
 # so long. It is by far the longest part of the way, where the code has left the caches of the processor meanwhile.
 LEAD_MEMORY = 8
 LONGEST_LEAD_NS = 20_000
-# A batch of so many means that there is more to do than this loop can just now.
-LOADED = 16
 PLAIN_BITS, PLAIN_CLIENT = 0x07, 3
+
+hands_room = lean(room_for_hands)
 
 
 @lean
@@ -398,6 +400,7 @@ def serve(descriptor: int, addresses: Words, boot: Words, stop: Words, loop: Loo
         counters[RECEIVED] += received
         screen(received, names, access, limiter, raw_mid, codes, places)
         count, hands, under_head, leads = 0, 0, 0, 0
+        room = hands_room(state, received, raw_mid)
         for k in range(received):
             kind = ntp.BASIC
             length = incoming[k, LENGTH] & 0xFFFFFFFF
@@ -436,7 +439,7 @@ def serve(descriptor: int, addresses: Words, boot: Words, stop: Words, loop: Loo
                     continue
             if kind != ntp.BASIC:
                 # left to Python, unless much else waits and Python has had its share
-                if hands == HAND or (received >= LOADED and raw_mid < state[HAND_FREE_AT]):
+                if hands >= room:
                     counters[DROPPED_BUSY] += 1
                     continue
                 counters[BY_HAND] += 1
@@ -444,6 +447,7 @@ def serve(descriptor: int, addresses: Words, boot: Words, stop: Words, loop: Loo
                 hand[hands, KIND] = kind
                 hand[hands, ARRIVED] = raw_receive
                 hand[hands, STAMPED] = stamped
+                hand[hands, MARGIN] = math.ceil(margin_s * 1e9)
                 hands += 1
                 continue
             if under_head == 0:

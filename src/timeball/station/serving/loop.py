@@ -18,8 +18,8 @@ Words = NDArray[np.int64]
 
 # What a loop remembers from batch to batch, int64[STATE_WORDS]: the last bracket, until when stamps are distrusted,
 # since when the queue has not been empty, the usual wake-up, how many rows the last call filled, whether transmit
-# stamps are awaited, until when (RAW) nothing is done by hand while there is much to do, and the usual time from the
-# reading of a lone reply's transmit stamp to its sending: of a plain one, and of one that is sealed.
+# stamps are awaited, until when (RAW) the hands owe rest, the usual time from the reading of a lone reply's transmit
+# stamp to its sending: of a plain one, and of one that is sealed, and when (RAW) a batch was full last.
 (
     STARTED,
     LAST_RAW,
@@ -33,15 +33,24 @@ Words = NDArray[np.int64]
     HAND_FREE_AT,
     LEAD,
     SEALED_LEAD,
-) = range(12)
+    LOADED_AT,
+) = range(13)
 STATE_WORDS = 16
 HEAD_WORDS = 8
 
-# One datagram left to Python: its row, what it is (protocols.ntp.reasons.Reason), when it arrived in RAW ns, and
-# whether that was the kernel's stamp.
-ROW, KIND, ARRIVED, STAMPED = range(4)
+# One datagram left to Python: its row, what it is (protocols.ntp.reasons.Reason), when it arrived in RAW ns, whether
+# that was the kernel's stamp, and by how many ns such a stamp may then be off.
+ROW, KIND, ARRIVED, STAMPED, MARGIN = range(5)
 HAND = 8
 """So many of a batch at most are left to Python."""
+HAND_LOADED, HAND_RESTING = 2, 1
+"""So many where more waits, because what comes meanwhile must fit the socket's queue; and where the hands are tired."""
+LOADED = 16
+"""A batch of so many means that there is more to do than this loop can just now."""
+REST = 3
+"""For each turn the hands owe so many times as long of rest: a quarter of the time is theirs."""
+OWED_NS = 10_000_000
+"""So much rest may be owed before they are tired: some clients that come at once are answered all the same."""
 
 
 class Texts(NamedTuple):
@@ -100,6 +109,26 @@ class Loop(NamedTuple):
     hand: Words
 
 
+def room_for_hands(state: Words, received: int, raw_mid_ns: int) -> int:
+    """How many of a batch of `received` may be left to Python at `raw_mid_ns`; told once a batch or more often.
+
+    A flood that fills batches gets a quarter of the time. One that does not, and that the loop has time for, is
+    answered one datagram at a time: whoever else is in the queue waits for one of them.
+    """
+    if received >= LOADED:
+        state[LOADED_AT] = raw_mid_ns
+    tired = state[HAND_FREE_AT] - raw_mid_ns > OWED_NS
+    if raw_mid_ns - state[LOADED_AT] < OWED_NS:
+        return 0 if tired else HAND_LOADED
+    return HAND_RESTING if tired else HAND
+
+
+def tire_hands(state: Words, began_ns: int, now_ns: int) -> None:
+    """The hands were busy from `began_ns` to `now_ns` (RAW); what they owe is bounded, so that a flood is soon past."""
+    owed_ns = max(int(state[HAND_FREE_AT]), began_ns) + (1 + REST) * (now_ns - began_ns)
+    state[HAND_FREE_AT] = min(owed_ns, now_ns + 2 * OWED_NS)
+
+
 def make_loop(settings: Words, buffers: Buffers, access: AccessTable, limiter: Limiter, memory: StampMemory) -> Loop:
     """A loop that has not run yet."""
     return Loop(
@@ -119,5 +148,5 @@ def make_loop(settings: Words, buffers: Buffers, access: AccessTable, limiter: L
         settings=settings,
         counters=np.zeros(COUNTERS, np.int64),
         state=np.zeros(STATE_WORDS, np.int64),
-        hand=np.zeros((HAND, 4), np.int64),
+        hand=np.zeros((HAND, 5), np.int64),
     )
