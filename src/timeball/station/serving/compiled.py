@@ -44,9 +44,10 @@ def answer_by_hand(descriptor: int, loop: Loop, hands: Hands, left: int) -> None
     """Answer what the loop has left in `hand`, before it goes round again."""
     began_ns = raw_ns()
     ready = 0
-    for row, _, arrived_ns, stamped in loop.hand[:left].tolist():
+    for row, _, arrived_ns, stamped, margin_ns in loop.hand[:left].tolist():
         length = int(loop.posts.incoming[row, LENGTH]) & 0xFFFFFFFF
-        reply = hands.answer(loop.texts.requests[row, :length].tobytes(), arrived_ns, stamped=bool(stamped))
+        datagram = loop.texts.requests[row, :length].tobytes()
+        reply = hands.answer(datagram, arrived_ns, margin_ns if stamped else None)
         if reply is not None:
             loop.texts.reply_words.view(np.uint8)[ready, : len(reply)] = np.frombuffer(reply, np.uint8)
             kernels.address_reply(loop.posts, int(loop.settings[WILDCARD]), row, ready, len(reply), 0)
