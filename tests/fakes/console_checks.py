@@ -137,11 +137,11 @@ def value_at(data: Any, path: str) -> Any:
 
 
 def leaves(data: Any, path: str = "") -> Iterator[str]:
-    """Give the dotted paths of all values in a status; a list of plain strings under `ntp` is one value."""
+    """Give the dotted paths of all values in a status; a list of addresses is one value."""
     if isinstance(data, dict):
         for key, value in data.items():
             yield from leaves(value, f"{path}.{key}" if path else key)
-    elif isinstance(data, list) and path != "ntp.listen":
+    elif isinstance(data, list) and not path.endswith("listen"):
         for i, value in enumerate(data):
             yield from leaves(value, f"{path}.{i}")
     else:

@@ -93,6 +93,9 @@ class FakeStation:
             "ledger": self._ledger(n, up_s),
             "witnessing": self._witnessing(n, up_s),
             "ntp": self._ntp(n),
+            "nts": self._nts(n, up_s),
+            "roughtime": {"listen": ["127.0.0.1:15319"], "packets": 3 + n, "replies": 2 + n},
+            "outputs": ["chrony-sock /run/chrony.timeball.sock: given, served minus fed +0.213 µs"],
             "processes": self._processes(up_s),
             "alarms": self._alarms(),
             "anomalies": self._anomalies(),
@@ -255,12 +258,28 @@ class FakeStation:
         sync = 10 + n if self.story != "withdrawn" else 10
         return {
             "listen": ["127.0.0.1:11123"],
-            "requests": 14 + n,
-            "replies": 12 + n,
+            "received": 17 + n,
+            "requests": 12 + n,
+            "replies": 13 + n,
             "in_sync": sync,
             "unsynchronised": 12 + n - sync,
+            "refused": 1,
+            "limited": 1,
+            "naks": 1,
             "malformed": 2,
+            "nts": 4,
             "raw_stamps": 0,
+            "smear": {"listen": [], "shape": "cosine", "length_s": 86400.0, "offset_s": None},
+        }
+
+    def _nts(self, n: int, up_s: float) -> dict:
+        return {
+            "listen": ["127.0.0.1:14460"],
+            "handshakes": 5 + n,
+            "failures": 2,
+            "open": n % 2,
+            "certificate_left_s": 7776000 - n,
+            "key_age_s": int(3600 + up_s),
         }
 
     def _processes(self, up_s: float) -> list[dict]:

@@ -282,6 +282,16 @@ def test_the_page_has_no_inline_code_and_points_nowhere_else(ask):
             assert set((attributes.get(name) or "").split()) <= set(ids)
 
 
+def test_everything_that_the_station_serves_has_its_panel(ask, station):
+    parsed = _Page()
+    parsed.feed(ask("/")[2].decode())
+    shown = {attributes.get("data-path") for _, attributes in parsed.tags}
+    status = station.status()
+    for part in ("nts", "roughtime", "ntp"):
+        assert {f"{part}.{key}" for key in status[part] if key != "smear"} <= shown
+    assert "outputs" in {attributes.get("data-rows") for _, attributes in parsed.tags}
+
+
 def test_the_page_is_kept_free_of_the_chart_packages_own_style_sheet(ask):
     page = ask("/")[2].decode()
     assert charts.chart_style_marks(), "the package no longer carries one: take the precaution out"

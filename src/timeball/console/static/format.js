@@ -77,7 +77,7 @@ const FORMATS = {
   plain: String,
   none: () => null,
   count: (value) => fixed(value, 0),
-  list: (values) => values.join(", "),
+  list: (values) => values.join(", ") || "nowhere",
   percent,
   offset,
   bound,

@@ -27,13 +27,18 @@ def counters(looks: Looks) -> Iterator[Check]:
 
 
 def stamps(looks: Looks) -> Iterator[Check]:
-    """How many requests had no kernel receive stamp that could be believed."""
+    """How many requests answered in sync had no kernel receive stamp that could be believed.
+
+    Before there is a page none is: so many as were answered unsynchronised do not count.
+    """
     page = looks.now.server
-    if page is None or not page.requests:
-        yield unknown("receive stamps", "nobody has asked yet", RATIO)
+    if page is None or not page.replies_in_sync:
+        yield unknown("receive stamps", "nobody has been told the time yet", RATIO)
         return
-    share = page.raw_stamps / page.requests
-    words = f"of {page.requests} requests had no kernel stamp to be believed; each is off by its wait in the buffer"
+    share = max(0, page.raw_stamps - page.replies_unsynchronised) / page.replies_in_sync
+    words = f"of {page.replies_in_sync} requests answered in sync had no kernel stamp to be believed"
+    if share:
+        words += "; each is off by its wait in the buffer"
     yield Check("receive stamps", below(share, STAMPS_WARN, STAMPS_FAIL), share, STAMPS_WARN, RATIO, words)
 
 

@@ -47,7 +47,9 @@ def bound(looks: Looks) -> Iterator[Check]:
     """The greatest error of served time, beside the limit of the lease."""
     value, limit = looks.now.status["time"]["bound_s"], looks.now.config.lease.max_bound_s
     if value is None:
-        yield unknown("bound", "no timekeeper's page of this boot", SECONDS)
+        none = looks.now.timekeeper is None
+        words = "no timekeeper's page of this boot" if none else "not known: see the lease of the timekeeper"
+        yield unknown("bound", words, SECONDS)
         return
     state = below(value, BOUND_SHARE_WARN * limit, limit)
     words = {
