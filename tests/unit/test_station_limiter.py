@@ -15,6 +15,7 @@ from timeball.station.configuration.settings import Config
 from timeball.station.hosttime.hostclocks import BootId
 from timeball.station.serving.kernels_limiter import OVER, OVER_AND_TOLD, WITHIN, hash_words, take
 from timeball.station.serving.limiter import Limiter, make_limiter, make_rules, places_for
+from timeball.station.serving.settings import least_poll
 from timeball.station.serving.sources import SourcesError, create_sources, read_sources, words_of
 
 S = 1_000_000_000
@@ -134,3 +135,7 @@ def test_settings_that_cannot_be_are_told_by_their_key(ntp: dict[str, list[str]]
     found = [(key, sentence) for key, sentence in broken_rules(made) if words in sentence]
     assert found
     assert found[0][0].startswith("ntp.")
+
+
+def test_a_limit_of_one_request_in_a_lifetime_still_fits_the_polls_byte() -> None:
+    assert [least_poll(NTP(source_rate=rate)) for rate in (0.0, 8.0, 0.01, 1e-45)] == [0, 0, 7, 17]

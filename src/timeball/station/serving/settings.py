@@ -10,6 +10,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from timeball.protocols.ntp.kiss import LARGEST_POLL
 from timeball.station.configuration.serving import NTP
 
 # PRECISION log2 of the counter's resolution in seconds. WORKER the loop's number, STAMP_MASK the lowest bits of a
@@ -49,6 +50,6 @@ def loop_settings(ntp: NTP, precision: int) -> NDArray[np.int64]:
 
 
 def least_poll(ntp: NTP) -> int:
-    """The shortest poll exponent that stays within both limits, 0 at least."""
+    """The shortest poll exponent that stays within both limits, from 0 to the largest that packets carry."""
     rates = [rate for rate in (ntp.source_rate, ntp.prefix_rate) if rate > 0]
-    return max([0, *(math.ceil(-math.log2(rate)) for rate in rates)])
+    return min(max([0, *(math.ceil(-math.log2(rate)) for rate in rates)]), LARGEST_POLL)
