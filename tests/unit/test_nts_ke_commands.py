@@ -36,6 +36,7 @@ def test_keys_are_shown_by_number(tmp_path: Path, keeper: KeyKeeper) -> None:
     assert keeper.keys is not None
     both = announced(keeper.keys, keeper.keys.used, lambda count: bytes(count - 1) + b"\x09")
     write_keys(keys_file(tmp_path), both)
+    assert "no keys of cookies" in call("keys", "--state", str(tmp_path / "none"), code=2)
     shown, told = call("keys", "--state", str(tmp_path)), json.loads(call("keys", "--state", str(tmp_path), "--json"))
     assert str(both.current.id) in shown
     assert "in use" in shown

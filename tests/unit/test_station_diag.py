@@ -7,6 +7,7 @@ import dataclasses
 import json
 import os
 import socket
+import time
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from timeball.station.configuration.config import parse_config
 from timeball.station.hosttime.hostclocks import boottime_ns
 from timeball.station.page.feedpage import NOT_YET, FeedPage, Outcome, feed_page
 from timeball.station.page.keyexchangepage import KeyExchangePage, keyexchange_page
+from timeball.station.page.roughtimepage import RoughtimePage, roughtime_page
 from timeball.station.page.serverpage import ServerPage, server_page
 from timeball.station.reporting.checks import CHECKS, host, ledger, public, serving, timekeeping
 from timeball.station.reporting.diag import FAIL, OK, STATES, UNKNOWN, WARN, Check, Looks, diagnose, worst
@@ -279,6 +281,26 @@ def test_without_a_key_exchange_nothing_is_said_of_it(view: View, tmp_path: Path
 
 def test_no_certificate_is_unknown(state_of: Any) -> None:
     assert state_of(certificate_expires_unix_s=0)["certificate"] == UNKNOWN
+
+
+def test_roughtime_turns_and_its_key_holds(tmp_path: Path) -> None:
+    def told(settings: str, left_s: float) -> dict[str, str]:
+        state = configured(tmp_path, f'[roughtime]\nlisten = ["127.0.0.1:2"]\n{settings}')
+        write_counts(roughtime_page(state), RoughtimePage, key_maxt_s=int(time.time() + left_s) if left_s else 0)
+        return {check.name: check.state for check in public.roughtime(looks(Viewer(state).look()))}
+
+    for settings, left_s, verdict in (
+        ("", 20_000, OK),
+        ("", 9_000, WARN),
+        ('delegation = "/d"', 9_000, WARN),
+        ('delegation = "/d"', 300_000, OK),
+        ("", -5, FAIL),
+        ("", 0, UNKNOWN),
+    ):
+        assert told(settings, left_s) == {"roughtime": OK, "roughtime key": verdict}
+    none = configured(tmp_path / "none", '[roughtime]\nlisten = ["127.0.0.1:2"]\n')
+    assert states(public.roughtime(looks(Viewer(none).look()))) == [FAIL]
+    assert states(public.roughtime(looks(Viewer(configured(none, "")).look()))) == []
 
 
 @pytest.mark.parametrize(

@@ -375,5 +375,8 @@ def test_the_processes_are_the_supervisors_list_and_the_kernels_word(past: Path,
     recorder, server = StatusReader(state).status()["processes"]
     assert recorder["up_s"] > 0
     assert server["up_s"] is None
+    assert not any("no process" in alarm for alarm in StatusReader(state).status()["alarms"])
+    paths.processes_file(state).write_bytes(msgspec.json.encode([{**row, "pid": None} for row in rows]))
+    assert StatusReader(state).status()["alarms"][0].startswith("no process of this station runs")
     paths.processes_file(state).write_bytes(b"[{")
     assert StatusReader(state).status()["processes"] == []

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from timeball.cli.output import format_table, print_json
+from timeball.cli.output import CannotReachError, format_table, print_json
 
 
 @click.command("keys", epilog="Example: timeball nts keys --state /var/lib/timeball")
@@ -23,11 +23,14 @@ def command(state: Path | None, as_json: bool) -> None:
     from timeball.station import paths
     from timeball.station.configuration.settings import Config
     from timeball.station.hosttime.realtime import station_leaps
-    from timeball.station.nts.keyfile import keys_file, read_key_set
+    from timeball.station.nts.keyfile import KeyFileError, keys_file, read_key_set
     from timeball.station.nts.moments import Clock, age_s
 
     folder = state if state is not None else paths.default_state_dir()
-    keys = read_key_set(keys_file(folder))
+    try:
+        keys = read_key_set(keys_file(folder))
+    except KeyFileError as error:
+        raise CannotReachError(f"{error}; is nts.listen set, and was the station ever started?") from None
     now = Clock(folder, station_leaps(Config())).moment()
     document: dict[str, Any] = {
         "current": keys.current.id,

@@ -85,7 +85,12 @@ class StatusReader:
         scale = self._newest["scale"]
         output = output_part(scale, self._newest["served"], self._newest["steer"], self.config)
         witnessing = witnessing_part(self.state, self.config, self._newest["witnessing"])
-        alarms = [*self._alarms(now), *witnessing_alarms(witnessing, self._seen, self.config)]
+        processes = self._processes()
+        alarms = [
+            *stopped_alarms(processes),
+            *self._alarms(now),
+            *witnessing_alarms(witnessing, self._seen, self.config),
+        ]
         return {
             "station": self._station(now, output, alarms),
             "time": self._time(now, pages[0]),
@@ -99,7 +104,7 @@ class StatusReader:
             "nts": self._servers.nts(),
             "roughtime": self._servers.roughtime(),
             "outputs": self._servers.outputs(),
-            "processes": self._processes(),
+            "processes": processes,
             "anomalies": list(self._anomalies),
             "alarms": alarms,
         }
@@ -232,6 +237,13 @@ class StatusReader:
         if free_bytes < LEAST_FREE_BYTES:
             alarms.append(f"the disk is full: {free_bytes / 1e6:.1f} MB are left, entries wait until there is space")
         return alarms
+
+
+def stopped_alarms(processes: list[Payload]) -> list[str]:
+    """Whether nobody of those that were started runs any more; what is counted is then of the last run."""
+    if not processes or any(row["up_s"] is not None for row in processes):
+        return []
+    return ["no process of this station runs: it was stopped, and what is counted is of its last run"]
 
 
 def free_bytes_of(folder: Path) -> int:

@@ -24,6 +24,7 @@ CHECKS: dict[str, Checks] = {
     "socket drops": serving.drops,
     "limiter": serving.limiter,
     "key exchange": public.exchange,
+    "roughtime": public.roughtime,
     "outputs": public.outputs,
 }
 """By the name of the first check that each makes."""

@@ -1,4 +1,4 @@
-"""Checks of what else faces the public: key exchange, certificate and keys; and the outputs beside the signal."""
+"""Checks of what else faces the public: key exchange, certificate, keys, Roughtime; and outputs beside the signal."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from timeball.station.reporting.diag import FAIL, OK, SECONDS, WARN, Check, Look
 
 STILL_S = 5.0
 CERTIFICATE_WARN_S, CERTIFICATE_FAIL_S = 14 * 86400.0, 2 * 86400.0
+DELEGATION_WARN_S = 3 * 86400.0
 KEY_LATE_WARN, KEY_LATE_FAIL = 1.25, 3.0
 
 
@@ -44,6 +45,29 @@ def _keys(age_s: float, rotate_s: float, failures: int) -> Check:
     if failures:
         words += f"; {failures} times the keys could not be written"
     return Check("cookie key", state, age_s, KEY_LATE_WARN * rotate_s, SECONDS, words)
+
+
+def roughtime(looks: Looks) -> Iterator[Check]:
+    """Whether Roughtime turns and for how long its key may sign; nothing where it is not configured."""
+    settings, page = looks.now.config.roughtime, looks.now.roughtime
+    if not settings.listen:
+        return
+    if page is None:
+        yield Check("roughtime", FAIL, None, STILL_S, SECONDS, "none of this boot has written its counters")
+        return
+    age_s = (looks.now.boottime_ns - page.updated_boottime_ns) / 1e9
+    words = f"age of its counters; {page.replies} of {page.packets} packets answered"
+    yield Check("roughtime", below(age_s, 1.0, STILL_S), age_s, STILL_S, SECONDS, words)
+    if not page.key_maxt_s:
+        yield unknown("roughtime key", "no key has been needed yet", SECONDS)
+        return
+    left_s = page.key_maxt_s - looks.now.pair.realtime_ns / 1e9
+    # a key of its own is replaced when a quarter of its life is left
+    limit_s = DELEGATION_WARN_S if settings.delegation else settings.delegate_s / 8
+    words = "until the online key may sign no more"
+    if settings.delegation:
+        words += "; delegate again, a new file is taken without a restart"
+    yield Check("roughtime key", above(left_s, limit_s, 0.0), left_s, limit_s, SECONDS, words)
 
 
 def outputs(looks: Looks) -> Iterator[Check]:
