@@ -399,7 +399,7 @@ def serve(descriptor: int, addresses: Words, boot: Words, stop: Words, loop: Loo
             state[AWAITED] = 0
         counters[RECEIVED] += received
         screen(received, names, access, limiter, raw_mid, codes, places)
-        count, hands, under_head, leads = 0, 0, 0, 0
+        count, hands, under_head, leads, unsealed = 0, 0, 0, 0, False
         room = hands_room(state, received, raw_mid)
         for k in range(received):
             kind = ntp.BASIC
@@ -464,6 +464,11 @@ def serve(descriptor: int, addresses: Words, boot: Words, stop: Words, loop: Loo
             count_time(counters, head[STATUS], stamped, interleaved)
             if sealed:
                 length = nts.seal_reply(texts.requests[k], texts.replies[count], ring, work)
+                if length == 0:
+                    # libcrypto failed: nothing leaves that is not sealed
+                    counters[SEND_FAILURES] += 1
+                    unsealed = True
+                    continue
                 counters[NTS_ACCEPTED] += 1
                 limiter.rows[places[k, PLACE], NTS] += 1
             else:
@@ -473,7 +478,8 @@ def serve(descriptor: int, addresses: Words, boot: Words, stop: Words, loop: Loo
         if leads != 0:
             took = read_clock(CLOCK_MONOTONIC_RAW, timespec) - head[RAW_READ]
             state[leads] += (min(took, LONGEST_LEAD_NS) - state[leads]) // LEAD_MEMORY
-        if not send_all(descriptor, outgoing, count, counters) and state[AWAITED] != 0:
+        all_left = send_all(descriptor, outgoing, count, counters)
+        if (unsealed or not all_left) and state[AWAITED] != 0:
             number_anew(descriptor, memory, timespec)
         if hands > 0:
             return hands
