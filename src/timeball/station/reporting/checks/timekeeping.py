@@ -48,8 +48,8 @@ def bound(looks: Looks) -> Iterator[Check]:
     value, limit = looks.now.status["time"]["bound_s"], looks.now.config.lease.max_bound_s
     if value is None:
         none = looks.now.timekeeper is None
-        words = "no timekeeper's page of this boot" if none else "not known: see the lease of the timekeeper"
-        yield unknown("bound", words, SECONDS)
+        why = "no timekeeper's page of this boot" if none else "not known: see the lease of the timekeeper"
+        yield unknown("bound", why, SECONDS)
         return
     state = below(value, BOUND_SHARE_WARN * limit, limit)
     words = {
