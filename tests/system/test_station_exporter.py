@@ -49,9 +49,9 @@ class Exported:
         until(self.is_up, 180.0, self.served.say)
 
     def is_up(self) -> bool:
-        """Whether both answer; fails at once when one of them has ended."""
+        """Whether both answer and the server's first counters are there; fails at once when one of them has ended."""
         assert all(process.poll() is None for process in self.served.processes.values()), self.served.say()
-        return answers(self.ntp) and bool(self.text())
+        return answers(self.ntp) and "ntp_server_received_packets_total{" in self.text()
 
     def text(self, accept: str = "text/plain") -> str:
         request = urllib.request.Request(f"http://127.0.0.1:{self.metrics}/metrics", headers={"Accept": accept})
