@@ -8,12 +8,12 @@ library is the only thing done here that touches the system; hashlib itself stan
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Callable
 from typing import cast
 
-import llvmlite.binding
 from numba import config, types
+
+from timeball.libcrypto import bind_functions
 
 # Sonames whose SHA256_CTX is the one below; a library under another name may lay it out otherwise.
 _NAMES = ("libcrypto.so.3", "libcrypto.so.1.1")
@@ -39,17 +39,7 @@ sha256_final = cast(
 
 def find_sha256(names: tuple[str, ...] = _NAMES) -> bool:
     """Give compiled code the functions under names of their own; False when no library of `names` has them."""
-    for name in names:
-        try:
-            # local to this process and to these names: nothing else is bound to this library by having it loaded
-            library = ctypes.CDLL(name)
-            addresses = [ctypes.cast(library[function], ctypes.c_void_p).value for function in _FUNCTIONS]
-        except (OSError, AttributeError):
-            continue
-        for function, address in zip(_FUNCTIONS, addresses, strict=True):
-            llvmlite.binding.add_symbol(f"timeball_{function}", address)
-        return True
-    return False
+    return bind_functions(_FUNCTIONS, names) is not None
 
 
 FOUND = not config.DISABLE_JIT and find_sha256()  # type: ignore[attr-defined]

@@ -8,12 +8,14 @@ through server.py and `cryptography`. Loading a library is the only thing done h
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 from collections.abc import Callable
 from typing import cast
 
-import llvmlite.binding
 from numba import config, types
+
+from timeball.libcrypto import bind_functions
 
 # These calls mean the same in all of them (OpenSSL 1.1.0 on).
 _NAMES = ("libcrypto.so.3", "libcrypto.so.1.1", "libcrypto.so.4")
@@ -52,16 +54,10 @@ class _Calls:
 def find_aes(names: tuple[str, ...] = _NAMES) -> _Calls | None:
     """Give compiled code the functions under names of their own; None when no library of `names` has them."""
     for name in names:
-        try:
-            # local to this process and to these names: nothing else is bound to this library by having it loaded
-            library = ctypes.CDLL(name)
-            addresses = [ctypes.cast(library[function], ctypes.c_void_p).value for function in _COMPILED]
-            calls = _Calls(library)
-        except (OSError, AttributeError):
-            continue
-        for function, address in zip(_COMPILED, addresses, strict=True):
-            llvmlite.binding.add_symbol(f"timeball_{function}", address)
-        return calls
+        library = bind_functions(_COMPILED, (name,))
+        with contextlib.suppress(AttributeError):
+            if library is not None:
+                return _Calls(library)
     return None
 
 
