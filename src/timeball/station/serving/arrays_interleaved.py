@@ -19,22 +19,21 @@ from timeball.station.serving.interleaved import (
     ASK_LENGTH,
     ERROR_CONTROL_WORDS,
     ERRORS,
+    LONGEST_SENDING_NS,
+    ORIGIN_TIMESTAMPING,
     PENDING,
+    SLOT_SHIFT,
+    SPREAD,
+    STAMPS_KIND,
     TX_SOFTWARE,
+    V4_ERROR_KIND,
+    V6_ERROR_KIND,
     StampMemory,
 )
 
 Words = NDArray[np.int64]
 
-# (level, type) of what an error queue tells, and the origin in struct sock_extended_err: see kernels_interleaved.py
-STAMPS_KIND = 1 | 37 << 32
-V4_ERROR_KIND = 0 | 11 << 32
-V6_ERROR_KIND = 41 | 25 << 32
-ORIGIN_TIMESTAMPING = 4
-LONGEST_SENDING_NS = 10_000_000
 HEADER_BYTES = 16
-SPREAD = -7046029254386353131
-SLOT_SHIFT = 64 - 13
 GIVEN_AT, SENT_AT = 0, 1
 RECEIVE_MANY = ctypes.CDLL(None, use_errno=True).recvmmsg
 RECEIVE_MANY.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int, ctypes.c_void_p)

@@ -37,6 +37,17 @@ ASK_LENGTH, ASK_KIND, ASK_BYTES = 20, 1 | SO_TIMESTAMPING << 32, 24
 # written, and REALTIME − RAW of that batch
 NUMBER, GIVEN, WRITTEN, PAIR = range(4)
 
+# (level, type) of what an error queue tells: SOL_SOCKET SCM_TIMESTAMPING, IPPROTO_IP IP_RECVERR, IPPROTO_IPV6
+# IPV6_RECVERR; then the origin SO_EE_ORIGIN_TIMESTAMPING in struct sock_extended_err
+STAMPS_KIND = 1 | 37 << 32
+V4_ERROR_KIND = 0 | 11 << 32
+V6_ERROR_KIND = 41 | 25 << 32
+ORIGIN_TIMESTAMPING = 4
+# A true stamp lies this far behind the written one at most; more, or before it, was not made by the same clock.
+LONGEST_SENDING_NS = 10_000_000
+SPREAD = -7046029254386353131
+SLOT_SHIFT = 64 - 13
+
 
 class StampMemory(NamedTuple):
     """`tables` int64[loops, SLOTS, 2] of (receive, transmit), shared; the rest is one loop's own.

@@ -20,11 +20,18 @@ from timeball.station.serving.interleaved import (
     ERROR_CONTROL_WORDS,
     ERRORS,
     GIVEN,
+    LONGEST_SENDING_NS,
     NUMBER,
+    ORIGIN_TIMESTAMPING,
     PAIR,
     PENDING,
+    SLOT_SHIFT,
     SLOTS,
+    SPREAD,
+    STAMPS_KIND,
     TX_SOFTWARE,
+    V4_ERROR_KIND,
+    V6_ERROR_KIND,
     WRITTEN,
     StampMemory,
 )
@@ -35,18 +42,8 @@ from timeball.station.serving.settings import WORKER
 
 Words = NDArray[np.int64]
 
-# (level, type) of what an error queue tells: SOL_SOCKET SCM_TIMESTAMPING, IPPROTO_IP IP_RECVERR, IPPROTO_IPV6
-# IPV6_RECVERR; then the origin SO_EE_ORIGIN_TIMESTAMPING in struct sock_extended_err
-STAMPS_KIND = 1 | 37 << 32
-V4_ERROR_KIND = 0 | 11 << 32
-V6_ERROR_KIND = 41 | 25 << 32
-ORIGIN_TIMESTAMPING = 4
 # a header with a struct sock_extended_err, or with the first stamp of three
 LEAST_BYTES = 32
-# A true stamp lies this far behind the written one at most; more, or before it, was not made by the same clock.
-LONGEST_SENDING_NS = 10_000_000
-SPREAD = -7046029254386353131
-SLOT_SHIFT = 64 - 13
 
 
 @lean
