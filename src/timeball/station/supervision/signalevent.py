@@ -11,6 +11,8 @@ import select
 import threading
 from contextlib import suppress
 
+PIPE_BYTES = 1 << 16  # what a pipe of Linux holds unless it is asked for more
+
 
 class SignalEvent(threading.Event):
     """As `threading.Event`, and safe to set from a handler; several threads may wait. Its pipe lives as long as it."""
@@ -39,8 +41,7 @@ class SignalEvent(threading.Event):
         """Take it back."""
         self._is_set = False
         with suppress(BlockingIOError):
-            while os.read(self._reader, 4096):
-                pass
+            os.read(self._reader, PIPE_BYTES)  # once: signals without end cannot hold it here
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until it is set, at most `timeout` seconds; gives whether it is."""
