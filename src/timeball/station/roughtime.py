@@ -13,6 +13,7 @@ import socket
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from timeball.formats.defects import FormatError
@@ -26,6 +27,7 @@ from timeball.station.hosttime.realtime import station_leaps
 from timeball.station.page.clockpage import PageWriter
 from timeball.station.page.roughtimepage import COUNTERS, RoughtimePage, roughtime_page
 from timeball.station.supervision.process import CannotStartError, Process, run_process
+from timeball.station.supervision.threads import answer_until_stopped
 from timeball.station.timesigning.answering import Answering, Host
 from timeball.station.timesigning.clock import CompiledClock, PlainClock
 from timeball.station.timesigning.datagrams import (
@@ -44,7 +46,6 @@ from timeball.station.timesigning.keys import (
 )
 from timeball.station.timesigning.streams import StreamThread
 
-UPDATE_S = 0.2
 BACKLOG = 128
 
 Threads = Sequence[DatagramThread | StreamThread]
@@ -135,23 +136,15 @@ def serve_until_stopped(process: Process) -> None:
     threads: list[DatagramThread | StreamThread] = [DatagramThread(udp, answering(), make) for udp, _ in sockets]
     threads.append(StreamThread([tcp for _, tcp in sockets], answering(), settings.tcp_idle_s))
     writer = PageWriter(roughtime_page(process.state), RoughtimePage, plain=make is PlainBatches)
-    for thread in threads:
-        thread.start()
     process.log.info(
         "answering Roughtime on %s, public key %s", ", ".join(settings.listen), encode_base64(keys.public_key)
     )
-    try:
-        while not process.sleep(UPDATE_S):
-            if words := keys.refresh():
-                process.log.info("%s", words)
-            writer.write(counters_page(boot, started_ns, threads))
-            if not all(thread.alive() for thread in threads):
-                raise RuntimeError("a thread of the Roughtime server has ended by itself")
-    finally:
-        for thread in threads:
-            thread.stop()
-        writer.write(counters_page(boot, started_ns, threads))
-        writer.close()
+
+    def refresh() -> None:
+        if words := keys.refresh():
+            process.log.info("%s", words)
+
+    answer_until_stopped(process, threads, refresh, writer, partial(counters_page, boot, started_ns, threads))
 
 
 def warm() -> None:

@@ -17,6 +17,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
@@ -38,6 +39,7 @@ from timeball.station.serving.byhand import Hands, KeptStamps
 from timeball.station.serving.cookiekeys import CookieKeys
 from timeball.station.serving.counters import COUNTERS, LOST_BY_KERNEL
 from timeball.station.serving.dropping import become
+from timeball.station.serving.failures import Failures
 from timeball.station.serving.interleaved import make_memory, make_tables, stamp_mask
 from timeball.station.serving.limiter import Limiter, make_limiter, make_rules, places_for
 from timeball.station.serving.loop import Loop, make_loop
@@ -45,10 +47,10 @@ from timeball.station.serving.settings import NTS_BY_HAND, SMEARED, STAMP_MASK, 
 from timeball.station.serving.sockets import SO_TIMESTAMPNS, lost_datagrams, open_lanes, wildcard_family
 from timeball.station.serving.sources import create_sources, sources_file
 from timeball.station.supervision.process import CannotStartError, Process, run_process
+from timeball.station.supervision.threads import answer_until_stopped
 
 __all__ = ["SO_TIMESTAMPNS", "precision_of", "serve_until_stopped", "warm"]
 
-UPDATE_S = 0.2
 SEED_BYTES = 32
 COMPILED, ARRAYS = "timeball.station.serving.compiled", "timeball.station.serving.arrays"
 
@@ -208,11 +210,11 @@ def make_responders(
     precision = precision_of(kind.measured_cost_ns())
     by_hand = kind.nts_by_hand(log)
     pages, boot = shared.pages.addresses, shared.boot
-    responders = []
+    responders, failures = [], Failures(log)
     for (listener, _), settings in zip(sockets, loops_settings(ntp, precision, sockets), strict=True):
         settings[NTS_BY_HAND] = by_hand
         loop = make_loop(settings, make_buffers(), access, shared.limiter, make_memory(tables))
-        hands = Hands(settings, loop.counters, pages, boot, shared.answered, shared.keys.ring, stamps)
+        hands = Hands(settings, loop.counters, pages, boot, shared.answered, shared.keys.ring, stamps, failures)
         responders.append(Responder(kind, listener, pages, boot, loop, hands))
     words = ", ".join(ntp.listen + ntp.smeared)
     log.info("answering NTP on %s, %s loop, precision 2^%d s", words, kind.__name__.rpartition(".")[2], precision)
@@ -241,19 +243,8 @@ def serve_until_stopped(process: Process) -> None:
     boot_words = np.array(boot.words if boot.known else (-1, -1), np.int64)
     shared = Shared(ClockPages(state, boot), boot_words, CookieKeys(state), answered, limiter)
     responders = make_responders(ntp, kind, sockets, shared, process.log)
-    for responder in responders:
-        responder.start()
-    try:
-        while not process.sleep(UPDATE_S):
-            shared.refresh(responders, process.log)
-            writer.write(counters_page(boot, started_ns, responders))
-            if not all(responder.alive() for responder in responders):
-                raise RuntimeError("a responder's loop has ended by itself")
-    finally:
-        for responder in responders:
-            responder.stop()
-        writer.write(counters_page(boot, started_ns, responders))
-        writer.close()
+    refresh = partial(shared.refresh, responders, process.log)
+    answer_until_stopped(process, responders, refresh, writer, partial(counters_page, boot, started_ns, responders))
 
 
 def warm() -> None:
