@@ -26,7 +26,7 @@ def collect(view: View) -> Iterator[Sample]:
     """Every figure of this part, an output by its kind and its path."""
     for name, page in view.feeds.items():
         if page is not None:
-            yield from _feed(name, page, (view.boottime_ns - page.updated_boottime_ns) / 1e9)
+            yield from _feed(name, page, view.age_s(page))
 
 
 def _feed(name: str, page: FeedPage, age_s: float) -> Iterator[Sample]:

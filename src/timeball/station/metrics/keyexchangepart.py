@@ -52,15 +52,13 @@ def collect(view: View) -> Iterator[Sample]:
     page = view.keyexchange
     if page is None:
         return
-    for outcome in OUTCOMES:
-        yield from CONNECTIONS.at(getattr(page, outcome), outcome.replace("_", " "))
+    yield from CONNECTIONS.each(page, {outcome.replace("_", " "): outcome for outcome in OUTCOMES})
     yield from OPEN.at(page.open)
     yield from ACCEPT_FAILURES.at(page.accept_failures)
     yield from COOKIES.at(page.cookies)
     if page.certificate_expires_unix_s:
         yield from CERTIFICATE_LEFT.at(page.certificate_left_s)
-    yield from CERTIFICATES.at(page.certificates_taken, "taken")
-    yield from CERTIFICATES.at(page.certificates_refused, "refused")
+    yield from CERTIFICATES.each(page, {"taken": "certificates_taken", "refused": "certificates_refused"})
     yield from WORKERS.at(page.workers)
     yield from WORKER_DEATHS.at(page.worker_deaths)
     yield from KEY_AGE.at(page.key_age_s)

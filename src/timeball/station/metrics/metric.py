@@ -6,7 +6,7 @@ that stands for it. This module knows no figure; the parts beside it do.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -28,6 +28,11 @@ class Metric(NamedTuple):
         """One figure, or none where it is not known."""
         if value is not None:
             yield Sample(self, labels, float(value))
+
+    def each(self, page: object, fields: Mapping[str, str]) -> Iterator[Sample]:
+        """A figure for each value of the only label: the field of `page` that `fields` names for it."""
+        for label, field in fields.items():
+            yield from self.at(getattr(page, field), label)
 
     def states(self, known: Iterable[str], now: str | None, *labels: str) -> Iterator[Sample]:
         """1 for the state that holds and 0 for every other one; the state is the last label."""

@@ -28,13 +28,14 @@ OUTCOMES: Final = {
     "unsynchronised": "dropped_unsynchronised",
     "no key": "dropped_no_key",
 }
-"""Field of the page by outcome."""
+VERSIONS: Final = {"1": "answers_version_1", "0x8000000c": "answers_draft"}
 EVENTS: Final = {
     "taken": "connections",
     "refused": "connections_refused",
     "idle": "connections_idle",
     "broken": "connections_broken",
 }
+"""Fields of the page by outcome, version and event."""
 
 
 def collect(view: View) -> Iterator[Sample]:
@@ -42,14 +43,11 @@ def collect(view: View) -> Iterator[Sample]:
     page = view.roughtime
     if page is None:
         return
-    for outcome, name in OUTCOMES.items():
-        yield from PACKETS.at(getattr(page, name), outcome)
-    yield from ANSWERS.at(page.answers_version_1, "1")
-    yield from ANSWERS.at(page.answers_draft, "0x8000000c")
+    yield from PACKETS.each(page, OUTCOMES)
+    yield from ANSWERS.each(page, VERSIONS)
     yield from GREASED.at(page.greased)
     yield from SIGNATURES.at(page.signatures)
-    for event, name in EVENTS.items():
-        yield from CONNECTIONS.at(getattr(page, name), event)
+    yield from CONNECTIONS.each(page, EVENTS)
     if page.key_maxt_s and view.timekeeper is not None:
         yield from KEY_LEFT.at(page.key_maxt_s - (view.now.tai_ns / 1e9 - view.now.tai_minus_utc_s))
-    yield from COUNTS_AGE.at((view.boottime_ns - page.updated_boottime_ns) / 1e9)
+    yield from COUNTS_AGE.at(view.age_s(page))

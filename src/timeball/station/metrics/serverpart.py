@@ -63,13 +63,12 @@ def collect(view: View) -> Iterator[Sample]:
     for word, count in outcomes(page).items():
         yield from PACKETS.at(count, word)
     yield from FORGED.at(page.nts_forged)
-    for way, name in WAYS.items():
-        yield from ANSWERED.at(getattr(page, name), way)
+    yield from ANSWERED.each(page, WAYS)
     yield from SENT_STAMPS.at(page.sent_stamps)
     yield from RAW_STAMPS.at(page.raw_stamps)
     yield from PAIR_MOVES.at(page.pair_moves)
     yield from TORN.at(page.torn_pages)
-    yield from COUNTS_AGE.at((view.boottime_ns - page.updated_boottime_ns) / 1e9)
+    yield from COUNTS_AGE.at(view.age_s(page))
 
 
 def _sockets(sockets: list[SocketFacts]) -> Iterator[Sample]:

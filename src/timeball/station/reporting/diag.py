@@ -23,6 +23,9 @@ BYTES: Final = "B"
 RATIO: Final = "ratio"
 COUNT: Final = ""
 
+# a process writes its counters a few times a second
+LATE_S, STILL_S = 1.0, 5.0
+
 
 @dataclass(frozen=True)
 class Check:
@@ -65,6 +68,16 @@ def above(value: float, warn: float, fail: float) -> str:
 def unknown(name: str, why: str, unit: str = COUNT) -> Check:
     """A check that cannot be made."""
     return Check(name, UNKNOWN, None, None, unit, why)
+
+
+def silent(name: str) -> Check:
+    """Of a process that should run."""
+    return Check(name, FAIL, None, STILL_S, SECONDS, "none of this boot has written its counters")
+
+
+def turning(name: str, age_s: float, done: str) -> Check:
+    """Whether a process turns, by the age of its counters; `done` says what it has done."""
+    return Check(name, below(age_s, LATE_S, STILL_S), age_s, STILL_S, SECONDS, f"age of its counters; {done}")
 
 
 def diagnose(before: View, now: View) -> list[Check]:

@@ -61,6 +61,10 @@ class View:
         """RAW at the look (ns)."""
         return self.pair.raw_ns
 
+    def age_s(self, page: ServerPage | KeyExchangePage | RoughtimePage | FeedPage) -> float:
+        """For how long the counters of a page have not been written."""
+        return (self.boottime_ns - page.updated_boottime_ns) / 1e9
+
 
 class Viewer:
     """Looks at one state folder again and again. Raises ConfigError where no station has run."""

@@ -5,9 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from timeball.station.page.feedpage import NOT_YET, OUTCOME_WORDS, FeedPage, Outcome
-from timeball.station.reporting.diag import FAIL, OK, SECONDS, WARN, Check, Looks, above, below, unknown
+from timeball.station.reporting.diag import (
+    FAIL,
+    OK,
+    SECONDS,
+    STILL_S,
+    WARN,
+    Check,
+    Looks,
+    above,
+    below,
+    silent,
+    turning,
+    unknown,
+)
 
-STILL_S = 5.0
 CERTIFICATE_WARN_S, CERTIFICATE_FAIL_S = 14 * 86400.0, 2 * 86400.0
 DELEGATION_WARN_S = 3 * 86400.0
 KEY_LATE_WARN, KEY_LATE_FAIL = 1.25, 3.0
@@ -19,11 +31,10 @@ def exchange(looks: Looks) -> Iterator[Check]:
         return
     page = looks.now.keyexchange
     if page is None:
-        yield Check("key exchange", FAIL, None, STILL_S, SECONDS, "none of this boot has written its counters")
+        yield silent("key exchange")
         return
-    age_s = (looks.now.boottime_ns - page.updated_boottime_ns) / 1e9
-    words = f"age of its counters; {page.agreed} of {page.accepted} connections ended with cookies given"
-    yield Check("key exchange", below(age_s, 1.0, STILL_S), age_s, STILL_S, SECONDS, words)
+    words = f"{page.agreed} of {page.accepted} connections ended with cookies given"
+    yield turning("key exchange", looks.now.age_s(page), words)
     yield from _certificate(page.certificate_expires_unix_s, float(page.certificate_left_s), page.certificates_refused)
     yield _keys(float(page.key_age_s), looks.now.config.nts.rotate_s, page.key_failures)
 
@@ -53,11 +64,9 @@ def roughtime(looks: Looks) -> Iterator[Check]:
     if not settings.listen:
         return
     if page is None:
-        yield Check("roughtime", FAIL, None, STILL_S, SECONDS, "none of this boot has written its counters")
+        yield silent("roughtime")
         return
-    age_s = (looks.now.boottime_ns - page.updated_boottime_ns) / 1e9
-    words = f"age of its counters; {page.replies} of {page.packets} packets answered"
-    yield Check("roughtime", below(age_s, 1.0, STILL_S), age_s, STILL_S, SECONDS, words)
+    yield turning("roughtime", looks.now.age_s(page), f"{page.replies} of {page.packets} packets answered")
     if not page.key_maxt_s:
         yield unknown("roughtime key", "no key has been needed yet", SECONDS)
         return
@@ -74,7 +83,7 @@ def outputs(looks: Looks) -> Iterator[Check]:
     """A line an `[[output]]`: how far off it was at its newest turn, or why it was given nothing."""
     every_s = {name: output.every_s for name, output in zip(looks.now.feeds, looks.now.config.outputs, strict=True)}
     for name, page in looks.now.feeds.items():
-        age_s = None if page is None else (looks.now.boottime_ns - page.updated_boottime_ns) / 1e9
+        age_s = None if page is None else looks.now.age_s(page)
         if page is None or age_s is None or page.outcome == NOT_YET:
             yield Check(name, FAIL, None, None, SECONDS, "the feeder has not written its counters")
         elif age_s > STILL_S + 3 * every_s[name]:

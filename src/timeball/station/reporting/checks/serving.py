@@ -5,10 +5,9 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 
-from timeball.station.reporting.diag import FAIL, OK, RATIO, SECONDS, WARN, Check, Looks, below, unknown
+from timeball.station.reporting.diag import OK, RATIO, WARN, Check, Looks, below, silent, turning, unknown
 from timeball.station.reporting.outcomes import LIMITED, of_kind, received
 
-STILL_S = 5.0
 STAMPS_WARN, STAMPS_FAIL = 0.01, 0.5
 DROPS_WARN = 0.001
 LIMITED_WARN = 0.5
@@ -19,11 +18,9 @@ def counters(looks: Looks) -> Iterator[Check]:
     """Whether the server still turns: its main thread writes its counters a few times a second."""
     page = looks.now.server
     if page is None:
-        yield Check("server", FAIL, None, STILL_S, SECONDS, "no server of this boot has written its counters")
+        yield silent("server")
         return
-    age_s = (looks.now.boottime_ns - page.updated_boottime_ns) / 1e9
-    words = f"age of its counters; {received(page)} datagrams received, {page.replies} answered"
-    yield Check("server", below(age_s, 1.0, STILL_S), age_s, STILL_S, SECONDS, words)
+    yield turning("server", looks.now.age_s(page), f"{received(page)} datagrams received, {page.replies} answered")
 
 
 def stamps(looks: Looks) -> Iterator[Check]:
