@@ -46,6 +46,16 @@ def flat(name: str, values: Sequence[float], allowed: float, unit: str, grows_on
     return Line(name, moved <= allowed, first, last, allowed, unit, words)
 
 
+def slope(hours: Sequence[float], values: Sequence[float]) -> float:
+    """The straight line of least squares through the points: its slope a unit of `hours`; NaN for less than two."""
+    if len(hours) < 2:
+        return math.nan
+    middle, level = sum(hours) / len(hours), sum(values) / len(values)
+    spread = sum((hour - middle) ** 2 for hour in hours)
+    moved = sum((hour - middle) * (value - level) for hour, value in zip(hours, values, strict=True))
+    return moved / spread if spread > 0 else math.nan
+
+
 def memory(name: str, values: Sequence[float]) -> Line:
     """Resident memory of one process (bytes)."""
     most = max((value for value in values if math.isfinite(value)), default=0.0)

@@ -13,13 +13,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from socket import SOCK_STREAM
+from typing import Any
 
 from bench.ntp_servers import HostClock, answers, free_port
 from timeball.station.paths import config_file, processes_file, run_dir
+from timeball.station.supervision.supervisor import describe_exit
 
 PATIENCE_S = 300.0
 """A fresh clone compiles first."""
 RENEW_S = 0.5
+STOP_S = 90.0
+LAST_LINES = 12
+QUIET_EVENTS = ("progress", "time of day", "running")
 
 
 @dataclass(frozen=True)
@@ -32,19 +37,48 @@ class Subject:
     nts: int = 0
     roughtime: int = 0
 
-    def pids(self) -> dict[str, int]:
-        """Its processes by name: those of the supervisor's list, or the one there is."""
+    def rows(self) -> list[dict[str, Any]]:
+        """Its processes as the supervisor lists them (name, pid, restarts), or the one there is."""
         try:
-            rows = json.loads(processes_file(self.state).read_bytes())
+            rows: list[dict[str, Any]] = json.loads(processes_file(self.state).read_bytes())
         except (OSError, ValueError):
-            return {"server": self.process.pid}
-        return {row["name"]: row["pid"] for row in rows if row["pid"]}
+            return [{"name": "server", "pid": self.process.pid, "restarts": 0}]
+        return rows
+
+    def ended(self) -> str:
+        """How the process that was started has ended; empty while it runs."""
+        code = self.process.poll()
+        return "" if code is None else describe_exit(code)
+
+    def logs(self) -> list[Path]:
+        """Its log, and that of each of its processes."""
+        return [one for one in (self.state.parent / "log", *sorted(run_dir(self.state).glob("*.log"))) if one.exists()]
+
+    def events(self) -> list[str]:
+        """What the supervisor has told so far, but for the progress of its start."""
+        lines = (self.state.parent / "log").read_text("utf-8", "replace").splitlines()
+        return [line for line in lines if not any(f'"event": "{kind}"' in line for kind in QUIET_EVENTS)]
 
     def said(self) -> str:
-        """The end of its log, and of each process's."""
-        logs = [self.state.parent / "log", *sorted(run_dir(self.state).glob("*.log"))]
-        texts = [(log.stem, log.read_text("utf-8", "replace")[-600:]) for log in logs if log.exists()]
-        return "\n".join(f"== {name}\n{text}" for name, text in texts)
+        """How it ended, what the supervisor told last, and the end of each process's log."""
+        parts = [f"== it ended by {self.ended()}" if self.ended() else "== it runs", *self.events()[-LAST_LINES:]]
+        for log in self.logs()[1:]:
+            parts += [f"== {log.name}", *log.read_text("utf-8", "replace").splitlines()[-LAST_LINES:]]
+        return "\n".join(parts)
+
+    def stop(self) -> None:
+        """End it in order; by force when it does not."""
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+
+
+def start(command: list[str], log: Path) -> subprocess.Popen[bytes]:
+    """In a process group of its own: a Ctrl-C or a hang-up is for who soaks, and must not end what soaks."""
+    with log.open("wb") as said:
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, process_group=0)
 
 
 @contextmanager
@@ -61,22 +95,22 @@ def server_alone(folder: Path) -> Iterator[Subject]:
 
     thread = threading.Thread(target=renew, daemon=True)
     command = [sys.executable, "-m", "timeball.station.server", "--state", str(state)]
-    with (folder / "log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
+    with start(command, folder / "log") as process:
+        subject = Subject(state, process, port)
         try:
-            wait_for_answers(port, process, folder / "log")
+            wait_for_answers(subject)
             thread.start()
-            yield Subject(state, process, port)
+            yield subject
         finally:
             ended.set()
-            process.send_signal(signal.SIGTERM)
-            process.wait(30)
+            subject.stop()
 
 
 @contextmanager
 def whole_station(folder: Path) -> Iterator[Subject]:
     """`timeball run` with NTP, NTS, Roughtime, metrics and the simulated laboratory."""
     state, ntp, nts, rough = folder / "state", free_port(), free_port(SOCK_STREAM), free_port(SOCK_STREAM)
-    config, log = folder / "station.toml", folder / "log"
+    config = folder / "station.toml"
     config.write_text(
         f'[ntp]\nlisten = ["127.0.0.1:{ntp}"]\nsource_rate = 1000.0\nsource_burst = 1000.0\n'
         f'[nts]\nlisten = ["127.0.0.1:{nts}"]\nserver = "127.0.0.1"\nrotate_s = 3600.0\n'
@@ -86,19 +120,19 @@ def whole_station(folder: Path) -> Iterator[Subject]:
         "[history]\ndays = 2.0\n"
     )
     command = [sys.executable, "-m", "timeball", "run", "--json", "--config", str(config), "--state", str(state)]
-    with log.open("wb") as said, subprocess.Popen(command, stdout=said, stderr=said) as process:
+    with start(command, folder / "log") as process:
+        subject = Subject(state, process, ntp, nts, rough)
         try:
-            wait_for_answers(ntp, process, log)
-            yield Subject(state, process, ntp, nts, rough)
+            wait_for_answers(subject)
+            yield subject
         finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(60)
+            subject.stop()
 
 
-def wait_for_answers(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+def wait_for_answers(subject: Subject) -> None:
     """Wait until somebody answers NTP; RuntimeError with what was said when nobody does."""
     deadline = time.monotonic() + PATIENCE_S
-    while not answers(port):
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError(f"it did not come up: {log.read_text('utf-8', 'replace')[-2000:]}")
+    while not answers(subject.ntp):
+        if subject.ended() or time.monotonic() > deadline:
+            raise RuntimeError(f"it did not come up\n{subject.said()}")
         time.sleep(0.2)

@@ -25,6 +25,12 @@ def test_a_server_stays_as_it_is(tmp_path: Path) -> None:
     names = {line["name"] for line in document["verdict"]}
     wanted = {"memory of server", "descriptors of server", "served time against the page", "answers to NTP"}
     assert wanted <= names
+    assert document["ended"] == ""
+    figures = document["processes"]["server"]
+    assert figures["first_bytes"] > 1e6
+    assert figures["last_seen"]["restarts"] == 0
+    assert abs(document["served_minus_page"]["median_s"]) < 1.0
+    assert "MB/h" in done.stdout
     counts = document["counts"]["ntp"]
     assert counts["asked"] > 100
     assert counts["nonsense"] > 5
