@@ -1,8 +1,8 @@
 """A load generator for Roughtime servers, compiled: a window of outstanding requests kept full on one UDP socket.
 
 As in ntp_load.py: requests leave in bursts and the generator polls without sleeping. Every request has a nonce of its
-own; every reply must carry one of this run, and of a sample the whole reply is kept to be verified afterwards. The
-window stays below what a socket buffer of 212,992 bytes holds of packets of 1036 (92: each counts 2304 there).
+own; every reply must carry one of this run, and of a sample the whole reply is kept to be verified afterwards. A packet
+of 1036 bytes counts 2304 in a socket's buffer: one of default size holds 92 of the window's 160, so more is asked for.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from timeball.protocols.roughtime.message import NONC, NONCE_BYTES, parse_messag
 from timeball.protocols.roughtime.replies import NONCE_AT
 from timeball.station.serving.libc import clock_gettime, recvmmsg, sendmmsg
 
-WINDOW = 88
+WINDOW = 160
 BURST = 32
+BUFFER_BYTES = 1 << 22
 REPLY_BYTES = 1152
 KEPT = 2048
 MSG_DONTWAIT = 0x40
@@ -45,6 +46,7 @@ def load(
     duration_ns: int,
     run: int,
     nonce_at: int,
+    mark_at: int,
     requests: Bytes,
     replies: Bytes,
     messages: Words,
@@ -52,8 +54,8 @@ def load(
 ) -> tuple[int, int, int, int]:
     """Ask as fast as answers come for `duration_ns`; (replies, strangers, lost, replies kept).
 
-    `requests` uint8[BURST, n] whose nonces begin with `run` and a count, `replies` uint8[BURST, m], `messages` the
-    mmsghdrs of both ways, `kept` uint8[KEPT, m].
+    `requests` uint8[BURST, n] whose nonces, at `nonce_at`, begin with `run` and a count, in replies at `mark_at`.
+    `replies` uint8[BURST, m], `messages` the mmsghdrs of both ways, `kept` uint8[KEPT, m].
     """
     timespec = np.zeros(2, np.int64)
     clock_gettime(CLOCK_MONOTONIC_RAW, timespec.ctypes.data)
@@ -78,7 +80,7 @@ def load(
             outstanding = 0
             last = now
         for k in range(received):
-            if load_u32(replies[k], NONCE_AT) != run:
+            if load_u32(replies[k], mark_at) != run:
                 strangers += 1
                 continue
             got += 1
@@ -89,14 +91,20 @@ def load(
     return got, strangers, lost, taken
 
 
-class Generator:
-    """Requests to one server with one long-term key, in one version."""
+def longest_room(wanted: socket.socket) -> None:
+    """Ask for a receive buffer that holds a whole window, whatever the system's default is."""
+    wanted.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
 
-    def __init__(self, port: int, public_key: bytes, version: int) -> None:
-        self._port, self._key = port, public_key
+
+class Generator:
+    """Requests to one server with one long-term key, in one version; `echoes`: they come back as they are."""
+
+    def __init__(self, port: int, public_key: bytes, version: int, *, echoes: bool = False) -> None:
+        self._port, self._key, self._echoes = port, public_key, echoes
         self._request = build_request(bytes(NONCE_BYTES), (version,), public_key)
         nonce = b"\xa5" * NONCE_BYTES
         self._nonce_at = build_request(nonce, (version,), public_key).index(nonce)
+        self._mark_at = self._nonce_at if echoes else NONCE_AT
         self._requests = np.tile(np.frombuffer(self._request, np.uint8), (BURST, 1))
         self._replies = np.zeros((BURST, REPLY_BYTES), np.uint8)
         self._vectors, self._messages = np.zeros((2, BURST, 2), np.int64), np.zeros((2, BURST, MESSAGE_WORDS), np.int64)
@@ -107,15 +115,19 @@ class Generator:
                 self._messages[way, k, VECTOR_LENGTH] = 1
 
     def rate(self, duration_s: float, run: int) -> tuple[float, int]:
-        """(replies a second, replies verified); RuntimeError when a reply is a stranger's or does not verify."""
+        """(replies a second, replies looked at); RuntimeError when a reply is a stranger's or does not verify."""
         kept = np.zeros((KEPT, REPLY_BYTES), np.uint8)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            longest_room(client)
             client.connect(("127.0.0.1", self._port))
             arrays = (self._requests, self._replies, self._messages, kept)
-            got, strangers, _, taken = load(client.fileno(), int(duration_s * 1e9), run, self._nonce_at, *arrays)
+            length_ns, mark_at = int(duration_s * 1e9), self._mark_at
+            got, strangers, lost, taken = load(client.fileno(), length_ns, run, self._nonce_at, mark_at, *arrays)
         if strangers:
             raise RuntimeError(f"{strangers} replies answer no request of this run")
-        for row in kept[:taken]:
+        if lost > got // 100:
+            raise RuntimeError(f"{lost} requests were lost: what was measured is waits, not a server")
+        for row in kept[: 0 if self._echoes else taken]:
             self._verify(row.tobytes())
         return got / duration_s, taken
 

@@ -115,7 +115,7 @@ class Roughtime(Section, frozen=True, kw_only=True):
     delegate_s: Annotated[
         float, Meta(ge=3600, le=31536000, description="life of an online key where the long-term key is here")
     ] = 86400.0
-    batch: Annotated[int, Meta(ge=1, le=1024, description="most requests under one signature")] = 64
+    batch: Annotated[int, Meta(ge=1, le=1024, description="most requests under one signature")] = 128
     loop: Annotated[
         str,
         Meta(
