@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,7 @@ from timeball.station.serving.access import build_access
 from timeball.station.serving.arrays_bracket import read_bracket
 from timeball.station.serving.buffers import make_buffers
 from timeball.station.serving.byhand import Hands
+from timeball.station.serving.failures import Failures
 from timeball.station.serving.interleaved import make_memory, make_tables
 from timeball.station.serving.limiter import make_limiter, make_rules
 from timeball.station.serving.loop import EMPTY, LAST_PAIR, LAST_RAW, LAST_WIDTH, STARTED, Loop, make_loop
@@ -40,6 +42,11 @@ def loop_of() -> Loop:
     settings[VERSION5], settings[NTS_BY_HAND], settings[PRECISION] = 1, 1, -25
     limiter = make_limiter(1, make_rules(0, 1, 0, 1, 0), bytes(range(32)))
     return make_loop(settings, make_buffers(), build_access([], [], []), limiter, make_memory(make_tables(1)))
+
+
+def hands_of(loop: Loop, addresses: Words, boot: Words) -> Hands:
+    answered, failures = Settings({}, version5=True), Failures(logging.getLogger("server"))
+    return Hands(loop.settings, loop.counters, addresses, boot, answered, lambda: None, None, failures)
 
 
 def compiled_turn(descriptor: int, addresses: Words, boot: Words, loop: Loop, hands: Hands) -> None:
@@ -73,9 +80,7 @@ def test_dispersion_is_widened_by_what_realtime_moved(
     pages, boot = ClockPages(tmp_path, boot_id()), np.array(boot_id().words, np.int64)
     addresses = pages.addresses
     loop = loop_of()
-    hands = Hands(
-        loop.settings, loop.counters, addresses, boot, Settings({}, version5=True), ring=lambda: None, stamps=None
-    )
+    hands = hands_of(loop, addresses, boot)
     with open_listener("127.0.0.1:0") as listener, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
         client.settimeout(5)
         client.connect(listener.getsockname())

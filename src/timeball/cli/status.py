@@ -75,7 +75,9 @@ def _servers(status: dict[str, Any]) -> Iterator[str]:
     """What answers the public and what is fed, a line each; of what is not configured nothing."""
     ntp, nts, roughtime = status["ntp"], status["nts"], status["roughtime"]
     kinds = (
-        f"{ntp[name]} {name}" for name in ("unsynchronised", "refused", "limited", "naks", "malformed") if ntp[name]
+        f"{ntp[name]} {name.replace('_', ' ')}"
+        for name in ("unsynchronised", "refused", "limited", "naks", "malformed", "internal_errors")
+        if ntp[name]
     )
     yield f"ntp      {', '.join(ntp['listen'])}: {', '.join([_served(ntp), *kinds])}"
     smear = ntp["smear"]

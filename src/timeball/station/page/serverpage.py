@@ -18,7 +18,8 @@ class ServerPage:
 
     Each of the `received` datagrams is exactly one of OUTCOMES. `requests` got the time: each is one of
     `replies_in_sync` and `replies_unsynchronised`. The kisses of death and NAKs got an answer without time, the
-    `dropped_*` none. Every answer is one of `replies` (sent) and `send_failures`.
+    `dropped_*` none. Every answer is one of `replies` (sent) and `send_failures`. `dropped_no_port` came from port 0,
+    where nothing can be sent to; at a `dropped_internal_error` our own code failed, which should not occur.
 
     The others tell of the same datagrams once more. `raw_stamps` requests had no usable kernel stamp, `pair_moves`
     times REALTIME moved against RAW, `torn_pages` readings met a page whose writer stood in the middle.
@@ -46,6 +47,8 @@ class ServerPage:
         "dropped_denied",
         "dropped_busy",
         "dropped_nts_malformed",
+        "dropped_no_port",
+        "dropped_internal_error",
     )
 
     boot_id: tuple[int, int]
@@ -86,6 +89,8 @@ class ServerPage:
     interleaved: int
     sent_stamps: int
     lost_by_kernel: int
+    dropped_no_port: int
+    dropped_internal_error: int
 
 
 def server_page(state: Path) -> Path:

@@ -44,7 +44,9 @@ OUTCOMES: Final = (
     Outcome("malformed MAC", "dropped_malformed_mac", IGNORED),
     Outcome("malformed NTS", "dropped_nts_malformed", IGNORED),
     Outcome("other draft", "dropped_other_draft", IGNORED),
+    Outcome("no port", "dropped_no_port", IGNORED),
     Outcome("busy", "dropped_busy", IGNORED),
+    Outcome("internal error", "dropped_internal_error", IGNORED),
 )
 
 

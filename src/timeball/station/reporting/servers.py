@@ -30,6 +30,7 @@ NTP_COUNTS = (
     "limited",
     "naks",
     "malformed",
+    "internal_errors",
     "nts",
     "raw_stamps",
 )
@@ -60,7 +61,8 @@ class ServerPages:
                 "refused": of_kind(page, DENIED),
                 "limited": of_kind(page, LIMITED),
                 "naks": of_kind(page, NAK),
-                "malformed": of_kind(page, IGNORED),
+                "malformed": of_kind(page, IGNORED) - page.dropped_internal_error,
+                "internal_errors": page.dropped_internal_error,
                 "nts": page.nts_accepted,
                 "raw_stamps": page.raw_stamps,
             }

@@ -94,6 +94,7 @@ class ArrayLoop:
         self._outgoing_at = int(loop.posts.outgoing.ctypes.data)
         # msg_len is the low half of its word
         self._lengths = loop.posts.incoming.view(np.uint32)[:, 2 * LENGTH]
+        self._ports = loop.screening.names.view(np.uint16)[:, 1]
         settings = loop.settings
         self._smear, self._family = smear_of(settings), int(settings[WILDCARD])
         self._worker, self._mask = int(settings[WORKER]), int(settings[STAMP_MASK])
@@ -126,6 +127,7 @@ class ArrayLoop:
         plain = PLAIN[loop.texts.requests[:received, 0]]
         plain &= self._lengths[:received] == PACKET_BYTES
         ages, stamped = self._arrivals(received)
+        plain &= self._ports[:received] != 0
         if codes is None and np.count_nonzero(plain) == received:
             ready, left = self._answer(slice(0, received), received, ages, stamped), 0
         else:
@@ -190,12 +192,16 @@ class ArrayLoop:
     ) -> tuple[int, int]:
         """A batch that is not all plain: (replies written, datagrams left to Python)."""
         settings, counters = self._loop.settings, self._loop.counters
-        lengths = self._lengths[:received].tolist()
+        lengths, ports = self._lengths[:received].tolist(), self._ports[:received].tolist()
         kernel = np.ones(received, np.bool_) if stamped is None else stamped
         basic: list[int] = []
         kisses: list[tuple[int, bytes]] = []
         left = 0
         for k, (is_plain, code) in enumerate(zip(plain.tolist(), self._codes(codes, received), strict=True)):
+            if ports[k] == 0:
+                # nothing can be sent there, and a reply that fails costs the stamps of those beside it
+                counters[count.DROPPED_NO_PORT] += 1
+                continue
             kind = Reason.BASIC if is_plain else self._kind_of(k, lengths[k])
             if code and (code != NTS_ONLY or kind in (Reason.BASIC, Reason.MAC, Reason.VERSION5)):
                 kiss = refusal(self._datagram(k, lengths[k]), kind, code, settings, counters)

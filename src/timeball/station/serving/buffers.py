@@ -18,6 +18,8 @@ DATAGRAM_BYTES = 1280
 DATAGRAM_WORDS = DATAGRAM_BYTES // 8
 NAME_WORDS = 4
 NAME_BYTES = 8 * NAME_WORDS
+PORT = 0xFFFF0000
+"""Of the first word of a socket address: the port, in the order of the wire, in its second two bytes."""
 # received: two kinds of stamps (32 and 64 bytes) and the asked address (40); sent: 24 and 40
 CONTROL_WORDS = 20
 SENT_CONTROL_WORDS = 8

@@ -1,7 +1,8 @@
 """What the loops leave over, answered in plain Python: MACs, version 5, and NTS where it is not compiled.
 
 The bytes are made by the rooms without sockets (protocols.ntp.server, protocols.nts.server); here the clock is read for
-them, and what became of each datagram is counted. How much of the time goes here is limited by who calls (rest).
+them, and what became of each datagram is counted. How much of the time goes here is limited by who calls (rest). What
+fails here for a reason that nobody foresaw costs its own datagram and no other.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from timeball.station.page.pagelayout import IN_SYNC, NO_TIMEKEEPER_PAGE
 from timeball.station.serving import counters as count
 from timeball.station.serving.arrays_page import PlainPair
 from timeball.station.serving.arrays_wire import view_of
+from timeball.station.serving.failures import Failures
 from timeball.station.serving.loop import tire_hands
 from timeball.station.serving.stamping import RAW_STAMP_MARGIN_S
 
@@ -83,10 +85,12 @@ class Hands:
         answered: Settings,
         ring: Callable[[], KeyRing | None],
         stamps: KeptStamps | None,
+        failures: Failures,
     ) -> None:
         self._settings, self._counters = settings, counters
         self._addresses, self._boot = addresses, boot
         self._answered, self._ring, self._stamps = answered, ring, stamps
+        self._failures = failures
         self._pair = PlainPair()
         self._status = NO_TIMEKEEPER_PAGE
 
@@ -99,9 +103,17 @@ class Hands:
 
         `margin_ns` by how much the kernel's stamp may be off, None without one.
         """
-        reply = self._reply(datagram, arrived_raw_ns, margin_ns)
-        if reply is not None and len(reply) > len(datagram):
-            raise RuntimeError("a reply longer than its request")
+        before = self._counters.copy()
+        try:
+            reply = self._reply(datagram, arrived_raw_ns, margin_ns)
+            if reply is not None and len(reply) > len(datagram):
+                raise RuntimeError("a reply longer than its request")
+        except Exception as error:
+            # whatever it was, the others must be served; what it had been counted as before does not hold
+            self._counters[:] = before
+            self._counters[count.DROPPED_INTERNAL_ERROR] += 1
+            self._failures.tell(error)
+            return None
         return reply
 
     def _reply(self, datagram: bytes, arrived_raw_ns: int, margin_ns: int | None) -> bytes | None:

@@ -37,5 +37,7 @@ from __future__ import annotations
     INTERLEAVED,
     SENT_STAMPS,
     LOST_BY_KERNEL,
-) = range(34)
-COUNTERS = 34
+    DROPPED_NO_PORT,
+    DROPPED_INTERNAL_ERROR,
+) = range(36)
+COUNTERS = 36

@@ -32,6 +32,7 @@ from timeball.station.serving.buffers import (
     NAME,
     NAME_BYTES,
     NAME_LENGTH,
+    PORT,
 )
 from timeball.station.serving.counters import (
     BY_HAND,
@@ -40,6 +41,7 @@ from timeball.station.serving.counters import (
     DROPPED_LIMITED,
     DROPPED_MALFORMED_FIELDS,
     DROPPED_MALFORMED_MAC,
+    DROPPED_NO_PORT,
     DROPPED_NTS_MALFORMED,
     DROPPED_TOO_LONG,
     DROPPED_TOO_SHORT,
@@ -402,6 +404,10 @@ def serve(descriptor: int, addresses: Words, boot: Words, stop: Words, loop: Loo
         count, hands, under_head, leads, unsealed = 0, 0, 0, 0, False
         room = hands_room(state, received, raw_mid)
         for k in range(received):
+            if names[k, 0] & PORT == 0:
+                # nothing can be sent to port 0, and a reply that fails costs the stamps of those beside it
+                counters[DROPPED_NO_PORT] += 1
+                continue
             kind = ntp.BASIC
             length = incoming[k, LENGTH] & 0xFFFFFFFF
             first = requests[k, 0] & 0xFF
