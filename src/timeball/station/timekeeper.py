@@ -24,6 +24,7 @@ from timeball.station.hosttime.realtime import station_leaps
 from timeball.station.hosttime.timeofday import TimeOfDayUnknown, agreed_tai_ns, sources_of
 from timeball.station.page.clockpage import PageReader, PageWriter, TimekeeperPage
 from timeball.station.page.pagemaker import HostCounter, Moment, Statement, make_statement
+from timeball.station.recording.awaiting import await_next_seq
 from timeball.station.recording.recorder_client import LedgerFull, Record, RecorderClient, RecorderUnavailable
 from timeball.station.recording.say import QUICK_S, Say
 from timeball.station.supervision.process import CannotStartError, Process, run_process
@@ -56,9 +57,12 @@ class Timekeeper:
         self.trusted = False
 
     def run(self) -> None:
-        """Catch up with the ledger, then go on until told to stop."""
+        """Wait for the recorder, catch up with the ledger, then go on until told to stop."""
+        next_seq = await_next_seq(self.process, self.recorder)
+        if next_seq is None:
+            return
+        self.recorded = next_seq - 1
         self._record_config()
-        self.recorded = self.recorder.next_seq() - 1
         while not self.process.stop.is_set():
             self._decide()
             now = self._moment()
