@@ -19,7 +19,7 @@ from timeball.station.supervision.adoption import EXIT_UNKNOWN, Adopted
 from timeball.station.supervision.child import Backoff, Child, bound_log, tail
 from timeball.station.supervision.orphan import GRACE_VARIABLE, ORPHAN_GRACE_S, Grace, grace_of
 from timeball.station.supervision.statelock import StateInUseError, StateLock, is_supervised
-from timeball.station.supervision.supervisor import Supervisor, describe_exit
+from timeball.station.supervision.supervisor import LONGEST_START_S, Supervisor, describe_exit
 
 PATIENCE_S = 20.0
 
@@ -170,6 +170,54 @@ def test_a_station_whose_child_cannot_start_stops_with_its_sentence(supervise: C
     assert station.popen.wait(PATIENCE_S) == 2
     assert station.events("refused") == [{"event": "refused", "why": "server: port 123 is taken"}]
     assert not alive(pid)
+
+
+def test_it_says_why_it_stops(supervise: Callable[..., Supervised]) -> None:
+    station = supervise(recorder=SLEEPER)
+    station.wait_up("recorder")
+    wait_for(lambda: "up" in log_file(station.state, "recorder").read_text(), "the child never ran")
+    station.popen.send_signal(signal.SIGHUP)
+    assert station.popen.wait(PATIENCE_S) == 0
+    assert station.events()[-1] == {"event": "stopping", "why": "signal SIGHUP"}
+
+
+def test_nobody_who_reads_what_it_tells_is_no_reason_to_end(tmp_path: Path) -> None:
+    """Its standard output is a pipe whose reader has gone: children are supervised as before."""
+    state, reader = tmp_path / "state", None
+    command = [sys.executable, "-c", SUPERVISE, str(state), json.dumps({"recorder": [sys.executable, "-c", SLEEPER]})]
+    with subprocess.Popen([*command, ""], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as supervisor:
+        try:
+            reader = supervisor.stdout
+            assert reader is not None
+            reader.close()
+
+            def pid() -> int:
+                rows = json.loads(processes_file(state).read_text()) if processes_file(state).exists() else []
+                return next((row["pid"] or 0 for row in rows if row["name"] == "recorder"), 0)
+
+            first = wait_for(pid, "it never started")
+            os.kill(first, signal.SIGKILL)
+            wait_for(lambda: pid() not in (0, first) or supervisor.poll() is not None, "not started again")
+            assert supervisor.poll() is None
+        finally:
+            supervisor.terminate()
+            supervisor.wait(PATIENCE_S)
+
+
+def test_who_had_started_well_ends_nobody_else(tmp_path: Path) -> None:
+    """An exit code of a bad configuration after a long life is a death like any other."""
+    told: list[dict[str, Any]] = []
+    supervisor = Supervisor(
+        tmp_path / "state", {"server": [sys.executable, "-c", "import sys; sys.exit(2)"]}, told.append
+    )
+    (child,) = supervisor.children
+    child.start(time.monotonic() - 2 * LONGEST_START_S)
+    assert child.process is not None
+    child.process.wait(PATIENCE_S)
+    supervisor._round()
+    assert [event["event"] for event in told] == ["died", "started"]
+    assert child.process is not None
+    child.process.wait(PATIENCE_S)
 
 
 def test_a_child_that_keeps_dying_is_no_busy_loop(supervise: Callable[..., Supervised]) -> None:

@@ -16,6 +16,7 @@ EVENTS: list[dict[str, Any]] = [
     {"event": "died", "name": "server", "code": -9, "why": "signal SIGKILL", "lines": ["last words"]},
     {"event": "started", "name": "server", "pid": 8, "restarts": 1},
     {"event": "killed", "name": "server", "why": "it did not stop within 5 s"},
+    {"event": "stopping", "why": "signal SIGTERM"},
     {"event": "stopped"},
 ]
 
@@ -39,6 +40,7 @@ def test_events_in_words(capsys: pytest.CaptureFixture[str]) -> None:
         "    last words",
         "server started again",
         "server killed it did not stop within 5 s",
+        "stopping: signal SIGTERM",
         "stopped",
     ]
 

@@ -84,6 +84,8 @@ class Reporter:
             return self._welcome(event)
         if kind == "time of day":
             return [f"time of day: {event['utc']}, {', '.join(event['sources'])}"] if event["utc"] else []
+        if kind == "stopping":
+            return [f"stopping: {event['why']}"]
         if kind == "stopped":
             self._running = False
             return ["stopped"]

@@ -17,7 +17,7 @@ from timeball.station.paths import config_file, run_dir
 from timeball.station.supervision.files import write_atomically
 from timeball.station.supervision.notify import Notifier
 from timeball.station.supervision.statelock import StateLock
-from timeball.station.supervision.supervisor import Report, Supervisor, station_commands
+from timeball.station.supervision.supervisor import Report, Supervisor, station_commands, unhindered
 from timeball.station.supervision.telling import Teller
 
 Progress = Callable[[float, str], None]
@@ -31,6 +31,7 @@ def run_station(state: Path, config: Config, report: Report, progress: Progress)
     """
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
+    report = unhindered(report)
     teller = Teller(state, config, Notifier.from_environment())
     if config.ledger.policy:
         _check_policy(config.ledger.policy)

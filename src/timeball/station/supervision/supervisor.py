@@ -65,6 +65,8 @@ STOP_ORDER = (
 GRACE_S = 5.0
 PATIENCE_S = 0.25
 EVIDENCE_DELAY_S = 60.0
+LONGEST_START_S = 600.0
+"""Who has run for longer has started well: its end then ends nobody else."""
 
 
 class StationStoppedError(Exception):
@@ -73,6 +75,16 @@ class StationStoppedError(Exception):
     def __init__(self, reason: str, code: int = EXIT_CONFIGURATION) -> None:
         super().__init__(reason)
         self.code = code
+
+
+def unhindered(report: Report) -> Report:
+    """Tell whoever can still hear: a closed terminal, a log's reader that went or a full disk never ends a station."""
+
+    def tell(event: dict[str, Any]) -> None:
+        with suppress(OSError):
+            report(event)
+
+    return tell
 
 
 def station_commands(state: Path, config: Config | None = None) -> dict[str, list[str]]:
@@ -102,8 +114,9 @@ class Supervisor:
         self.state = state
         self._turn = turn
         self.stop = SignalEvent()
-        self._report = report
+        self._report = unhindered(report)
         self._wake = SignalEvent()
+        self._why = "asked to"
         self._started_utc = datetime.now(UTC).isoformat(timespec="milliseconds")
         run_dir(state).mkdir(mode=0o700, parents=True, exist_ok=True)
         self.children = [Child(name, command, log_file(state, name)) for name, command in commands.items()]
@@ -154,7 +167,7 @@ class Supervisor:
         """Start all, restart who dies, return when `stop` is set.
 
         Must run in the main thread, which alone may take signals.
-        Raises `StationStoppedError` when a child exits with 2 or 4 at its first start.
+        Raises `StationStoppedError` when a child exits with 2 or 4 at its first start, and not once it had started.
         """
         self._catch_signals()
         while not self.stop.is_set():
@@ -162,6 +175,7 @@ class Supervisor:
             self._turn(self.children, time.monotonic())
             self._wake.wait(self._patience())
             self._wake.clear()
+        self._report({"event": "stopping", "why": self._why})
 
     def _round(self) -> None:
         for child in self.children:
@@ -186,7 +200,8 @@ class Supervisor:
 
     def _died(self, child: Child, code: int) -> None:
         lines = child.last_lines()
-        if code in (EXIT_CONFIGURATION, EXIT_EVIDENCE) and child.restarts == 0:
+        at_start = child.restarts == 0 and time.monotonic() - child.started < LONGEST_START_S
+        if code in (EXIT_CONFIGURATION, EXIT_EVIDENCE) and at_start:
             raise StationStoppedError(lines[-1] if lines else f"{child.name} cannot start", code)
         if code == EXIT_EVIDENCE:  # a person must look; asked again now and then, and not for ever at once
             child.due = time.monotonic() + EVIDENCE_DELAY_S
@@ -204,11 +219,11 @@ class Supervisor:
         stages = [tuple(child.name for child in children if child.name not in listed), *STOP_ORDER]
         for stage in stages:
             for name in stop_together([child for child in children if child.name in stage], GRACE_S):
-                with suppress(OSError):  # the terminal may be closed; the next stage is stopped all the same
-                    self._report({"event": "killed", "name": name, "why": f"it did not stop within {GRACE_S:g} s"})
+                self._report({"event": "killed", "name": name, "why": f"it did not stop within {GRACE_S:g} s"})
 
     def _catch_signals(self) -> None:
-        def end(_number: int, _frame: object) -> None:
+        def end(number: int, _frame: object) -> None:
+            self._why = describe_exit(-number)
             self.stop.set()
             self._wake.set()
 
