@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +15,7 @@ from timeball.protocols.nts.asking import ExchangeRefused, build_request, parse_
 from timeball.protocols.nts.cookies import open_cookie
 from timeball.protocols.nts.exchange import ALPN, Offer
 from timeball.protocols.nts.keyring import CookieKey, KeyRing
+from timeball.station.nts.addresses import open_tcp_listener
 from timeball.station.nts.authority import Issued, issue_certificate, make_authority
 from timeball.station.nts.certificate import parse_certificate
 from timeball.station.nts.counting import Count
@@ -204,3 +206,9 @@ def test_what_goes_wrong_here_is_told_and_counted(client: Client, monkeypatch: p
     assert client.server.end is Count.INTERNAL_ERRORS
     with pytest.raises(ExchangeRefused, match="error of its own"):
         parse_response(client.read(), (15,))
+
+
+def test_an_answer_does_not_wait_for_more_to_send() -> None:
+    listener = open_tcp_listener("127.0.0.1:0", "nts.listen")
+    with listener, socket.create_connection(listener.getsockname()), listener.accept()[0] as accepted:
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
