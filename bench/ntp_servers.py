@@ -45,21 +45,24 @@ class HostClock:
 
     def renew(self) -> None:
         """Refer the page to REALTIME as it is now, and grant both leases."""
-        self._write(LEASE_NS)
+        self.grant(LEASE_NS, LEASE_NS)
 
     def withdraw(self) -> None:
         """End both leases."""
-        self._write(-1)
+        self.grant(-1, -1)
 
-    def _write(self, lease_ns: int) -> None:
+    def grant(self, timekeeper_ns: int, observer_ns: int) -> int:
+        """Grant each lease for so long, or end it; RAW at which the first of them ends."""
         pair = min((bracket() for _ in range(3)), key=lambda each: each.width_ns)
         boot, slept_ns = boot_id().words, boottime_ns() - raw_ns()
-        ends = pair.raw_ns + lease_ns, pair.raw_ns + slept_ns + lease_ns
+        ends = pair.raw_ns + observer_ns, pair.raw_ns + slept_ns + observer_ns
         self._observer.write(ObserverPage(boot, *ends, 0))
+        ends = pair.raw_ns + timekeeper_ns, pair.raw_ns + slept_ns + timekeeper_ns
         counters = (pair.raw_ns, pair.raw_ns + slept_ns, pair.realtime_ns + 37 * 10**9, 0)
         self._timekeeper.write(
             TimekeeperPage(boot, *counters, 0.0, 1e-4, 0.0, 0.0, 0.0, 37, 0, 0, 10, 0x7F7F0101, 1, *ends)
         )
+        return pair.raw_ns + min(timekeeper_ns, observer_ns)
 
 
 @contextmanager

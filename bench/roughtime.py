@@ -99,11 +99,14 @@ def measure(servers: dict[str, tuple[int, Generator]]) -> tuple[dict[str, float]
 
 
 @contextmanager
-def our_server(state: Path, loop: str, core: int, **settings: Any) -> Iterator[tuple[int, Generator]]:
-    """A server process pinned to one core, over a clock page of its own; gives its process id and its generator."""
+def our_server(
+    state: Path, loop: str, core: int, clock: HostClock | None = None, **settings: Any
+) -> Iterator[tuple[int, Generator]]:
+    """A server process pinned to one core, over the page of `clock` or its own; gives its process id and generator."""
     port = free_port()
-    (state / "run").mkdir(parents=True)
-    HostClock(state)
+    (state / "run").mkdir(parents=True, exist_ok=True)
+    if clock is None:
+        HostClock(state)
     wanted = {"listen": [f"127.0.0.1:{port}"], "loop": loop, **settings}
     config_file(state).write_text(json.dumps({"roughtime": wanted}))
     load_or_make_long_term_key(long_term_key_file(state))

@@ -91,35 +91,41 @@ def load(
     return got, strangers, lost, taken
 
 
-def longest_room(wanted: socket.socket) -> None:
+def ask_for_room(wanted: socket.socket) -> None:
     """Ask for a receive buffer that holds a whole window, whatever the system's default is."""
     wanted.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
+
+
+def make_messages(requests: Bytes, replies: Bytes) -> tuple[Words, Words]:
+    """The iovecs of BURST requests and replies, and struct mmsghdr int64[2, BURST, 8] of both, which point there."""
+    vectors, messages = np.zeros((2, BURST, 2), np.int64), np.zeros((2, BURST, MESSAGE_WORDS), np.int64)
+    for way, rows in enumerate((requests, replies)):
+        for k in range(BURST):
+            vectors[way, k] = rows[k].ctypes.data, rows.shape[1]
+            messages[way, k, VECTOR] = vectors[way, k].ctypes.data
+            messages[way, k, VECTOR_LENGTH] = 1
+    return vectors, messages
 
 
 class Generator:
     """Requests to one server with one long-term key, in one version; `echoes`: they come back as they are."""
 
     def __init__(self, port: int, public_key: bytes, version: int, *, echoes: bool = False) -> None:
-        self._port, self._key, self._echoes = port, public_key, echoes
+        self.port, self._key, self._echoes = port, public_key, echoes
         self._request = build_request(bytes(NONCE_BYTES), (version,), public_key)
         nonce = b"\xa5" * NONCE_BYTES
         self._nonce_at = build_request(nonce, (version,), public_key).index(nonce)
         self._mark_at = self._nonce_at if echoes else NONCE_AT
         self._requests = np.tile(np.frombuffer(self._request, np.uint8), (BURST, 1))
         self._replies = np.zeros((BURST, REPLY_BYTES), np.uint8)
-        self._vectors, self._messages = np.zeros((2, BURST, 2), np.int64), np.zeros((2, BURST, MESSAGE_WORDS), np.int64)
-        for way, rows in enumerate((self._requests, self._replies)):
-            for k in range(BURST):
-                self._vectors[way, k] = rows[k].ctypes.data, rows.shape[1]
-                self._messages[way, k, VECTOR] = self._vectors[way, k].ctypes.data
-                self._messages[way, k, VECTOR_LENGTH] = 1
+        self._vectors, self._messages = make_messages(self._requests, self._replies)
 
     def rate(self, duration_s: float, run: int) -> tuple[float, int]:
         """(replies a second, replies looked at); RuntimeError when a reply is a stranger's or does not verify."""
         kept = np.zeros((KEPT, REPLY_BYTES), np.uint8)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-            longest_room(client)
-            client.connect(("127.0.0.1", self._port))
+            ask_for_room(client)
+            client.connect(("127.0.0.1", self.port))
             arrays = (self._requests, self._replies, self._messages, kept)
             length_ns, mark_at = int(duration_s * 1e9), self._mark_at
             got, strangers, lost, taken = load(client.fileno(), length_ns, run, self._nonce_at, mark_at, *arrays)

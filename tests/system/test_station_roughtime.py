@@ -4,11 +4,13 @@ nobody here wrote. The clock page is the test's own."""
 from __future__ import annotations
 
 import json
+import random
 import secrets
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,6 +23,7 @@ from timeball.cli import root
 from timeball.protocols.roughtime import client, delegation, message, reports
 from timeball.protocols.roughtime.errors import RoughtimeError
 from timeball.protocols.roughtime.serverlist import Address
+from timeball.station.hosttime.hostclocks import raw_ns
 from timeball.station.page.pagefile import PageReader
 from timeball.station.page.roughtimepage import COUNTED, RoughtimePage, roughtime_page
 from timeball.station.paths import config_file
@@ -157,6 +160,77 @@ def test_every_packet_has_one_outcome_and_good_ones_verify(start: StartServer, l
     server.pages.lease(600, 600)
     assert server.ask_all([server.request()])[0].midpoint_s >= int(before_s) - 1, "it answers again"
     assert server.stop() == 0
+
+
+class Flips:
+    """Leases taken back, or running out, and granted again, each alone or both, by a thread; `spans`: RAW when time
+    was withdrawn for certain, and when the next grant began."""
+
+    def __init__(self, pages: HandPages, seed: int) -> None:
+        self.spans: list[tuple[int, int]] = []
+        self._pages, self._chance = pages, random.Random(seed)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> Flips:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            short_s = self._chance.choice((-1.0, 0.0, 0.003))
+            self._pages.lease(*self._chance.choice(((short_s, 60.0), (60.0, short_s), (short_s, short_s))))
+            time.sleep(max(short_s, 0.0))
+            begun = raw_ns()
+            time.sleep(self._chance.uniform(0.0, 0.02))
+            self.spans.append((begun, raw_ns()))
+            self._pages.lease(60.0, 60.0)
+            time.sleep(self._chance.uniform(0.0, 0.01))
+
+
+def withdrawn_throughout(spans: list[tuple[int, int]], sent: int, got: int) -> bool:
+    """Whether a reply that came then was signed in one of the spans, whenever between the two moments that was."""
+    return any(begun <= sent and got <= ended for begun, ended in spans)
+
+
+def test_the_check_below_convicts_a_reply_of_a_withdrawn_time() -> None:
+    spans = [(100, 200), (300, 400)]
+    assert [withdrawn_throughout(spans, *each) for each in ((100, 110), (320, 400))] == [True, True]
+    assert not any(withdrawn_throughout(spans, *each) for each in ((90, 110), (190, 201), (210, 290), (150, 350)))
+
+
+@pytest.mark.parametrize("loop", ["compiled", "plain"])
+def test_nothing_is_signed_after_a_withdrawal_that_could_be_seen(start: StartServer, loop: str) -> None:
+    """The 10⁶ requests of it are in bench/roughtime_flips.py."""
+    server, seed, asked = start(loop=loop), 20261123, []
+    server.client.settimeout(0.004)
+    with Flips(server.pages, seed) as flips:
+        deadline = time.monotonic() + 60
+        while sum(got > 0 for _, got in asked) < 200 or sum(got == 0 for _, got in asked) < 100:
+            assert time.monotonic() < deadline, f"seed {seed}: {len(asked)} asked"
+            request = server.request()
+            sent = raw_ns()
+            server.client.send(request)
+            asked.append((sent, when_answered(server.client, client.request_nonce(request))))
+    lies = [each for each in asked if each[1] and withdrawn_throughout(flips.spans, *each)]
+    assert not lies, f"seed {seed}: {len(lies)} of {len(asked)}"
+    refused = [each for each, got in asked if not got and withdrawn_throughout(flips.spans, each, each + 1_000_000)]
+    assert len(refused) > 20, "it was asked while time was withdrawn"
+    assert server.counters_when(lambda page: page.packets == len(asked)).dropped_unsynchronised > 20
+
+
+def when_answered(listening: socket.socket, nonce: bytes) -> int:
+    """RAW when the reply with this nonce had come; 0 when none comes in time."""
+    try:
+        while nonce_of(listening.recv(4096)) != nonce:
+            pass
+    except TimeoutError:
+        return 0
+    return raw_ns()
 
 
 def test_greased_replies_are_a_fraction_and_never_lie(start: StartServer) -> None:
