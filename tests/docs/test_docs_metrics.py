@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from timeball.station.metrics import feedpart, keyexchangepart, roughtimepart
+from timeball.station.metrics import feedpart, keyexchangepart, roughtimepart, watchdogpart
 from timeball.station.metrics.collector import METRICS
 from timeball.station.metrics.metric import COUNTER
 from timeball.station.page import pagelayout
@@ -27,7 +27,7 @@ PLAIN = {
     "timeball_ledger_cosigned_entries", "timeball_witnesses_missing", "timeball_witness_lag_entries",
     "timeball_witness_ok", "timeball_process_up", "timeball_process_open_fds", "timeball_process_threads",
     "timeball_nts_ke_open_connections", "timeball_nts_keys", "timeball_nts_ke_workers", "timeball_feed_clock_class",
-    "timeball_exporter_part_up",
+    "timeball_exporter_part_up", "timeball_watchdog_servers",
 }  # fmt: skip
 """Counts of things that are there, states and codes: they have no unit."""
 # The server metrics of ntpd-rs 1.x (ntpd/src/metrics/mod.rs); those about NTS that we do not keep apart stand beside.
@@ -123,6 +123,7 @@ def known_values() -> dict[tuple[str, str], set[str]]:
         ("timeball_nts_ke_connections_total", "outcome"): {w.replace("_", " ") for w in keyexchangepart.OUTCOMES},
         ("timeball_roughtime_packets_total", "outcome"): set(roughtimepart.OUTCOMES),
         ("timeball_feed_turns_total", "outcome"): {one.name.lower() for one in feedpart.OUTCOME_WORDS},
+        ("timeball_watchdog_looks_total", "outcome"): set(watchdogpart.OUTCOMES),
         ("timeball_sync_status", "status"): set(pagelayout.STATUS_WORDS),
         ("timeball_clock_state", "state"): {"in use", "zero weight", "learning", "left out", "missing"},
     }
@@ -170,6 +171,7 @@ def test_every_metric_that_needs_somebody_is_watched(root: Path) -> None:
         "timeball_nts_certificate_remaining_seconds", "ntp_server_rate_limited_packets_total",
         "timeball_server_packets_total", "timeball_disk_free_bytes", "timeball_process_restarts_total",
         "timeball_process_up", "timeball_nts_key_age_seconds", "timeball_socket_drops_total",
+        "timeball_watchdog_offset_seconds",
     }  # fmt: skip
     assert wanted <= asked
 

@@ -18,6 +18,7 @@ from timeball.station.configuration.config import parse_config
 from timeball.station.hosttime.leaps import load_leap_table
 from timeball.station.hosttime.realtime import realtime_tai_ns
 from timeball.station.page.clockpage import PageReader, TimekeeperPage
+from timeball.station.page.watchpage import WatchPage, watch_page
 from timeball.station.paths import processes_file, timekeeper_page
 from timeball.station.recording.ledger_reader import LedgerReader
 from timeball.station.reporting.status import StatusReader
@@ -76,11 +77,21 @@ def test_the_watchdog_cannot_judge_finds_nothing_alarms_and_takes_it_back(
         assert "ms from served time" in first["verdict"]
         assert not [alarm for alarm in StatusReader(tmp_path).status()["alarms"] if alarm.startswith("watchdog")]
 
+        page = counts(tmp_path)
+        assert (page.code, page.measured, page.found) == (0, 1, 0)
+        assert page.nothing_found >= 1
+        assert page.cannot_judge >= 1
+        assert abs(page.offset_s) < 0.03
+        assert page.answered >= 6
+
         move(station, 2_000_000_000)
         until(lambda: watches(tmp_path)[-1]["code"] == 1, PATIENCE_S, station.say)
         alarm = watches(tmp_path)[-1]
         assert abs(int(alarm["offset_fs"]) + 2e15) < 0.03e15, "the servers are behind what is served"
         assert alarm["panic"]
+        until(lambda: counts(tmp_path).found >= 1, PATIENCE_S, station.say)
+        assert counts(tmp_path).panics >= 1
+        assert counts(tmp_path).offset_s < -1.9
         assert len(alarm["servers"]) == 11
         assert [why for why in alarm["why"] if why] == ["Connection refused"] * 2
         told = [one for one in StatusReader(tmp_path).status()["alarms"] if one.startswith("watchdog")]
@@ -92,6 +103,12 @@ def test_the_watchdog_cannot_judge_finds_nothing_alarms_and_takes_it_back(
         assert station.processes["watchdog"].wait(20) == 0
     finally:
         station.stop()
+
+
+def counts(state: Path) -> WatchPage:
+    page = PageReader(watch_page(state), WatchPage, plain=True).read()
+    assert page is not None
+    return page
 
 
 def move(station: Served, by_ns: int) -> None:

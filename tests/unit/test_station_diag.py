@@ -23,7 +23,9 @@ from timeball.station.page.feedpage import NOT_YET, FeedPage, Outcome, feed_page
 from timeball.station.page.keyexchangepage import KeyExchangePage, keyexchange_page
 from timeball.station.page.roughtimepage import RoughtimePage, roughtime_page
 from timeball.station.page.serverpage import ServerPage, server_page
-from timeball.station.reporting.checks import CHECKS, host, ledger, public, serving, timekeeping
+from timeball.station.page.watchpage import CANNOT_JUDGE, FOUND, NOTHING_FOUND, WatchPage, watch_page
+from timeball.station.page.watchpage import NOT_YET as NOT_LOOKED
+from timeball.station.reporting.checks import CHECKS, host, ledger, public, serving, timekeeping, watching
 from timeball.station.reporting.diag import FAIL, OK, STATES, UNKNOWN, WARN, Check, Looks, diagnose, worst
 from timeball.station.reporting.hostfacts import ProcessFacts, SocketFacts, process_facts, udp_sockets
 from timeball.station.reporting.view import View, Viewer
@@ -281,6 +283,28 @@ def test_without_a_key_exchange_nothing_is_said_of_it(view: View, tmp_path: Path
 
 def test_no_certificate_is_unknown(state_of: Any) -> None:
     assert state_of(certificate_expires_unix_s=0)["certificate"] == UNKNOWN
+
+
+def test_the_watchdog_looks_and_what_it_found(tmp_path: Path) -> None:
+    assert states(watching.watchdog(looks(Viewer(configured(tmp_path, "")).look()))) == [], "no pool is named"
+    state = configured(tmp_path, '[khronos]\nservers = ["a.example:1", "b.example:1", "c.example:1"]\nevery_s = 10\n')
+
+    def told(**known: Any) -> Check:
+        write_counts(watch_page(state), WatchPage, **{"measured": 1, "offset_s": 0.002, "code": 0, **known})
+        [check] = watching.watchdog(looks(Viewer(state).look()))
+        assert check.name == "watchdog"
+        return check
+
+    assert states(watching.watchdog(looks(Viewer(state).look()))) == [FAIL], "none of this boot has run"
+    assert (told(code=NOTHING_FOUND).state, told(code=NOTHING_FOUND).value) == (OK, 0.002)
+    assert (told(code=FOUND, offset_s=-2.0).state, told(code=FOUND, offset_s=-2.0).value) == (FAIL, -2.0)
+    blind = told(code=CANNOT_JUDGE, measured=0, asked=9, answered=2)
+    assert (blind.state, blind.value) == (WARN, None)
+    assert "2 of 9 servers" in blind.sentence
+    assert "served time is not known" in told(code=CANNOT_JUDGE, measured=0, asked=0, answered=0).sentence
+    assert told(code=NOT_LOOKED).state == UNKNOWN
+    still = told(code=NOTHING_FOUND, updated_boottime_ns=boottime_ns() - 100 * S)
+    assert (still.state, "stands still" in still.sentence) == (FAIL, True)
 
 
 def test_roughtime_turns_and_its_key_holds(tmp_path: Path) -> None:

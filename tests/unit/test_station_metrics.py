@@ -25,6 +25,7 @@ from timeball.station.page.feedpage import CHRONY_SOCK, FeedPage, Outcome, feed_
 from timeball.station.page.keyexchangepage import KeyExchangePage, keyexchange_page
 from timeball.station.page.roughtimepage import RoughtimePage, roughtime_page
 from timeball.station.page.serverpage import ServerPage, server_page
+from timeball.station.page.watchpage import WatchPage, watch_page
 from timeball.station.reporting import outcomes
 from timeball.station.reporting.view import Viewer
 
@@ -181,6 +182,25 @@ def test_the_key_exchange_its_certificate_and_keys(state: Path) -> None:
 def test_without_a_certificate_none_is_told_to_end(state: Path) -> None:
     write_counts(keyexchange_page(state), KeyExchangePage, certificate_expires_unix_s=0)
     assert figure(figures(state), "timeball_nts_certificate_remaining_seconds") is None
+
+
+def test_looks_of_the_watchdog_and_their_newest_offset(state: Path) -> None:
+    assert not [name for name, _ in figures(state) if name.startswith("timeball_watchdog")], "nobody watches"
+    paths.config_file(state).write_bytes(parse_config("[khronos]\nlimit_s = 0.5\n").to_json())
+    page = write_counts(watch_page(state), WatchPage, measured=1, offset_s=-0.75, spread_s=0.01)
+    found = figures(state)
+    counted = {field.name for field in dataclasses.fields(WatchPage)} & {"nothing_found", "found", "cannot_judge"}
+    assert set(collecting.watchdogpart.OUTCOMES.values()) == counted
+    for word, name in collecting.watchdogpart.OUTCOMES.items():
+        assert figure(found, "timeball_watchdog_looks_total", outcome=word) == getattr(page, name)
+    assert figure(found, "timeball_watchdog_offset_seconds") == -0.75
+    assert figure(found, "timeball_watchdog_spread_seconds") == 0.01
+    assert figure(found, "timeball_watchdog_limit_seconds") == 0.5
+    assert figure(found, "timeball_watchdog_panics_total") == page.panics
+    assert figure(found, "timeball_watchdog_servers", what="answered") == page.answered
+    assert (figure(found, "timeball_watchdog_age_seconds") or 9.0) < 5.0
+    write_counts(watch_page(state), WatchPage, measured=0, offset_s=0.0)
+    assert figure(figures(state), "timeball_watchdog_offset_seconds") is None, "an offset that nobody measured"
 
 
 def test_roughtime_packets_are_in_one_outcome_each(state: Path) -> None:

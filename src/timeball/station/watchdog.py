@@ -25,6 +25,7 @@ from timeball.station.recording.keys import load_or_create_key
 from timeball.station.recording.ledger_reader import LedgerReader
 from timeball.station.recording.say import Say
 from timeball.station.supervision.process import Process, run_process
+from timeball.station.watching.counting import LookCounter
 from timeball.station.watching.pool import Told, ask_pool
 from timeball.station.watching.telling import batch_of_look, verdict_of
 
@@ -46,6 +47,7 @@ class Watchdog:
         self.page = PageReader(paths.timekeeper_page(process.state), TimekeeperPage, plain=True)
         self.key = load_or_create_key(process.state, NAME)
         self.say = Say(process, NAME, "watch")
+        self.counter = LookCounter(process.state)
         self.last_s = 0.0
         self.told: int | None = None
 
@@ -79,6 +81,7 @@ class Watchdog:
     def _tell(self, epoch: int, outcome: Outcome | None, told: Sequence[Told], why: str = "") -> None:
         """A look is recorded at once when its code changes, else now and then; that none was possible once in a row."""
         code, words = verdict_of(outcome, self.settings.limit_s, why)
+        self.counter.count(outcome, code)
         if outcome is None and code == self.told:
             return
         if code != self.told:

@@ -24,6 +24,7 @@ from timeball.station.metrics import (
     scalepart,
     serverpart,
     timepart,
+    watchdogpart,
 )
 from timeball.station.metrics.metric import Metric, Sample, families, gauge
 from timeball.station.reporting.view import View, Viewer
@@ -43,6 +44,7 @@ PARTS: dict[str, tuple[Collect, tuple[Metric, ...]]] = {
     "server": (serverpart.collect, serverpart.METRICS),
     "nts": (keyexchangepart.collect, keyexchangepart.METRICS),
     "roughtime": (roughtimepart.collect, roughtimepart.METRICS),
+    "watchdog": (watchdogpart.collect, watchdogpart.METRICS),
     "outputs": (feedpart.collect, feedpart.METRICS),
 }
 METRICS: tuple[Metric, ...] = (PART_UP, LOOK_S, *(metric for _, metrics in PARTS.values() for metric in metrics))

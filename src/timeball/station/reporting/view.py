@@ -25,6 +25,7 @@ from timeball.station.page.feedpage import FeedPage, feed_page
 from timeball.station.page.keyexchangepage import KeyExchangePage, keyexchange_page
 from timeball.station.page.roughtimepage import RoughtimePage, roughtime_page
 from timeball.station.page.serverpage import ServerPage, server_page
+from timeball.station.page.watchpage import WatchPage, watch_page
 from timeball.station.reporting.hostfacts import ProcessFacts, SocketFacts, port_of, process_facts, udp_sockets
 from timeball.station.reporting.servers import output_name
 from timeball.station.reporting.status import StatusReader
@@ -50,6 +51,7 @@ class View:
     server: ServerPage | None
     keyexchange: KeyExchangePage | None
     roughtime: RoughtimePage | None
+    watchdog: WatchPage | None
     feeds: dict[str, FeedPage | None]
     now: ServedTime
     code: int
@@ -61,7 +63,7 @@ class View:
         """RAW at the look (ns)."""
         return self.pair.raw_ns
 
-    def age_s(self, page: ServerPage | KeyExchangePage | RoughtimePage | FeedPage) -> float:
+    def age_s(self, page: ServerPage | KeyExchangePage | RoughtimePage | FeedPage | WatchPage) -> float:
         """For how long the counters of a page have not been written."""
         return (self.boottime_ns - page.updated_boottime_ns) / 1e9
 
@@ -77,6 +79,7 @@ class Viewer:
         self._server = PageReader(server_page(state), ServerPage, plain=True)
         self._keyexchange = PageReader(keyexchange_page(state), KeyExchangePage, plain=True)
         self._roughtime = PageReader(roughtime_page(state), RoughtimePage, plain=True)
+        self._watchdog = PageReader(watch_page(state), WatchPage, plain=True)
         self._feeds = {
             output_name(output): PageReader(feed_page(state, index), FeedPage, plain=True)
             for index, output in enumerate(self.reader.config.outputs)
@@ -98,6 +101,7 @@ class Viewer:
             self._server.read(),
             self._keyexchange.read(),
             self._roughtime.read(),
+            self._watchdog.read(),
             {name: reader.read() for name, reader in self._feeds.items()},
             now_from_page(first, second, pair.raw_ns, boottime_ns),
             sync_status(first, second, pair.raw_ns, boottime_ns),

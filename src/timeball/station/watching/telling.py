@@ -9,9 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from timeball.protocols.khronos import Outcome
+from timeball.station.page.watchpage import CANNOT_JUDGE, FOUND, NOTHING_FOUND
 from timeball.station.watching.pool import Told
-
-NOTHING_FOUND, FOUND, CANNOT_JUDGE = 0, 1, 2
 
 
 def verdict_of(outcome: Outcome | None, limit_s: float, why: str = "") -> tuple[int, str]:

@@ -1,6 +1,6 @@
 """What `timeball diag` looks at, part by part."""
 
-from timeball.station.reporting.checks import host, ledger, public, serving, timekeeping
+from timeball.station.reporting.checks import host, ledger, public, serving, timekeeping, watching
 from timeball.station.reporting.diag import Checks
 
 CHECKS: dict[str, Checks] = {
@@ -25,6 +25,7 @@ CHECKS: dict[str, Checks] = {
     "limiter": serving.limiter,
     "key exchange": public.exchange,
     "roughtime": public.roughtime,
+    "watchdog": watching.watchdog,
     "outputs": public.outputs,
 }
 """By the name of the first check that each makes."""
