@@ -55,7 +55,7 @@ def test_who_is_not_synchronised_is_never_fine(told: Tracking) -> None:
     verdict = judge(told, SOURCES, NOW_NS, {})
     assert not verdict.fine
     view = replace(VIEW, tracking=replace(told, reference_ns=0))
-    assert head_words(view, verdict) == "not synchronised: it follows nobody of its 2 sources"
+    assert head_words(view, verdict) == "not synchronised: it follows none of its sources (2)"
     assert "never updated" in "\n".join(sentences(view, verdict))
 
 

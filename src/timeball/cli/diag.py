@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from timeball.cli.output import CannotReachError, ExitCode, format_seconds, format_table, print_json
+from timeball.cli.output import CannotReachError, ExitCode, format_duration, format_table, print_json
 
 if TYPE_CHECKING:
     from timeball.station.reporting.diag import Check
@@ -80,17 +80,10 @@ def figure(value: float | None, unit: str) -> str:
     if value is None:
         return "-"
     if unit == "s":
-        return _time(value)
+        return format_duration(value)
     if unit == "ratio":
         return f"{100 * value:.3g} %"
     if unit == "B":
         scale, name = next(((scale, name) for scale, name in BYTE_UNITS if abs(value) >= scale), (1.0, "B"))
         return f"{value / scale:.3g} {name}"
     return f"{value:g}"
-
-
-def _time(seconds: float) -> str:
-    for scale, name in ((86400.0, "d"), (3600.0, "h"), (60.0, "min")):
-        if abs(seconds) >= 2 * scale:
-            return f"{seconds / scale:.3g} {name}"
-    return format_seconds(seconds, 3)

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from timeball.cli.output import CannotReachError, format_table, print_json
+from timeball.cli.output import CannotReachError, format_duration, format_table, print_json
 
 
 @click.command("keys", epilog="Example: timeball nts keys --state /var/lib/timeball")
@@ -48,13 +48,13 @@ def command(state: Path | None, as_json: bool) -> None:
 
 def table(document: dict[str, Any]) -> str:
     """A row a key, in the order in which they were and will be used."""
-    rows = [["next", str(document["next"]), hours(document["announced_s"])]] if document["next"] is not None else []
-    rows.append(["in use", str(document["current"]), hours(document["used_s"])])
+    rows = [["next", str(document["next"]), age(document["announced_s"])]] if document["next"] is not None else []
+    rows.append(["in use", str(document["current"]), age(document["used_s"])])
     rows += [["older", str(number), ""] for number in document["older"]]
     made = f"\nfetched from {document['source']}" if document["source"] else ""
     return format_table(["key", "number", "since"], rows) + made
 
 
-def hours(seconds: float) -> str:
+def age(seconds: float) -> str:
     """An age for people."""
-    return f"{seconds / 3600:.1f} h" if seconds < float("inf") else "unknown"
+    return format_duration(seconds) if seconds < float("inf") else "unknown"

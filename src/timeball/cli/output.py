@@ -125,6 +125,14 @@ def format_seconds(seconds: float, digits: int = 4) -> str:
     return f"{seconds:.{digits}g} s"
 
 
+def format_duration(seconds: float) -> str:
+    """A time that may be long, for people: days, hours or minutes from two of them on."""
+    for scale, name in ((86400.0, "d"), (3600.0, "h"), (60.0, "min")):
+        if abs(seconds) >= 2 * scale:
+            return f"{seconds / scale:.3g} {name}"
+    return format_seconds(seconds, 3)
+
+
 def format_tau(tau_s: float) -> str:
     """Write an averaging time in seconds, without an exponent where it reads well."""
     return f"{tau_s:g}" if 1e-3 <= tau_s < 1e6 else f"{tau_s:.6g}"

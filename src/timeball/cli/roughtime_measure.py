@@ -46,7 +46,7 @@ def command(
 
     known = parse_list(list_file.read_bytes()).servers
     if len(known) < servers:
-        raise CommandError(f"{list_file} names {len(known)} servers that can be asked: {servers} are needed")
+        raise CommandError(f"{list_file} names {len(known)} that can be asked: {servers} servers are needed")
     chosen = random.SystemRandom().sample(known, servers)
     rands = [secrets.token_bytes(32) for _ in range(ROUNDS * servers)]
     try:

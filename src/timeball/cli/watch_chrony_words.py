@@ -23,7 +23,7 @@ def head_words(view: ChronydView, verdict: Verdict) -> str:
     """The first line: verdict, offset, and whom it follows."""
     tracking = view.tracking
     if not verdict.synchronised:
-        return f"{verdict_words(verdict)}: it follows nobody of its {len(view.sources)} sources"
+        return f"{verdict_words(verdict)}: it follows none of its sources ({len(view.sources)})"
     offset_s = tracking.system_minus_ntp_s
     stands = f"the system clock is {format_seconds(abs(offset_s))} {'fast' if offset_s > 0 else 'slow'} of NTP time"
     whom = verdict.selected or tracking.refid or "nobody"

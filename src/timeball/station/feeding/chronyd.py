@@ -41,7 +41,7 @@ class Chronyd:
             self._socket = self._open_unix(place) if place.startswith("/") else _open_udp(place)
         except (OSError, ValueError) as error:
             self._remove_own()
-            raise ChronydUnreachableError(f"no chronyd at {place}: {error}") from error
+            raise ChronydUnreachableError(f"no chronyd at {place}: {words_of(error)}") from error
 
     def __enter__(self) -> Chronyd:
         return self
@@ -61,7 +61,7 @@ class Chronyd:
                 self._socket.send(build_request(command, self._sequence, body, attempt))
                 reply = self._listen(command, time.monotonic() + TIMEOUT_S * 2**attempt)
             except OSError as error:
-                why = str(error)
+                why = words_of(error)
                 continue
             if reply is not None:
                 return reply
@@ -102,6 +102,11 @@ class Chronyd:
                 self._own.unlink()
             if self._folder is not None:
                 Path(self._folder).rmdir()
+
+
+def words_of(error: OSError | ValueError) -> str:
+    """What went wrong, without the kernel's number."""
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def usual_place() -> str:
