@@ -138,7 +138,9 @@ def test_every_connection_is_counted_once(quiet: Exchange) -> None:
         quiet.exchange()
     page = quiet.until(lambda page: page.agreed == before.agreed + 5 and page.open == 0)
     ended = page.agreed + page.no_protocol + page.no_aead + page.unknown_critical + page.bad_request + page.tls_failed
-    ended += page.no_alpn + page.timed_out + page.hung_up + page.evicted + page.internal_errors
+    ended += (
+        page.no_alpn + page.timed_out + page.hung_up + page.evicted + page.crowded + page.limited + page.internal_errors
+    )
     assert page.accepted == ended
     assert page.cookies == 8 * page.agreed
     assert page.key_id == quiet.keys().current.id

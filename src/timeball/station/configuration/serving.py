@@ -42,7 +42,7 @@ class NTP(Section, frozen=True, kw_only=True):
         str, Meta(pattern=LOOP_PATTERN, description="auto, compiled or arrays (numpy alone, where numba is missing)")
     ] = "auto"
     user: Annotated[
-        str, Meta(description="who the server becomes when it was started by root; empty = nobody else")
+        str, Meta(description="who the servers become when they were started by root; empty = nobody else")
     ] = ""
     interleaved: Annotated[bool, Meta(description="answer clients that ask for interleaved mode in it")] = True
     version5: Annotated[bool, Meta(description="answer NTPv5 of the draft that docs/ntp.md names")] = False
@@ -89,6 +89,14 @@ class NTS(Section, frozen=True, kw_only=True):
         float, Meta(ge=0.5, le=60, description="a connection that has not finished by then is closed")
     ] = 5.0
     connections: Annotated[int, Meta(ge=1, le=65536, description="connections at once a process")] = 1024
+    prefix_connections: Annotated[
+        int,
+        Meta(ge=0, le=65536, description="of these of one network, IPv4 /24 and IPv6 /48, a process; 0 = no limit"),
+    ] = 128
+    prefix_rate: Annotated[
+        NotNegative, Meta(description="new connections a second of one network, a process; 0 = no limit")
+    ] = 0.0
+    prefix_burst: Annotated[float, Meta(ge=1, le=1000000, description="new connections at once of one network")] = 256.0
     cluster_listen: Annotated[MaybeListen, Meta(description="address on which the other servers fetch the keys")] = ""
     cluster_leader: Annotated[
         MaybeListen, Meta(description="address of the server that makes the keys; empty = this one")

@@ -42,6 +42,8 @@ OUTCOMES: Final = (
     "timed_out",
     "hung_up",
     "evicted",
+    "crowded",
+    "limited",
     "internal_errors",
 )
 """How a connection ends: fields of the page."""

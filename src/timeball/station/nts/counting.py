@@ -27,10 +27,12 @@ class Count(IntEnum):
     TIMED_OUT = 8
     HUNG_UP = 9
     EVICTED = 10
-    INTERNAL_ERRORS = 11
-    ACCEPT_FAILURES = 12
-    COOKIES = 13
-    OPEN = 14
+    CROWDED = 11
+    LIMITED = 12
+    INTERNAL_ERRORS = 13
+    ACCEPT_FAILURES = 14
+    COOKIES = 15
+    OPEN = 16
 
 
 ROW_BYTES = 8 * len(Count)

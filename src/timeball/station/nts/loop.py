@@ -1,7 +1,8 @@
 """The loop of one process that shakes hands: sockets that never block, a deadline each, a bounded number at once.
 
 When there are too many the oldest gives way: one that means it needs two round trips, one that was opened to hold a
-place needs for ever. The loop reads the monotonic clock and no other, and ends when it is told to.
+place needs for ever. Before that the oldest of its own network does, so that nobody holds all places, and a network
+that comes too often is sent away. The loop reads the monotonic clock and no other, and ends when it is told to.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from contextlib import suppress
 from timeball.protocols.nts.exchange import COOKIES
 from timeball.station.nts.counting import Count, Counts
 from timeball.station.nts.handshake import Handshake, Service
+from timeball.station.nts.networks import NO_LIMITS, Limits, Rates, network_of
 from timeball.station.nts.tls import PIECE
 
 ACCEPT_AT_ONCE = 16
@@ -26,27 +28,36 @@ LONGEST_WAIT_S = 0.2
 class Connection:
     """A client's socket, what it is at, and what could not be sent yet."""
 
-    __slots__ = ("deadline", "handshake", "socket", "unsent")
+    __slots__ = ("deadline", "handshake", "network", "socket", "unsent")
 
-    def __init__(self, client: socket.socket, handshake: Handshake, deadline: float) -> None:
-        self.socket, self.handshake, self.deadline = client, handshake, deadline
+    def __init__(self, client: socket.socket, handshake: Handshake, deadline: float, network: bytes) -> None:
+        self.socket, self.handshake, self.deadline, self.network = client, handshake, deadline, network
         self.unsent = b""
 
 
 class ExchangeLoop:
     """Accepts on `listeners` (non-blocking, listening) and counts in `counts` int64[columns], one row of the workers'.
 
-    `most` connections at once, each over after `limit_s`. `service` may be replaced while it runs: a connection keeps
-    the one it began with.
+    `most` connections at once, each over after `limit_s`; `limits` are those of one network. `service` may be replaced
+    while it runs: a connection keeps the one it began with.
     """
 
     def __init__(
-        self, listeners: Sequence[socket.socket], service: Service, counts: Counts, most: int, limit_s: float
+        self,
+        listeners: Sequence[socket.socket],
+        service: Service,
+        counts: Counts,
+        most: int,
+        limit_s: float,
+        limits: Limits = NO_LIMITS,
     ) -> None:
         self.service = service
         self._counts, self._most, self._limit_s = counts, most, limit_s
         self._listeners = {listener.fileno(): listener for listener in listeners}
         self._connections: dict[int, Connection] = {}
+        self._limits, self._rates = limits, Rates(limits)
+        self._of_network: dict[bytes, dict[int, Connection]] = {}
+        """The open connections of each network, the oldest first; no network without one."""
         self._poll = select.epoll()
         self._accept_again: float | None = None
         self._listen(select.EPOLLIN | select.EPOLLEXCLUSIVE)
@@ -86,7 +97,7 @@ class ExchangeLoop:
     def _accept(self, listener: socket.socket) -> None:
         for _ in range(ACCEPT_AT_ONCE):
             try:
-                client, _address = listener.accept()
+                client, address = listener.accept()
             except BlockingIOError:
                 return
             except ConnectionError:
@@ -96,18 +107,30 @@ class ExchangeLoop:
                 self._unlisten()
                 self._accept_again = time.monotonic() + PAUSE_S
                 return
-            self._open(client)
+            self._open(client, network_of(address[0]))
 
-    def _open(self, client: socket.socket) -> None:
+    def _open(self, client: socket.socket, network: bytes) -> None:
         self._counts[Count.ACCEPTED] += 1
-        if len(self._connections) >= self._most:
-            self._end(next(iter(self._connections.values())), Count.EVICTED)
+        now = time.monotonic()
+        if not self._rates.take(network, now):
+            self._counts[Count.LIMITED] += 1
+            client.close()
+            return
+        self._make_room(network)
         client.setblocking(False)
-        connection = Connection(client, Handshake(self.service), time.monotonic() + self._limit_s)
+        connection = Connection(client, Handshake(self.service), now + self._limit_s, network)
         self._connections[client.fileno()] = connection
+        self._of_network.setdefault(network, {})[client.fileno()] = connection
         self._counts[Count.OPEN] = len(self._connections)
         self._poll.register(client.fileno(), select.EPOLLIN)
         self._receive(connection)  # the hello is mostly there (TCP_DEFER_ACCEPT)
+
+    def _make_room(self, network: bytes) -> None:
+        neighbours = self._of_network.get(network, {})
+        if 0 < self._limits.connections <= len(neighbours):
+            self._end(next(iter(neighbours.values())), Count.CROWDED)
+        elif len(self._connections) >= self._most:
+            self._end(next(iter(self._connections.values())), Count.EVICTED)
 
     def _serve(self, connection: Connection, events: int) -> None:
         if events & select.EPOLLOUT and not self._send(connection, b""):
@@ -164,6 +187,10 @@ class ExchangeLoop:
         if end is Count.AGREED:
             self._counts[Count.COOKIES] += COOKIES
         del self._connections[connection.socket.fileno()]
+        neighbours = self._of_network[connection.network]
+        del neighbours[connection.socket.fileno()]
+        if not neighbours:
+            del self._of_network[connection.network]
         self._counts[Count.OPEN] = len(self._connections)
         connection.socket.close()  # which takes it from the poll
 

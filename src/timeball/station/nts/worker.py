@@ -15,6 +15,7 @@ import signal
 import socket
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from OpenSSL import SSL
 
@@ -22,7 +23,11 @@ from timeball.station.nts.certificate import CertificateError
 from timeball.station.nts.control import Orders, receive_orders, service_of
 from timeball.station.nts.counting import map_counts
 from timeball.station.nts.loop import ExchangeLoop
+from timeball.station.nts.networks import Limits
 from timeball.station.nts.secretfile import Owner
+
+if TYPE_CHECKING:  # a worker needs no settings of its own: it is told what it needs
+    from timeball.station.configuration.serving import NTS
 
 DRAIN_S = 1.0
 GARBAGE_EVERY = 20000
@@ -30,12 +35,13 @@ log = logging.getLogger("keyexchange")
 
 
 def worker_command(
-    channel: int, counts: int, row: int, most: int, limit_s: float, listeners: Sequence[int], user: Owner | None = None
+    channel: int, counts: int, row: int, settings: NTS, listeners: Sequence[int], user: Owner | None = None
 ) -> list[str]:
     """The command line of a worker on these descriptors, which it must inherit; `user`: who it becomes."""
-    words = [channel, counts, row, most, limit_s, *listeners]
+    words = [channel, counts, row, settings.connections, settings.handshake_s, *listeners]
+    network = ["--network", settings.prefix_connections, settings.prefix_rate, settings.prefix_burst]
     become = [] if user is None else ["--become", *user]
-    return [sys.executable, "-m", "timeball.station.nts.worker", *map(str, [*words, *become])]
+    return [sys.executable, "-m", "timeball.station.nts.worker", *map(str, [*words, *network, *become])]
 
 
 def drop(user: Owner) -> None:
@@ -55,6 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.add_argument(name, type=int)
     parser.add_argument("limit_s", type=float)
     parser.add_argument("listeners", type=int, nargs="+")
+    parser.add_argument("--network", type=float, nargs=3, required=True)
     parser.add_argument("--become", type=int, nargs=2)
     given = parser.parse_args(arguments)
     logging.basicConfig(format="%(asctime)s %(name)s: %(message)s", level=logging.INFO, stream=sys.stderr)
@@ -68,7 +75,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     channel.setblocking(False)
     listeners = [socket.socket(fileno=each) for each in given.listeners]
     counts = map_counts(given.counts, given.row)
-    loop = ExchangeLoop(listeners, service_of(first), counts, given.most, given.limit_s)
+    limits = Limits(int(given.network[0]), given.network[1], given.network[2])
+    loop = ExchangeLoop(listeners, service_of(first), counts, given.most, given.limit_s, limits)
     loop.watch(channel.fileno())
     if given.become:
         drop((given.become[0], given.become[1]))

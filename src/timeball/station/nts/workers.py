@@ -92,10 +92,7 @@ class Workers:
     def _start(self, row: int) -> _Worker:
         ours, theirs = channel()
         descriptors = [listener.fileno() for listener in self._listeners]
-        settings = self._settings
-        command = worker_command(
-            theirs.fileno(), self._descriptor, row, settings.connections, settings.handshake_s, descriptors, self._user
-        )
+        command = worker_command(theirs.fileno(), self._descriptor, row, self._settings, descriptors, self._user)
         inherited = (theirs.fileno(), self._descriptor, *descriptors)
         with theirs:
             worker = _Worker(subprocess.Popen(command, pass_fds=inherited, stdin=subprocess.DEVNULL), ours)

@@ -18,7 +18,8 @@ class KeyExchangePage:
 
     `accepted` connections are open (`open`) or ended in one of: `agreed` (cookies given), `no_protocol`, `no_aead`,
     `unknown_critical`, `bad_request` (answered as RFC 8915 asks), `tls_failed`, `no_alpn`, `timed_out`, `hung_up`,
-    `evicted` (the oldest gave way to a new one), `internal_errors`. `accept_failures`: no descriptor was left for one.
+    `evicted` (the oldest gave way to a new one), `crowded` (the oldest of a network gave way to a new one of it),
+    `limited` (its network came too often), `internal_errors`. `accept_failures`: no descriptor was left for one.
     `certificate_expires_unix_s` and `certificate_left_s` of the certificate that is shown (0 without one);
     `certificates_taken` after the first, `certificates_refused` were bad and left the old one in place.
     `key_id` in use since `key_age_s`; `keys` open cookies, `key_changes` and `key_failures` (could not be written).
@@ -43,6 +44,8 @@ class KeyExchangePage:
     timed_out: int
     hung_up: int
     evicted: int
+    crowded: int
+    limited: int
     internal_errors: int
     accept_failures: int
     cookies: int
