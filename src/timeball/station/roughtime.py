@@ -3,7 +3,7 @@
 It opens the addresses of `roughtime.listen` over UDP and TCP and signs what the clock page says (RFC 10049). While the
 page is absent, stale or withdrawn it answers nothing: Roughtime has no way to say "unsynchronised". It holds the online
 key in memory, and the long-term key only where no file of delegations is configured. It writes the page of its
-counters, and nothing else.
+counters, and nothing else. Started by root it becomes `ntp.user` before it answers anybody.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from timeball.station.hosttime.hostclocks import BootId, boot_id, boottime_ns
 from timeball.station.hosttime.realtime import station_leaps
 from timeball.station.page.clockpage import PageWriter
 from timeball.station.page.roughtimepage import COUNTERS, RoughtimePage, roughtime_page
+from timeball.station.serving.dropping import become
 from timeball.station.supervision.process import CannotStartError, Process, run_process
 from timeball.station.supervision.threads import answer_until_stopped
 from timeball.station.timesigning.answering import Answering, Host
@@ -56,7 +57,7 @@ def open_keys(settings: Roughtime, state: Path) -> Keys:
     versions = [parse_version(text) for text in settings.versions]
     try:
         if settings.delegation:
-            return KeysFromFile(Path(settings.delegation), versions)
+            return KeysFromFile(Path(settings.delegation).absolute(), versions)
         seed = load_or_make_long_term_key(long_term_key_file(state))
     except KeyFileError as error:
         raise CannotStartError(f"roughtime.delegation: {error}") from error
@@ -107,6 +108,22 @@ def choose_batches(loop: str) -> MakeBatches:
     return PlainBatches
 
 
+def give_up_rights(process: Process, keys: Keys) -> Path:
+    """Become `ntp.user`; the path of the state folder from then on. A long-term key of this host stays in memory.
+
+    Raises CannotStartError, also when that user could not read the next delegations.
+    """
+    user = process.config.ntp.user
+    if not user:
+        return process.state
+    state = become(user, process.state)
+    try:
+        keys.check()
+    except KeyFileError as error:
+        raise CannotStartError(f"roughtime.delegation, as {user}: {error}; chown it to {user}") from error
+    return state
+
+
 def counters_page(boot: BootId, started_ns: int, threads: Threads) -> RoughtimePage:
     """The sum of all threads' counters, as a page."""
     totals = [sum(int(thread.answering.counters[i]) for thread in threads) for i in range(COUNTERS)]
@@ -130,12 +147,14 @@ def serve_until_stopped(process: Process) -> None:
     versions = [parse_version(text) for text in settings.versions]
     host = Host(make_identity(keys.public_key, versions, settings.batch), keys, settings.batch, settings.grease)
 
+    writer = PageWriter(roughtime_page(process.state), RoughtimePage, plain=make is PlainBatches)
+    state = give_up_rights(process, keys)
+
     def answering() -> Answering:
-        return Answering(host, (PlainClock if make is PlainBatches else CompiledClock)(process.state, leaps))
+        return Answering(host, (PlainClock if make is PlainBatches else CompiledClock)(state, leaps))
 
     threads: list[DatagramThread | StreamThread] = [DatagramThread(udp, answering(), make) for udp, _ in sockets]
     threads.append(StreamThread([tcp for _, tcp in sockets], answering(), settings.tcp_idle_s))
-    writer = PageWriter(roughtime_page(process.state), RoughtimePage, plain=make is PlainBatches)
     process.log.info(
         "answering Roughtime on %s, public key %s", ", ".join(settings.listen), encode_base64(keys.public_key)
     )

@@ -40,7 +40,8 @@ def _ntp(ntp: NTP) -> list[str]:
     if ntp.version5:
         words.append("NTPv5 of a draft is answered too.")
     if ntp.user:
-        words.append(f"Started by root, the NTP server and the key exchange become {ntp.user}.")
+        who = "the NTP server, Roughtime, the exporter and the key exchange's workers"
+        words.append(f"Started by root, {who} become {ntp.user}.")
     return words
 
 

@@ -46,6 +46,9 @@ class Keys(Protocol):
     def refresh(self) -> str:
         """Look for new keys; a sentence when something is to be said."""
 
+    def check(self) -> None:
+        """Raises KeyFileError when new keys could not be read."""
+
 
 def long_term_key_file(state: Path) -> Path:
     """STATE/keys/roughtime.key."""
@@ -95,6 +98,9 @@ class KeysMadeHere:
         """Nothing comes from outside."""
         return ""
 
+    def check(self) -> None:
+        """Nothing is read."""
+
 
 class KeysFromFile:
     """The online keys in a file of delegations. Raises KeyFileError."""
@@ -122,6 +128,10 @@ class KeysFromFile:
             return f"the delegations in use stay: {self._path} is of another long-term key"
         self._signers = signers
         return f"{len(signers)} delegations read from {self._path}"
+
+    def check(self) -> None:
+        """Raises KeyFileError when the file cannot be read, as after rights were given up."""
+        self._read()
 
     def _look(self) -> tuple[int, int, int]:
         try:
