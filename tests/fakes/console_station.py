@@ -283,9 +283,9 @@ class FakeStation:
         }
 
     def _processes(self, up_s: float) -> list[dict]:
-        names = ("recorder", "collector", "timekeeper", "actuator", "observer", "server", "console")
+        names = ("recorder", "collector", "timekeeper", "actuator", "observer", "server", "console", "keyexchange")
         return [
-            {"name": name, "pid": 4120 + i, "up_s": round(88.0 + up_s - i, 3), "restarts": int(name == "collector")}
+            {"name": name, "pid": 4120 + i, "up_s": round(760.0 + up_s - i, 3), "restarts": int(name == "collector")}
             for i, name in enumerate(names)
         ]
 

@@ -192,6 +192,9 @@ def test_nothing_jumps_and_nothing_sticks_out(browser, console):
             watched.page.wait_for_timeout(3200)
             np.testing.assert_allclose(np.array(watched.page.evaluate(rects)), before, atol=0.6)
             assert watched.page.evaluate("document.documentElement.scrollWidth") == width
+            wide = """() => [...document.querySelectorAll(".panel")].filter((e) => e.scrollWidth > e.clientWidth)
+                .map((e) => e.getAttribute("aria-labelledby"))"""
+            assert watched.page.evaluate(wide) == []
 
 
 def test_clocks_are_toggled_with_the_keyboard(browser, console):
