@@ -14,14 +14,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from timeball.protocols.ntp import packet as ntp
-from timeball.station.hosttime.hostclocks import boot_id, boottime_ns, bracket, raw_ns
-from timeball.station.page.clockpage import ObserverPage, PageReader, PageWriter, TimekeeperPage
-from timeball.station.page.serverpage import ServerPage, server_page
-from timeball.station.paths import config_file, observer_page, timekeeper_page
+from handpages import TAI_MINUS_UTC_S, HandPages, S, page_like_realtime
 
-S = 1_000_000_000
-TAI_MINUS_UTC_S = 37
+from timeball.protocols.ntp import packet as ntp
+from timeball.station.page.clockpage import PageReader, TimekeeperPage
+from timeball.station.page.serverpage import ServerPage, server_page
+from timeball.station.paths import config_file
+
+__all__ = ["TAI_MINUS_UTC_S", "S", "Server", "Station", "ask", "ask_packet", "free_port", "realtime_page"]
 
 
 def free_port(family: int = socket.AF_INET, host: str = "127.0.0.1") -> int:
@@ -31,46 +31,17 @@ def free_port(family: int = socket.AF_INET, host: str = "127.0.0.1") -> int:
 
 
 def realtime_page() -> TimekeeperPage:
-    """Served time equal to the host's own, with TAI − UTC as of 2017, and no lease."""
-    pair = bracket()
-    return TimekeeperPage(
-        boot_id=boot_id().words,
-        raw_ns=pair.raw_ns,
-        boottime_ns=boottime_ns() - (raw_ns() - pair.raw_ns),
-        tai_ns=pair.realtime_ns + TAI_MINUS_UTC_S * S,
-        tai_frac_fs=0,
-        rate=0.0,
-        bound_s=1e-4,
-        bound_growth=1e-6,
-        wander_s=0.0,
-        root_delay_s=0.0,
-        tai_minus_utc_s=TAI_MINUS_UTC_S,
-        leap_tai_ns=0,
-        leap_sign=0,
-        stratum=10,
-        refid=0x7F7F0101,
-        simulated=1,
-        lease_raw_ns=0,
-        lease_boottime_ns=0,
-    )
+    """Served time equal to the host's own, by a simulated station whose bound grows; no lease."""
+    page = dataclasses.replace(page_like_realtime(), bound_s=1e-4, bound_growth=1e-6)
+    return dataclasses.replace(page, stratum=10, refid=0x7F7F0101, simulated=1)
 
 
-class Station:
+class Station(HandPages):
     """A state folder whose two page writers are the test's own hands."""
 
     def __init__(self, state: Path) -> None:
-        self.state = state
-        self.timekeeper = PageWriter(timekeeper_page(state), TimekeeperPage)
-        self.observer = PageWriter(observer_page(state), ObserverPage)
+        super().__init__(state)
         self.page = realtime_page()
-
-    def lease(self, timekeeper_s: float, observer_s: float) -> None:
-        now_raw, now_boot = raw_ns(), boottime_ns()
-        first, second = int(timekeeper_s * S), int(observer_s * S)
-        self.timekeeper.write(
-            dataclasses.replace(self.page, lease_raw_ns=now_raw + first, lease_boottime_ns=now_boot + first)
-        )
-        self.observer.write(ObserverPage(boot_id().words, now_raw + second, now_boot + second, 0))
 
 
 class Server:

@@ -29,6 +29,13 @@ def server() -> Iterator[CompiledServer]:
         yield server
 
 
+def row_of(datagram: bytes) -> NDArray[np.uint8]:
+    """A datagram as it stands in a loop's memory."""
+    row = np.zeros(kernels.LONGEST_BYTES, np.uint8)
+    row[: len(datagram)] = np.frombuffer(datagram, np.uint8)
+    return row
+
+
 def sealed_by(server: CompiledServer, client: Client) -> int:
     """The id of the key that the fresh cookie is sealed with."""
     reason, reply = server.answer(client.request())
@@ -51,11 +58,8 @@ def test_keys_change(server: CompiledServer) -> None:
 
 
 def test_keys_stay_until_the_loop_goes_round(server: CompiledServer) -> None:
-    client = Client(KeyRing(OLD))
-    datagram = client.request()
-    row = np.zeros(kernels.LONGEST_BYTES, np.uint8)
-    row[: len(datagram)] = np.frombuffer(datagram, np.uint8)
-    ring, work = server.ring.ring, server.work.work
+    datagram = Client(KeyRing(OLD)).request()
+    row, ring, work = row_of(datagram), server.ring.ring, server.work.work
     kernels.adopt_keys(ring, work)
     server.ring.install(KeyRing(NEW))
     # the batch that is being answered is answered with the keys that it began with
@@ -108,10 +112,8 @@ def go_round(
 
 
 def test_keys_change_under_a_running_loop(server: CompiledServer) -> None:
-    client = Client(KeyRing(OLD))
-    datagram = client.request()
-    row = np.zeros(kernels.LONGEST_BYTES, np.uint8)
-    row[: len(datagram)] = np.frombuffer(datagram, np.uint8)
+    datagram = Client(KeyRing(OLD)).request()
+    row = row_of(datagram)
     reply = row.copy()
     reply[: len(REPLY_HEADER)] = np.frombuffer(REPLY_HEADER, np.uint8)
     stop, seen = np.zeros(1, np.int64), np.zeros(3, np.int64)
@@ -213,11 +215,8 @@ def test_failure_of_libcrypto_is_left_to_be_done_by_hand(server: CompiledServer)
 
 
 def test_reply_is_not_sent_when_libcrypto_fails_on_it(server: CompiledServer) -> None:
-    client = Client(KeyRing(OLD))
-    datagram = client.request()
-    row = np.zeros(kernels.LONGEST_BYTES, np.uint8)
-    row[: len(datagram)] = np.frombuffer(datagram, np.uint8)
-    ring, work = server.ring.ring, server.work.work
+    datagram = Client(KeyRing(OLD)).request()
+    row, ring, work = row_of(datagram), server.ring.ring, server.work.work
     assert server.answer(datagram)[0] is Reason.ACCEPTED
     words, at = work.words, (siv.CLIENT + siv.KEY_CTR) // 8
     context = words[at]
