@@ -6,24 +6,34 @@ import dataclasses
 import socket
 import time
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from authority import Authority
 from chronyserver import KEYS
 from serving import COMPILING_S, HostClock, answers, free_port, served, until
 
+from timeball.protocols.ntp import clientnts
 from timeball.protocols.ntp.client import Manner
 from timeball.protocols.ntp.clientauth import Authentication, MACAuthentication
 from timeball.protocols.ntp.clientevents import Event, KeysNeeded, Measured, PollEnded, Unsynchronised
 from timeball.protocols.ntp.mac import parse_keys
 from timeball.protocols.ntp.measurement import Measurement
+from timeball.protocols.nts.cookies import Session
+from timeball.station.configuration.following import NTPInstrument
 from timeball.station.hosttime import hostclocks
+from timeball.station.hosttime.leaps import load_leap_table
+from timeball.station.hosttime.realtime import realtime_tai_ns
 from timeball.station.instruments import ntskeys
+from timeball.station.instruments.cookiejar import CookieJar
 from timeball.station.instruments.ntpasking import Asker
+from timeball.station.instruments.ntpsource import NTPSource
 from timeball.station.instruments.ntskeys import exchange_for
 
 pytestmark = pytest.mark.system
 
+LEAPS = load_leap_table()
 MS = 1_000_000
 BURST = Manner(burst=3, spacing_ns=20 * MS, timeout_ns=2000 * MS)
 
@@ -103,6 +113,52 @@ def test_nts(ours: Ours, interleaved: bool, aead: int, monkeypatch: pytest.Monke
     assert len(found) == 3 + interleaved
     assert found[-1].interleaved == interleaved
     assert keys.authentication.cookies == 8
+
+
+def test_a_restart_needs_no_key_exchange_and_sends_no_cookie_twice(
+    ours: Ours, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first run never closes, and goes on beside those after it: all together send each cookie once."""
+    exchanges, sent = list[str](), list[bytes]()
+    real_exchange, real_build = ntskeys.exchange_for, clientnts.build_request
+
+    def exchange(host: str, port: int, ca: str, timeout_s: float = 5.0) -> ntskeys.Keys:
+        exchanges.append(host)
+        return real_exchange(host, port, ca, timeout_s)
+
+    def build(session: Session, cookie: bytes, *rest: Any) -> bytes:
+        sent.append(cookie)
+        return real_build(session, cookie, *rest)
+
+    monkeypatch.setattr(ntskeys, "exchange_for", exchange)
+    monkeypatch.setattr(clientnts, "build_request", build)
+    settings = NTPInstrument(
+        server=f"localhost:{ours.exchange}", clock="N1", nts=True, ca=str(ours.authority.ca), poll_s=0.25, burst=1
+    )
+    raw_ns, tai_ns = realtime_tai_ns(LEAPS)
+
+    def run(polls: int) -> NTPSource:
+        jar = CookieJar(tmp_path, settings)
+        one = NTPSource(settings, LEAPS, tai_ns - raw_ns, lambda raw: raw + tai_ns - raw_ns, jar)
+        ask(one, polls)
+        return one
+
+    def ask(one: NTPSource, polls: int) -> None:
+        found, deadline = 0, time.monotonic() + 30
+        while found < polls:
+            assert time.monotonic() < deadline, one.why
+            found += len(one.read(hostclocks.raw_ns() + 100 * MS))
+
+    first = run(2)
+    second = run(2)
+    assert exchanges == ["localhost"]
+    assert second.faults.take() == []
+    ask(first, 3)
+    third = run(2)
+    assert exchanges == ["localhost"]
+    assert len(sent) == len(set(sent)) >= 9
+    for one in (first, second, third):
+        one.close()
 
 
 def test_withdrawn_time_is_authentically_withdrawn(ours: Ours) -> None:

@@ -45,6 +45,10 @@ class NTSAuthentication:
         """The length of the oldest cookie; 0 when none is left."""
         return len(self._cookies[0]) if self._cookies else 0
 
+    def set_aside(self, count: int) -> tuple[bytes, ...]:
+        """Give up the newest `count` cookies, fewer when there are not so many: they are never sent from here."""
+        return tuple(self._cookies.pop() for _ in range(min(count, len(self._cookies))))
+
     def seal(self, header: bytes) -> bytes:
         """The datagram of a request; spends a cookie. Raises `KeysExhausted`."""
         if not self._cookies:

@@ -36,6 +36,8 @@ from timeball.station.hosttime import hostclocks
 from timeball.station.hosttime.realtime import tai_of_utc
 from timeball.station.hosttime.waiting import wait_until_raw
 from timeball.station.instruments.base import Faults, InstrumentUnavailableError, Sample
+from timeball.station.instruments.cookiejar import CookieJar
+from timeball.station.instruments.cookiekeeping import CookieKeeping
 from timeball.station.instruments.ntpasking import Asker, split_address
 from timeball.station.instruments.ntskeys import Exchanging, Keys, KeysUnavailable
 
@@ -51,13 +53,18 @@ FS_PER_HALF_NS = 500_000
 class NTPSource:
     """One server. `epoch_of` gives the station's TAI (ns) at a reading of RAW, `anchor_ns` that of the host's counter.
 
-    `why`: the reason of the last poll without a reading, empty when it gave one.
+    `why`: the reason of the last poll without a reading, empty when it gave one. `jar` keeps cookies over a restart.
     """
 
     whole_epochs = False
 
     def __init__(
-        self, settings: NTPInstrument, leaps: LeapTable, anchor_ns: int, epoch_of: Callable[[int], int]
+        self,
+        settings: NTPInstrument,
+        leaps: LeapTable,
+        anchor_ns: int,
+        epoch_of: Callable[[int], int],
+        jar: CookieJar | None = None,
     ) -> None:
         self.name = f"{settings.clock} by {'NTS' if settings.nts else 'NTP'} {settings.server}"
         self.faults = Faults()
@@ -69,6 +76,7 @@ class NTPSource:
         self._patience = KeyPatience()
         self._delays: deque[float] = deque(maxlen=DELAYS_KEPT)
         self._again_ns = 0
+        self._keeping = CookieKeeping(jar if settings.nts else None, lambda why: self.faults.add(f"{self.name}: {why}"))
 
     def open(self) -> None:
         """A server that is silent now may answer later; a file of authorities that is not there never does."""
@@ -110,6 +118,8 @@ class NTPSource:
         """Exchange keys, not too often, in a thread of its own; the asker when they have come."""
         now = hostclocks.raw_ns()
         if self._exchanging is None:
+            if (kept := self._keeping.first()) is not None:
+                return self._use(kept)
             if not self._patience.may(now):
                 wait_until_raw(until_raw_ns)
                 return None
@@ -129,6 +139,7 @@ class NTPSource:
         return self._use(keys)
 
     def _use(self, keys: Keys) -> Asker:
+        self._keeping.begun(keys)
         asker = self._asker
         if asker is None or (asker.host, asker.port) != (keys.host, keys.port):
             if asker is not None:
@@ -155,6 +166,7 @@ class NTPSource:
             case Measured():
                 self.why = ""
                 self._patience.worked()
+                self._keeping.answered(hostclocks.raw_ns())
             case PollEnded(measurements=measurements):
                 return self._ended(measurements)
             case Kissed(code=code, poll_ns=poll_ns):
@@ -163,6 +175,7 @@ class NTPSource:
                 self._again_ns = hostclocks.raw_ns() + round(GONE_WAIT_S * 1e9)
                 self._say(f"refuses us ({code}); asked again in an hour")
             case KeysNeeded(why=why):
+                self._keeping.refused()
                 self._say(f"keys are exchanged anew: {why}")
             case Missed() if self._asker is not None and self._asker.trouble:
                 self.why = f"no answer: {self._asker.trouble}"

@@ -13,6 +13,7 @@ from timeball.station.hosttime import hostclocks
 from timeball.station.hosttime.realtime import station_leaps
 from timeball.station.hosttime.timeofday import TimeOfDayUnknown, agreed_tai_ns, sources_of
 from timeball.station.instruments.base import Instrument
+from timeball.station.instruments.cookiejar import CookieJar
 from timeball.station.instruments.host import HostClock, NTPCapture, PHCCapture, PPSCapture, SimulatedCapture
 from timeball.station.instruments.line import LineCounter
 from timeball.station.instruments.ntpsource import NTPSource
@@ -55,7 +56,8 @@ def make_instruments(config: Config, state: Path, head_tai_ns: int = 0, after_ns
     for item in config.instrument:
         if isinstance(item, NTPInstrument):
             if made.host is not None:
-                made.comparisons.append(NTPSource(item, leaps, made.host.anchor_ns, made.host.epoch_of))
+                jar = CookieJar(state, item)
+                made.comparisons.append(NTPSource(item, leaps, made.host.anchor_ns, made.host.epoch_of, jar))
         elif isinstance(item, ReplayInstrument):
             made.comparisons.append(Replay(item, leaps, after_ns))
         elif isinstance(item, LineInstrument):
