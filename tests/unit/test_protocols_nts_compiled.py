@@ -112,7 +112,8 @@ def go_round(
 
 
 def test_keys_change_under_a_running_loop(server: CompiledServer) -> None:
-    datagram = Client(KeyRing(OLD)).request()
+    client = Client(KeyRing(OLD))
+    datagram = client.request()
     row = row_of(datagram)
     reply = row.copy()
     reply[: len(REPLY_HEADER)] = np.frombuffer(REPLY_HEADER, np.uint8)
