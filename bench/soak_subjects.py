@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import random
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -12,15 +14,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from socket import SOCK_STREAM
+from socket import SOCK_DGRAM, SOCK_STREAM
 from typing import Any
 
-from bench.ntp_servers import HostClock, answers, free_port
+from bench.ntp_servers import HostClock, answers
 from timeball.station.paths import config_file, processes_file, run_dir
 from timeball.station.supervision.supervisor import describe_exit
 
-PATIENCE_S = 300.0
-"""A fresh clone compiles first."""
+PATIENCE_S = 900.0
+"""A fresh clone compiles first, and on a busy machine for long."""
+PORTS = range(20_000, 32_000)
+"""Below what the kernel gives to clients: minutes may lie between the choice of a port and its use."""
 RENEW_S = 0.5
 STOP_S = 90.0
 LAST_LINES = 12
@@ -75,6 +79,19 @@ class Subject:
             self.process.kill()
 
 
+def quiet_port() -> int:
+    """A port of the loopback that nobody listens on, over UDP or TCP, and that no client will be given."""
+    while True:
+        port = random.choice(PORTS)
+        try:
+            for kind in (SOCK_DGRAM, SOCK_STREAM):
+                with socket.socket(socket.AF_INET, kind) as probe:
+                    probe.bind(("127.0.0.1", port))
+        except OSError:
+            continue
+        return port
+
+
 def start(command: list[str], log: Path) -> subprocess.Popen[bytes]:
     """In a process group of its own: a Ctrl-C or a hang-up is for who soaks, and must not end what soaks."""
     with log.open("wb") as said:
@@ -84,7 +101,7 @@ def start(command: list[str], log: Path) -> subprocess.Popen[bytes]:
 @contextmanager
 def server_alone(folder: Path) -> Iterator[Subject]:
     """The NTP server as a process; its clock page is the host's own time, renewed here."""
-    state, port = folder / "state", free_port()
+    state, port = folder / "state", quiet_port()
     run_dir(state).mkdir(parents=True)
     config_file(state).write_text(json.dumps({"ntp": {"listen": [f"127.0.0.1:{port}"]}}))
     clock, ended = HostClock(state), threading.Event()
@@ -109,14 +126,14 @@ def server_alone(folder: Path) -> Iterator[Subject]:
 @contextmanager
 def whole_station(folder: Path) -> Iterator[Subject]:
     """`timeball run` with NTP, NTS, Roughtime, metrics and the simulated laboratory."""
-    state, ntp, nts, rough = folder / "state", free_port(), free_port(SOCK_STREAM), free_port(SOCK_STREAM)
+    state, ntp, nts, rough = folder / "state", quiet_port(), quiet_port(), quiet_port()
     config = folder / "station.toml"
     config.write_text(
         f'[ntp]\nlisten = ["127.0.0.1:{ntp}"]\nsource_rate = 1000.0\nsource_burst = 1000.0\n'
         f'[nts]\nlisten = ["127.0.0.1:{nts}"]\nserver = "127.0.0.1"\nrotate_s = 3600.0\n'
         f'[roughtime]\nlisten = ["127.0.0.1:{rough}"]\n'
-        f'[metrics]\nlisten = "127.0.0.1:{free_port(SOCK_STREAM)}"\n'
-        f'[console]\nlisten = "127.0.0.1:{free_port(SOCK_STREAM)}"\n'
+        f'[metrics]\nlisten = "127.0.0.1:{quiet_port()}"\n'
+        f'[console]\nlisten = "127.0.0.1:{quiet_port()}"\n'
         "[history]\ndays = 2.0\n"
     )
     command = [sys.executable, "-m", "timeball", "run", "--json", "--config", str(config), "--state", str(state)]
