@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from timeball.protocols.roughtime.libcrypto import (
     CONTEXT_BYTES,
-    DIGEST_BYTES,
     sha512_final,
     sha512_init,
     sha512_update,
@@ -24,6 +23,7 @@ from timeball.protocols.roughtime.replies import NONCE_AT, PATH_AT
 from timeball.protocols.roughtime.server import LARGEST_REQUEST
 
 Bytes = NDArray[np.uint8]
+Words = NDArray[np.uint32]
 Integers = NDArray[np.int64]
 
 # server.Reason has the same numbers
@@ -37,12 +37,11 @@ def _constant(number: int) -> int:
     return cast("int", np.int64(number))
 
 
-# Scratch of one thread: the context, a digest, and 0x01 ‖ left ‖ right
-_DIGEST_AT = _constant(CONTEXT_BYTES)
-_NODE_AT = _constant(CONTEXT_BYTES + DIGEST_BYTES)
-_LEFT_AT, _RIGHT_AT = _constant(CONTEXT_BYTES + DIGEST_BYTES + 1), _constant(CONTEXT_BYTES + DIGEST_BYTES + 33)
-SCRATCH_BYTES = int(_RIGHT_AT) + HASH_BYTES
-_START, _NONCE, _PATH = _constant(0), _constant(NONCE_AT), _constant(PATH_AT)
+# Scratch of one thread: the context, and the byte 0x01 that a node's hash begins with
+_ONE_AT, _ONE = _constant(CONTEXT_BYTES), _constant(1)
+SCRATCH_BYTES = CONTEXT_BYTES + 8
+_HASH, _TWO_HASHES, _HASH_WORDS = _constant(HASH_BYTES), _constant(2 * HASH_BYTES), _constant(HASH_BYTES // 4)
+_NONCE, _PATH = _constant(NONCE_AT // 4), _constant(PATH_AT // 4)
 VERSION_FOUND, NONCE_FOUND = 0, 1
 
 
@@ -55,17 +54,19 @@ def load_u32(data: Bytes, at: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def is_tag(data: Bytes, at: int) -> bool:
-    """Whether four bytes are capital letters, at least one, behind them zeros."""
-    if data[at] == 0:
-        return False
-    ended = False
-    for i in range(at, at + 4):
-        if data[i] == 0:
-            ended = True
-        elif ended or data[i] < _FIRST_LETTER or data[i] > _LAST_LETTER:
-            return False
-    return True
+def word_at(words: Words, place: int) -> int:
+    """The uint32 at a whole word, on hosts that put the lowest byte first as the protocol does."""
+    return int(np.int64(words[place]))
+
+
+@njit(cache=True, nogil=True)
+def is_tag(number: int) -> bool:
+    """Whether the four bytes of a uint32 are capital letters, at least one, behind them zeros."""
+    while number & 0xFF >= _FIRST_LETTER and number & 0xFF <= _LAST_LETTER:
+        number >>= 8
+        if number == 0:
+            return True
+    return False
 
 
 @njit(cache=True, nogil=True)
@@ -105,19 +106,18 @@ def read_request(data: Bytes, at: int, length: int, srv: Bytes, versions: Intege
     words = data.view(np.uint32)
     size = length - HEADER_BYTES
     start = at + HEADER_BYTES
-    if load_u32(data, at + 8) != size or size < 4 or size % 4 != 0:
+    if word_at(words, (at + 8) >> 2) != size or size < 4 or size % 4 != 0:
         return MALFORMED
-    pairs = load_u32(data, start)
+    pairs = word_at(words, start >> 2)
     if pairs == 0 or 8 * pairs > size:
         return MALFORMED
     values, values_size = start + 8 * pairs, size - 8 * pairs
     version, nonce, typed, other_key = -2, -1, False, False
     first, before = 0, -1
     for k in range(pairs):
-        second = load_u32(data, start + 4 * (k + 1)) if k + 1 < pairs else values_size
-        place = start + 4 * (pairs + k)
-        number = load_u32(data, place)
-        if second < first or second > values_size or second % 4 != 0 or number <= before or not is_tag(data, place):
+        second = word_at(words, (start >> 2) + k + 1) if k + 1 < pairs else values_size
+        number = word_at(words, (start >> 2) + pairs + k)
+        if second < first or second > values_size or second % 4 != 0 or number <= before or not is_tag(number):
             return MALFORMED
         value, count = values + first, second - first
         if number == VER:
@@ -127,18 +127,21 @@ def read_request(data: Bytes, at: int, length: int, srv: Bytes, versions: Intege
         elif number == NONC:
             return MALFORMED
         elif number == TYPE:
-            if count != 4 or load_u32(data, value) != 0:
+            if count != 4 or words[value >> 2] != 0:
                 return MALFORMED
             typed = True
         elif number == SRV:
             if count != HASH_BYTES:
                 return MALFORMED
+            differing = np.uint8(0)
             for i in range(HASH_BYTES):
-                other_key = other_key or data[value + i] != srv[i]
+                differing |= data[value + i] ^ srv[i]
+            other_key = differing != 0
         elif number == ZZZZ:
             any_bit = np.uint32(0)
-            for word in words[value // 4 : (value + count) // 4]:
-                any_bit |= word
+            padding = words[value // 4 : (value + count) // 4]
+            for i in range(padding.size):
+                any_bit |= padding[i]
             if any_bit != 0:
                 return MALFORMED
         first, before = second, number
@@ -153,26 +156,22 @@ def read_request(data: Bytes, at: int, length: int, srv: Bytes, versions: Intege
 
 
 @njit(cache=True, nogil=True)
-def copy_hash(out: Bytes, to: int, data: Bytes, at: int) -> None:
-    """Copy 32 bytes: a node or a nonce."""
-    for i in range(HASH_BYTES):
+def copy_hash(out: Words, to: int, data: Words, at: int) -> None:
+    """Copy 32 bytes, a node or a nonce, as words: byte by byte it takes longer than all else that a reply needs."""
+    for i in range(_HASH_WORDS):
         out[to + i] = data[at + i]
 
 
 @njit(cache=True, nogil=True)
-def hash_into(scratch: Bytes, address: int, length: int, nodes: Bytes, row: int) -> None:
-    """SHA-512 of the bytes at `address`, cut to 32, into row `row` of uint8[n, 32] `nodes`."""
+def hash_leaf(scratch: Bytes, data: Bytes, at: int, length: int, nodes: Bytes, row: int) -> None:
+    """H(0x00 ‖ packet) of the packet at `at`, before which a zero byte stands, into row `row` of uint8[n, 32] `nodes`.
+
+    SHA-512 gives 64 bytes: the row behind is overwritten, and must be there. Leaves are written in their order.
+    """
     context = scratch.ctypes.data
     sha512_init(context)
-    sha512_update(context, address, length)
-    sha512_final(context + _DIGEST_AT, context)
-    copy_hash(nodes[row], _START, scratch, _DIGEST_AT)
-
-
-@njit(cache=True, nogil=True)
-def hash_leaf(scratch: Bytes, data: Bytes, at: int, length: int, nodes: Bytes, row: int) -> None:
-    """H(0x00 ‖ packet) of the packet at `at`, before which a zero byte stands."""
-    hash_into(scratch, data.ctypes.data + at - 1, length + 1, nodes, row)
+    sha512_update(context, data.ctypes.data + at - 1, length + 1)
+    sha512_final(nodes.ctypes.data + row * _HASH, context)
 
 
 @njit(cache=True, nogil=True)
@@ -180,19 +179,22 @@ def grow_tree(scratch: Bytes, nodes: Bytes, leaves: int) -> int:
     """Write all rows of the tree behind its leaves in uint8[n, 32] `nodes`; gives the row of the root.
 
     A level begins where the one below it ends; one of odd size is given its last node twice. n must be at least
-    2·leaves + 24.
+    2·leaves + 24. As in hash_leaf, the row behind the one that is written is overwritten.
     """
     start, count = 0, leaves
-    scratch[_NODE_AT] = 1
+    scratch[_ONE_AT] = 1
+    context, first = scratch.ctypes.data, nodes.ctypes.data
+    words = nodes.reshape(-1).view(np.uint32)
     while count > 1:
         if count % 2 == 1:
-            copy_hash(nodes[start + count], _START, nodes[start + count - 1], _START)
+            copy_hash(words, (start + count) * _HASH_WORDS, words, (start + count - 1) * _HASH_WORDS)
             count += 1
         for i in range(0, count, 2):
-            copy_hash(scratch, _LEFT_AT, nodes[start + i], _START)
-            copy_hash(scratch, _RIGHT_AT, nodes[start + i + 1], _START)
-            address = scratch.ctypes.data + _NODE_AT
-            hash_into(scratch, address, 1 + 2 * HASH_BYTES, nodes, start + count + i // 2)
+            # H(0x01 ‖ left ‖ right): the two stand side by side
+            sha512_init(context)
+            sha512_update(context, context + _ONE_AT, _ONE)
+            sha512_update(context, first + (start + i) * _HASH, _TWO_HASHES)
+            sha512_final(first + (start + count + i // 2) * _HASH, context)
         start += count
         count //= 2
     return start
@@ -202,17 +204,21 @@ def grow_tree(scratch: Bytes, nodes: Bytes, leaves: int) -> int:
 def fill_reply(
     out: Bytes, template: Bytes, length: int, data: Bytes, nonce: int, nodes: Bytes, leaves: int, index: int
 ) -> None:
-    """Write the reply to leaf `index` of `leaves` into `out`: the template with its nonce, path and index."""
-    for i in range(length):
-        out[i] = template[i]
-    copy_hash(out, _NONCE, data, nonce)
+    """Write the reply to leaf `index` of `leaves` into `out`: the template with its nonce, path and index.
+
+    All arrays are of whole words of four bytes, and so are `length` and `nonce`, the place of the nonce in `data`.
+    """
+    to_words, rows = out.view(np.uint32), nodes.reshape(-1).view(np.uint32)
+    from_words = template.view(np.uint32)
+    for i in range(length // 4):
+        to_words[i] = from_words[i]
+    copy_hash(to_words, _NONCE, data.view(np.uint32), nonce // 4)
     start, count, place, to = 0, leaves, index, _PATH
     while count > 1:
         count += count % 2
-        copy_hash(out, to, nodes[start + (place ^ 1)], _START)
-        to += HASH_BYTES
+        copy_hash(to_words, to, rows, (start + (place ^ 1)) * _HASH_WORDS)
+        to += _HASH_WORDS
         start += count
         count //= 2
         place //= 2
-    for i in range(4):
-        out[length - 4 + i] = (index >> (8 * i)) & 0xFF
+    to_words[length // 4 - 1] = index

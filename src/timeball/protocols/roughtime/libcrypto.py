@@ -7,6 +7,7 @@ false and the server answers in plain Python. Loading a library is the only thin
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import cast
 
@@ -19,7 +20,6 @@ _NAMES = ("libcrypto.so.3", "libcrypto.so.1.1")
 _FUNCTIONS = ("SHA512_Init", "SHA512_Update", "SHA512_Final")
 # struct SHA512_CTX has 216 bytes: eight words of state, two of the length, sixteen of data, two counts
 CONTEXT_BYTES = 216
-DIGEST_BYTES = 64
 
 _INT, _ADDRESS = types.int32, types.uintp
 
@@ -42,4 +42,5 @@ def find_sha512(names: tuple[str, ...] = _NAMES) -> bool:
     return bind_functions(_FUNCTIONS, names) is not None
 
 
-FOUND = not config.DISABLE_JIT and find_sha512()  # type: ignore[attr-defined]
+# the compiled loops read and write whole words, the lowest byte first
+FOUND = sys.byteorder == "little" and not config.DISABLE_JIT and find_sha512()  # type: ignore[attr-defined]
