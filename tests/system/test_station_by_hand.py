@@ -26,7 +26,7 @@ from timeball.station.serving.failures import Failures
 from timeball.station.serving.interleaved import make_memory, make_tables
 from timeball.station.serving.limiter import make_limiter, make_rules
 from timeball.station.serving.loop import EMPTY, LAST_PAIR, LAST_RAW, LAST_WIDTH, STARTED, Loop, make_loop
-from timeball.station.serving.sealing import Sealing, resolve_calls
+from timeball.station.serving.sealing import Sealing
 from timeball.station.serving.settings import NTS_BY_HAND, PRECISION, SETTINGS, VERSION5
 from timeball.station.serving.sockets import open_listener
 
@@ -50,7 +50,7 @@ def hands_of(loop: Loop, addresses: Words, boot: Words) -> Hands:
 
 
 def compiled_turn(descriptor: int, addresses: Words, boot: Words, loop: Loop, hands: Hands) -> None:
-    resolve_calls()
+    compiled.warm()  # what is compiled here would be compiled while the stamp grows old
     _, raw_mid, realtime, width = read_bracket()
     loop.state[[STARTED, LAST_RAW, LAST_WIDTH, EMPTY]] = 1, raw_mid - S, width, raw_mid - S
     loop.state[LAST_PAIR] = realtime - raw_mid - MOVED_NS

@@ -48,12 +48,10 @@ from timeball.station.serving.arrays_wire import (
 )
 from timeball.station.serving.buffers import (
     CONTROL_LENGTH,
-    CONTROL_WORDS,
     LENGTH,
     MESSAGE_WORDS,
     MSG_TRUNC,
     MSG_WAITFORONE,
-    NAME_BYTES,
     NAME_LENGTH,
     make_buffers,
 )
@@ -80,6 +78,7 @@ SEND_MANY.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int
 UPGRADE_MARK = swapped(UPGRADE)
 VERSION_BITS, VERSION_4 = 0x38, 4 << 3
 STAMP_HEADER = np.array([STAMP_BYTES, STAMP_KIND])
+TO_NS = np.array([-1_000_000_000, -1])
 PLAIN = np.array([first & 7 == 3 and 1 <= first >> 3 & 7 <= 4 for first in range(256)])
 """By first byte: a client's request of versions 1 to 4."""
 
@@ -95,6 +94,16 @@ class ArrayLoop:
         # msg_len is the low half of its word
         self._lengths = loop.posts.incoming.view(np.uint32)[:, 2 * LENGTH]
         self._ports = loop.screening.names.view(np.uint16)[:, 1]
+        self._firsts = loop.texts.requests[:, 0]
+        self._stamp_kinds, self._stamp_times = loop.posts.controls[:, 1], loop.posts.controls[:, 2:4]
+        self._control_lengths = loop.posts.incoming[:, CONTROL_LENGTH]
+        # the kernel writes lengths into what it is given: it is made anew for each batch
+        self._unused = loop.posts.incoming.copy()
+        # headers of 48 bytes close together, for the processor's caches; longer replies leave from their rows
+        self._headers = np.zeros((BATCH, HEADER_WORDS), np.int64)
+        self._long_replies = loop.posts.vectors[1].copy()
+        loop.posts.vectors[1, :, 0] = self._headers.ctypes.data + PACKET_BYTES * np.arange(BATCH)
+        self._header_vectors = loop.posts.vectors[1].copy()
         settings = loop.settings
         self._smear, self._family = smear_of(settings), int(settings[WILDCARD])
         self._worker, self._mask = int(settings[WORKER]), int(settings[STAMP_MASK])
@@ -124,7 +133,7 @@ class ArrayLoop:
             return 0
         counters[count.RECEIVED] += received
         codes = self._screen.codes(loop.screening.names[:received], self._bracket.raw_mid)
-        plain = PLAIN[loop.texts.requests[:received, 0]]
+        plain = PLAIN.take(self._firsts[:received])
         plain &= self._lengths[:received] == PACKET_BYTES
         ages, stamped = self._arrivals(received)
         plain &= self._ports[:received] != 0
@@ -145,16 +154,15 @@ class ArrayLoop:
             if reply is not None:
                 loop.texts.reply_words.view(np.uint8)[ready, : len(reply)] = np.frombuffer(reply, np.uint8)
                 self._address(slice(ready, ready + 1), np.array([row]), [0])
-                loop.posts.vectors[1, ready, 1] = len(reply)
+                loop.posts.vectors[1, ready] = self._long_replies[ready, 0], len(reply)
                 ready += 1
         self._send(ready)
-        loop.posts.vectors[1, :, 1] = PACKET_BYTES
+        loop.posts.vectors[1, :ready] = self._header_vectors[:ready]
         rest(loop.state, began_ns)
 
     def _receive(self) -> int:
-        incoming, used = self._loop.posts.incoming, self._received
-        incoming[:used, NAME_LENGTH] = NAME_BYTES
-        incoming[:used, CONTROL_LENGTH] = 8 * CONTROL_WORDS
+        used = self._received
+        self._loop.posts.incoming[:used] = self._unused[:used]
         self._received = max(
             RECEIVE_MANY(self._descriptor, self._incoming_at, BATCH, MSG_WAITFORONE | MSG_TRUNC, None), 0
         )
@@ -165,22 +173,22 @@ class ArrayLoop:
 
         None: everywhere.
         """
-        bracket, controls = self._bracket, self._loop.posts.controls[:received]
-        ages = bracket.realtime - controls[:, 2] * 1_000_000_000
-        ages -= controls[:, 3]
+        bracket = self._bracket
+        ages = self._stamp_times[:received] @ TO_NS
+        ages += bracket.realtime
+        lengths = self._control_lengths[:received]
         # an age that is negative is a large number without its sign
-        fresh = ages.view(np.uint64) <= max(bracket.oldest_ns, 0)
-        kinds = controls[:, :2] == STAMP_HEADER
-        lengths = self._loop.posts.incoming[:received, CONTROL_LENGTH] >= STAMP_BYTES
         if (
-            bracket.oldest_ns >= 0
-            and np.count_nonzero(fresh & lengths) == received
-            and np.count_nonzero(kinds) == 2 * received
+            int(np.maximum.reduce(ages.view(np.uint64))) <= bracket.oldest_ns
+            and np.count_nonzero(self._stamp_kinds[:received] == STAMP_KIND) == received
+            and int(np.minimum.reduce(lengths)) >= STAMP_BYTES
         ):
             if received == 1:
                 self._learn_wake_up(bracket.raw_first - bracket.raw_mid + int(ages[0]))
             return ages, None
-        stamped = fresh & kinds.all(axis=1) & lengths & (bracket.oldest_ns >= 0)
+        kinds = (self._loop.posts.controls[:received, :2] == STAMP_HEADER).all(axis=1)
+        fresh = ages.view(np.uint64) <= max(bracket.oldest_ns, 0)
+        stamped = fresh & kinds & (lengths >= STAMP_BYTES) & (bracket.oldest_ns >= 0)
         return np.where(stamped, ages, bracket.raw_mid - bracket.raw_first + self._wake_up), stamped
 
     def _learn_wake_up(self, late_ns: int) -> None:
@@ -216,7 +224,7 @@ class ArrayLoop:
         rows = np.array(basic, np.intp)
         ready = self._answer(rows, len(basic), ages[rows], kernel[rows]) if basic else 0
         for j, (k, kiss) in enumerate(kisses, start=ready):
-            self._loop.texts.reply_words[j, :HEADER_WORDS] = np.frombuffer(kiss, np.int64)
+            self._headers[j] = np.frombuffer(kiss, np.int64)
             self._address(slice(j, j + 1), np.array([k]), [0])
         return ready + len(kisses), left
 
@@ -254,7 +262,7 @@ class ArrayLoop:
     def _answer(self, rows: slice | NDArray[np.intp], answers: int, ages: Words, stamped: Flags | None) -> int:
         """Write the replies to these rows, plain requests all of them, as the first replies of the batch."""
         asked = self._loop.texts.request_words[rows, :HEADER_WORDS]
-        out = self._loop.texts.reply_words[:answers, :HEADER_WORDS]
+        out = self._headers[:answers]
         head, receive = self._look(ages)
         write_replies(out, asked, head, receive, stamped)
         if self._upgrades:

@@ -2,8 +2,9 @@
 
 The hash is another: a product with secret odd factors, whose highest bits tell the set (multiply-shift, Dietzfelbinger
 and others 1997). For any two addresses, whoever chose them, the chance of one set is about that of throwing dice, and
-nobody outside learns the factors or the sets. The memory of a Limiter's sets is laid out for gathering: all hashes,
-four a set, then the instants at which their buckets are full.
+nobody outside learns the factors or the sets. The memory of a Limiter's two tables is one here, laid out for gathering:
+all hashes, four a set, those of networks behind those of addresses, then the instants at which their buckets are full.
+So one search finds an address and its network.
 
 A batch in which every request conforms, even if each address had as many as the one with the most, is charged at once,
 which is nearly every batch; the others one request after another, as are new addresses that one batch brings to a set.
@@ -27,6 +28,7 @@ from timeball.station.serving.limiter import (
     SOURCE_SLACK,
     WAYS,
     Limiter,
+    both_tables,
 )
 from timeball.station.serving.sources import (
     ADDRESS_HIGH,
@@ -35,17 +37,23 @@ from timeball.station.serving.sources import (
     LAST_RAW,
     MAPPED_LOW,
     REQUESTS,
+    ROW_WORDS,
 )
 from timeball.station.serving.sources import LIMITED as ROW_LIMITED
 
 Words = NDArray[np.int64]
 Codes = NDArray[np.int64]
+Places = NDArray[np.intp]
 
 # Codes beside access.DENIED and access.NTS_ONLY, as in kernels_screen.py.
 LIMITED, TOLD = 4, 8
-# The networks that share a limit, /24 and /48, in words of the wire as the host reads them.
-V4_NETWORK, V6_NETWORK = np.uint64(0x00FFFFFF), np.uint64(0x0000FFFFFFFFFFFF)
-HALF = np.uint64(32)
+# The networks that share a limit, /24 and /48, in words of the wire as the host reads them; an IPv4 address stands in
+# the upper half of the first word of its name.
+V6_NETWORK = np.uint64(0x0000FFFFFFFFFFFF)
+V4_MASKS = np.array([[0xFFFFFFFF << 32], [0x00FFFFFF << 32]], np.uint64)
+COARSE = 1 << 16
+NONE = np.zeros(0, np.intp)
+NEVER_NS = 2**62
 
 
 class Access:
@@ -60,6 +68,12 @@ class Access:
         self._codes = np.concatenate(([0], table.v4_codes))
         self._v6_starts = list(zip(table.v6_high.tolist(), table.v6_low.tolist(), strict=True))
         self._v6_codes = table.v6_codes.tolist()
+        heads = table.v4_starts >> 16 if self._v4 else (table.v6_high >> 48) + 2**15
+        self._coarse, self._column = coarse_table(heads.tolist(), codes.tolist()), 2 if self._v4 else 4
+
+    def all_allowed(self, names: Words) -> bool:
+        """Whether every code is 0, as the first 16 bits of the addresses tell; where those do not, it says no."""
+        return not np.count_nonzero(self._coarse.take(names.view(np.uint16)[:, self._column]))
 
     def codes(self, names: Words) -> Codes:
         """The codes, int64[n], of socket addresses int64[n, 4]."""
@@ -69,66 +83,98 @@ class Access:
         return np.array([self._v6_codes[bisect_right(self._v6_starts, tuple(pair)) - 1] for pair in pairs.tolist()])
 
 
+def coarse_table(heads: list[int], codes: list[int]) -> NDArray[np.bool_]:
+    """By the first two bytes of an address, as the host reads them from the wire: whether a code below may not be 0.
+
+    `heads` are those of the starts, in order, and each code holds to the next.
+    """
+    table = np.zeros(COARSE, np.bool_)
+    for head, last, code in zip(heads, [*heads[1:], COARSE - 1], codes, strict=True):
+        if code:
+            table[head : last + 1] = True
+    return np.ascontiguousarray(table.reshape(256, 256).T).reshape(-1)
+
+
 class Buckets:
-    """The token buckets of one table of a Limiter, four to a set; a place is set · WAYS + way."""
+    """The token buckets of a Limiter: four to a set; a place is set · WAYS + way, those of networks stand behind.
 
-    def __init__(self, sets: Words, interval_ns: int, slack_ns: int) -> None:
-        flat, places = sets.reshape(-1), len(sets) * WAYS
-        self._hashes, self.full_at = flat[:places].reshape(-1, WAYS), flat[places:]
-        self._shift = np.uint64(64 - (len(sets).bit_length() - 1))
-        self.interval_ns, self.slack_ns = interval_ns, slack_ns
+    What is asked for comes in rows, int64[rows, n]: one of addresses, and one of their networks where these share a
+    limit. Its places are told flat, int64[rows · n].
+    """
 
-    def places(self, hashed: NDArray[np.uint64], now_ns: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """(the places of these hashes, which of them were just given one, with a full bucket)."""
-        sets = (hashed >> self._shift).view(np.int64)
-        tags = hashed.view(np.int64)
-        same = self._hashes.take(sets, axis=0) == tags[:, None]
-        ways = same.argmax(axis=1)
+    def __init__(self, limiter: Limiter) -> None:
+        rules, flat = limiter.rules.tolist(), both_tables(limiter)
+        places = len(flat) // 2
+        self._flat_hashes, self.full_at = flat[:places], flat[places:]
+        self._hashes, self._sets = self._flat_hashes.reshape(-1, WAYS), self.full_at.reshape(-1, WAYS)
+        self._shifts = np.array([[shift_of(limiter.sets)], [shift_of(limiter.prefixes)]], np.uint64)
+        self._behind = np.array([[0], [len(limiter.sets)]])
+        self.intervals_ns = rules[SOURCE_INTERVAL], rules[PREFIX_INTERVAL]
+        self.slacks_ns = rules[SOURCE_SLACK], rules[PREFIX_SLACK]
+
+    def places(self, hashed: NDArray[np.uint64], now_ns: int) -> tuple[Places, Places]:
+        """(the places of these hashes uint64[rows, n], which of them were just given one, with a full bucket)."""
+        rows = len(hashed)
+        sets = (hashed >> self._shifts[:rows]).view(np.int64)
+        if rows == 2:
+            sets += self._behind
+        places, tags = sets.reshape(-1), hashed.reshape(-1).view(np.int64)
+        same = self._hashes.take(places, axis=0) == tags[:, None]
+        places *= WAYS
+        # the way found first is the first of all where there is none
+        places += same.argmax(axis=1)
         if np.count_nonzero(same) == len(tags):
-            return ways + sets * WAYS, NONE
-        # the way found first is no match where there is none
-        fresh = np.flatnonzero(~same[np.arange(len(tags)), ways])
-        if len(set(sets[fresh].tolist())) != len(fresh):
-            return self._in_turn(sets, tags, ways, fresh, now_ns)
-        ways[fresh] = self.full_at.reshape(-1, WAYS)[sets[fresh]].argmin(axis=1)
-        self._hashes[sets[fresh], ways[fresh]] = tags[fresh]
-        places = ways + sets * WAYS
-        self.full_at[places[fresh]] = now_ns
-        return places, fresh
+            return places, NONE
+        return places, self._give(places, tags, np.flatnonzero(same.view(np.uint32) == 0), now_ns)
 
-    def _in_turn(
-        self, sets: Words, tags: Words, ways: NDArray[np.intp], missing: NDArray[np.intp], now_ns: int
-    ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """As `places`, where several of those `missing` go to one set: one after another, each sees those before it."""
-        fresh = []
-        for k in missing.tolist():
-            row, full_at = self._hashes[sets[k]], self.full_at.reshape(-1, WAYS)[sets[k]]
-            known = np.flatnonzero(row == tags[k])
-            if len(known):
-                ways[k] = known[0]
-                continue
-            ways[k] = full_at.argmin()
-            row[ways[k]], full_at[ways[k]] = tags[k], now_ns
-            fresh.append(k)
-        return ways + sets * WAYS, np.array(fresh, np.intp)
+    def _give(self, places: Places, tags: Words, missing: Places, now_ns: int) -> Places:
+        """Give places to those that are missing, who name the first of their set; which of them are fresh.
 
-    def all_conform(self, places: NDArray[np.intp], full_at: Words, now_ns: int) -> bool:
-        """Whether every request of a batch has its place in the buckets, as they were before it."""
-        if self.interval_ns == 0 or self._take(full_at, len(places), now_ns):
-            return True
-        return self._take(full_at, int(np.unique(places, return_counts=True)[1].max()), now_ns)
+        Of several that go to one set the first gets its place before the others look again.
+        """
+        given = []
+        while len(missing):
+            firsts = places[missing]
+            turn: slice | Places = slice(None)
+            if len(set(firsts.tolist())) != len(firsts):
+                turn = np.unique(firsts, return_index=True)[1]
+            now, spots = missing[turn], firsts[turn]
+            spots += self._sets.take(spots // WAYS, axis=0).argmin(axis=1)
+            self._flat_hashes[spots], self.full_at[spots], places[now] = tags[now], now_ns, spots
+            given.append(now)
+            missing = self._look_again(places, tags, np.setdiff1d(missing, now)) if len(now) != len(missing) else NONE
+        return given[0] if len(given) == 1 else np.sort(np.concatenate([NONE, *given]))
 
-    def _take(self, full_at: Words, requests: int, now_ns: int) -> bool:
-        """Whether each of these buckets would take so many requests."""
-        spare_ns = self.slack_ns - (requests - 1) * self.interval_ns
+    def _look_again(self, places: Places, tags: Words, missing: Places) -> Places:
+        """Those that are missing still, after others got a place."""
+        same = self._hashes.take(places[missing] // WAYS, axis=0) == tags[missing, None]
+        places[missing] += same.argmax(axis=1)
+        still: Places = missing[~same.any(axis=1)]
+        return still
+
+    def take(self, places: Places, rows: int, now_ns: int) -> bool:
+        """Take one request each out of these buckets, one that occurs twice twice, if every one of a batch conforms.
+
+        That is, if it did so after as many as a bucket gets of this batch at most.
+        """
+        full_at, each = self.full_at[places], len(places) // rows
+        latest = int(np.maximum.reduce(full_at))
         # a bucket that has long been full holds no more than a full one
-        return spare_ns >= 0 and not np.count_nonzero(full_at > now_ns + spare_ns)
+        if max(latest, now_ns) > now_ns + min(map(self._spare_ns, range(rows), [each] * rows)):
+            for row, (asked, full) in enumerate(zip(places.reshape(rows, -1), full_at.reshape(rows, -1), strict=True)):
+                most = int(np.unique(asked, return_counts=True)[1].max())
+                if max(int(full.max()), now_ns) > now_ns + self._spare_ns(row, most):
+                    return False
+        self.full_at[places] = np.maximum(full_at, now_ns, out=full_at) if latest > now_ns else now_ns
+        for row in range(rows):
+            if self.intervals_ns[row]:
+                np.add.at(self.full_at, places[row * each : (row + 1) * each], self.intervals_ns[row])
+        return True
 
-    def charge(self, places: NDArray[np.intp], full_at: Words, now_ns: int) -> None:
-        """Take one request each out of these buckets; one that occurs twice is charged twice."""
-        self.full_at[places] = np.maximum(full_at, now_ns)
-        if self.interval_ns:
-            np.add.at(self.full_at, places, self.interval_ns)
+    def _spare_ns(self, row: int, requests: int) -> int:
+        """How far ahead a bucket may be full at most that shall take so many requests; below 0: none can."""
+        interval_ns = self.intervals_ns[row]
+        return self.slacks_ns[row] - (requests - 1) * interval_ns if interval_ns else NEVER_NS
 
     def put(self, buckets: dict[int, int]) -> None:
         """Set buckets anew, by their places."""
@@ -136,7 +182,9 @@ class Buckets:
             self.full_at[place] = full_at
 
 
-NONE = np.zeros(0, np.intp)
+def shift_of(sets: Words) -> int:
+    """By how much a hash is shifted to tell one of these sets, whose number is a power of two."""
+    return 64 - (len(sets).bit_length() - 1)
 
 
 class Screen:
@@ -145,19 +193,19 @@ class Screen:
     def __init__(self, access: AccessTable, limiter: Limiter, family: int) -> None:
         self._access = Access(access, family)
         self._v4 = family == socket.AF_INET
-        rules = limiter.rules.tolist()
-        self._sources = Buckets(limiter.sets, rules[SOURCE_INTERVAL], rules[SOURCE_SLACK])
-        self._networks = Buckets(limiter.prefixes, rules[PREFIX_INTERVAL], rules[PREFIX_SLACK])
-        self._kiss_every, self._denied_too = rules[KISS_EVERY], rules[DENIED_TOO] != 0
+        self._buckets = Buckets(limiter)
+        self._rules = 2 if self._buckets.intervals_ns[1] else 1
+        self._kiss_every, self._denied_too = int(limiter.rules[KISS_EVERY]), bool(limiter.rules[DENIED_TOO])
         self._rows = limiter.rows
         self._requests, self._last = limiter.rows[:, REQUESTS], limiter.rows[:, LAST_RAW]
         # one-element arrays, whose products wrap around without a warning
         self._factors = [(limiter.key[i : i + 1] | np.uint64(1)) for i in range(3)]
+        self._v4_factors = np.array([self._factors[0], self._factors[2]])
 
     def codes(self, names: Words, now_ns: int) -> Codes | None:
         """The codes, int64[n], of requests whose socket addresses are int64[n, 4]; None where every one is 0."""
         constant = self._access.constant
-        if constant == 0:
+        if constant == 0 or (constant is None and self._access.all_allowed(names)):
             return self._take(names, now_ns)
         codes = self._access.codes(names) if constant is None else np.full(len(names), constant)
         if not np.count_nonzero(codes):
@@ -175,72 +223,62 @@ class Screen:
 
     def _note(self, names: Words, now_ns: int) -> None:
         """Requests that no limit holds for, in the table of sources."""
-        places, fresh = self._sources.places(self._hashed(names)[0], now_ns)
-        self._enter(places[fresh], names[fresh], now_ns)
-        np.add.at(self._requests, places, 1)
-        self._last[places] = now_ns
+        self._count(names, *self._buckets.places(self._hashed(names, 1), now_ns), now_ns)
 
-    def _hashed(self, names: Words) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-        """The hashes of the addresses and of their networks."""
+    def _hashed(self, names: Words, rows: int) -> NDArray[np.uint64]:
+        """The hashes of the addresses, and of their networks where two rows are asked for."""
         words, (one, two, three) = names.view(np.uint64), self._factors
         if self._v4:
-            address = words[:, 0] >> HALF
-            return address * one, (address & V4_NETWORK) * three
-        return words[:, 1] * one + words[:, 2] * two, (words[:, 1] & V6_NETWORK) * three
+            address = words[:, 0] & V4_MASKS[:rows]
+            address *= self._v4_factors[:rows]
+            return address
+        hashed = np.empty((rows, len(names)), np.uint64)
+        np.add(words[:, 1] * one, words[:, 2] * two, hashed[0])
+        if rows == 2:
+            np.multiply(words[:, 1] & V6_NETWORK, three, hashed[1])
+        return hashed
 
     def _take(self, names: Words, now_ns: int) -> Codes | None:
         """One request of each address: codes LIMITED and TOLD, None where all are within their limits."""
-        hashed, hashed_networks = self._hashed(names)
-        sources, networks = self._sources, self._networks
-        places, fresh = sources.places(hashed, now_ns)
+        buckets, rows = self._buckets, self._rules
+        places, fresh = buckets.places(self._hashed(names, rows), now_ns)
+        self._count(names, places[: len(names)], fresh, now_ns)
+        if buckets.take(places, rows, now_ns):
+            return None
+        return self._one_by_one(places.reshape(rows, -1), now_ns)
+
+    def _count(self, names: Words, places: Places, fresh: Places, now_ns: int) -> None:
+        """Requests from these places, in the table of sources; those up to len(names) of `fresh` are new there."""
         if len(fresh):
-            self._enter(places[fresh], names[fresh], now_ns)
+            new = fresh[: fresh.searchsorted(len(names))]
+            self._enter(places[new], names[new], now_ns)
         np.add.at(self._requests, places, 1)
         self._last[places] = now_ns
-        full_at = sources.full_at[places]
-        conform = sources.all_conform(places, full_at, now_ns)
-        if not networks.interval_ns:
-            if conform:
-                sources.charge(places, full_at, now_ns)
-                return None
-            return self._one_by_one(places, None, now_ns)
-        shared, _ = networks.places(hashed_networks, now_ns)
-        shared_full_at = networks.full_at[shared]
-        if conform and networks.all_conform(shared, shared_full_at, now_ns):
-            sources.charge(places, full_at, now_ns)
-            networks.charge(shared, shared_full_at, now_ns)
-            return None
-        return self._one_by_one(places, shared, now_ns)
 
-    def _enter(self, places: NDArray[np.intp], names: Words, now_ns: int) -> None:
+    def _enter(self, places: Places, names: Words, now_ns: int) -> None:
         """These addresses are new in the table of sources."""
-        self._rows[places] = 0
+        rows = np.zeros((len(places), ROW_WORDS), np.int64)
         if self._v4:
-            self._rows[places, ADDRESS_LOW] = names[:, 0].byteswap() & 0xFFFFFFFF | MAPPED_LOW
+            rows[:, ADDRESS_LOW] = names.view(np.uint32)[:, 1].byteswap()
+            rows[:, ADDRESS_LOW] |= MAPPED_LOW
         else:
-            self._rows[places, ADDRESS_HIGH] = names[:, 1].byteswap()
-            self._rows[places, ADDRESS_LOW] = names[:, 2].byteswap()
-        self._rows[places, FIRST_RAW] = now_ns
+            rows[:, ADDRESS_HIGH : ADDRESS_LOW + 1] = names[:, 1:3].byteswap()
+        rows[:, FIRST_RAW] = now_ns
+        self._rows[places] = rows
 
-    def _one_by_one(self, places: NDArray[np.intp], shared: NDArray[np.intp] | None, now_ns: int) -> Codes:
-        """The requests in their order, each against what those before it left in the buckets."""
-        sources, networks = self._sources, self._networks
-        keys = places.tolist()
-        shares = keys if shared is None else shared.tolist()
-        own = dict(zip(keys, sources.full_at[places].tolist(), strict=True))
-        nets = {} if shared is None else dict(zip(shares, networks.full_at[shared].tolist(), strict=True))
-        codes = np.zeros(len(keys), np.int64)
-        for k, (key, share) in enumerate(zip(keys, shares, strict=True)):
-            over = sources.interval_ns and own[key] - now_ns > sources.slack_ns
-            over = over or (shared is not None and nets[share] - now_ns > networks.slack_ns)
-            if over:
-                codes[k] = self._over(key)
+    def _one_by_one(self, places: NDArray[np.intp], now_ns: int) -> Codes:
+        """The requests in their order, each against what those before it left in the buckets; `places` by rows."""
+        buckets = self._buckets
+        left = dict(zip(places.reshape(-1).tolist(), buckets.full_at[places.reshape(-1)].tolist(), strict=True))
+        rules = list(zip(buckets.intervals_ns, buckets.slacks_ns, strict=True))[: len(places)]
+        codes = np.zeros(places.shape[1], np.int64)
+        for k, asked in enumerate(places.T.tolist()):
+            if any(i and left[place] - now_ns > slack for place, (i, slack) in zip(asked, rules, strict=True)):
+                codes[k] = self._over(asked[0])
                 continue
-            if shared is not None:
-                nets[share] = max(nets[share], now_ns) + networks.interval_ns
-            own[key] = max(own[key], now_ns) + sources.interval_ns
-        sources.put(own)
-        networks.put(nets)
+            for place, (interval_ns, _) in zip(asked, rules, strict=True):
+                left[place] = max(left[place], now_ns) + interval_ns
+        buckets.put(left)
         return codes
 
     def _over(self, place: int) -> int:

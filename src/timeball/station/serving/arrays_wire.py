@@ -5,6 +5,7 @@ A batch spans less than a second or so, so stamps are counted in fs from one who
 
 from __future__ import annotations
 
+import struct
 from typing import NamedTuple
 
 import numpy as np
@@ -33,6 +34,7 @@ FARTHEST_FS = 2**62
 # Words of a packet.
 REFERENCE, ORIGIN, RECEIVE, SENT = 2, 3, 4, 5
 HEADER_WORDS = 6
+COMMON = struct.Struct(">7Q")
 
 
 class Head(NamedTuple):
@@ -92,7 +94,7 @@ class HeadMaker:
     """Heads of one loop. While no leap second is known, what a page says of its server is made once a page."""
 
     def __init__(self, settings: Words) -> None:
-        self._settings = settings
+        self._settings, self._resolution_s = settings, 2.0 ** int(settings[PRECISION])
         self._page: TimekeeperPage | None = None
         self._steady = Head(-1, 0, 0, 0, 0, 0, 0)
 
@@ -107,12 +109,15 @@ class HeadMaker:
             return make_head(page, status, self._settings, raw_transmit_ns, margin_s)
         self.prepare(page)
         tai_ns, frac_fs, bound_s = served_instant(page, raw_transmit_ns)
-        resolution_s = 2.0 ** int(self._settings[PRECISION])
-        return self._steady._replace(
-            raw_transmit_ns=raw_transmit_ns,
-            second=short_format_up(bound_s + margin_s + resolution_s) << 32 | page.refid,
-            second_raw=short_format_up(bound_s + RAW_STAMP_MARGIN_S + resolution_s) << 32 | page.refid,
-            transmit=ntp_timestamp(tai_ns, frac_fs, page.tai_minus_utc_s),
+        steady, resolution_s = self._steady, self._resolution_s
+        return Head(
+            status,
+            raw_transmit_ns,
+            steady.first,
+            short_format_up(bound_s + margin_s + resolution_s) << 32 | page.refid,
+            short_format_up(bound_s + RAW_STAMP_MARGIN_S + resolution_s) << 32 | page.refid,
+            steady.reference,
+            ntp_timestamp(tai_ns, frac_fs, page.tai_minus_utc_s),
         )
 
 
@@ -134,8 +139,8 @@ def write_replies(out: Words, asked: Words, head: Head, receive: Words, stamped:
 
     `receive` in the host's order; `stamped` where the kernel's stamp was used, None: everywhere.
     """
-    words = [head.first, head.second, head.reference, 0, 0, head.transmit, head.second_raw]
-    common = np.array(words, np.uint64).byteswap().view(np.int64)
+    packed = COMMON.pack(head.first, head.second, head.reference, 0, 0, head.transmit, head.second_raw)
+    common = np.frombuffer(packed, np.int64)
     out[:] = common[:HEADER_WORDS]
     out[:, 0] |= asked[:, 0] & OWN_BITS
     out[:, ORIGIN] = asked[:, SENT]
@@ -147,10 +152,12 @@ def write_replies(out: Words, asked: Words, head: Head, receive: Words, stamped:
 def receive_words(page: TimekeeperPage, smear: Smear | None, raw_ns: int, ages_ns: Words) -> Words:
     """The timestamps, int64[n] in the host's order, of the instants `raw_ns` − `ages_ns` of RAW."""
     ahead_ns = raw_ns - page.raw_ns
-    gain = np.floor((ahead_ns - ages_ns).astype(np.float64) * page.rate * 1e6).astype(np.int64)
+    gain = (ahead_ns - ages_ns) * page.rate
+    gain *= 1e6
     base_s, rest_ns = divmod(page.tai_ns + ahead_ns, NS)
     # fs after the whole second base_s of TAI
-    since = gain - ages_ns * FS_PER_NS
+    since: Words = np.floor(gain, out=gain).astype(np.int64)
+    since -= ages_ns * FS_PER_NS
     since += rest_ns * FS_PER_NS + page.tai_frac_fs
     if page.leap_tai_ns != 0 and page.leap_sign != 0:
         add_leap(since, base_s, page, smear)

@@ -82,7 +82,16 @@ def make_limiter(sources: int, rules: Words, seed: bytes, rows: Words | None = N
         rows = aligned(places_for(sources), ROW_WORDS)
     prefixes = max(sets // PREFIXES_PER_SOURCES, MIN_SETS)
     key = np.frombuffer(seed, np.uint64, 4).copy()
-    return Limiter(key, aligned(sets, SET_WORDS), aligned(prefixes, SET_WORDS), rows, rules)
+    whole = aligned(sets + prefixes, SET_WORDS)
+    return Limiter(key, whole[:sets], whole[sets:], rows, rules)
+
+
+def both_tables(limiter: Limiter) -> Words:
+    """The memory of both tables, int64[n]: make_limiter lays the networks' behind the addresses'."""
+    whole = limiter.sets.base
+    assert isinstance(whole, np.ndarray)
+    assert whole.size == limiter.sets.size + limiter.prefixes.size
+    return whole.reshape(-1)
 
 
 def aligned(rows: int, words: int) -> Words:

@@ -13,6 +13,7 @@ from timeball.station.supervision.process import CannotStartError
 
 SO_TIMESTAMPNS = 35
 IP_PKTINFO = 8
+IP_MTU_DISCOVER, IP_PMTUDISC_PROBE = 10, 3
 SO_MEMINFO, MEMINFO_WORDS, MEMINFO_DROPS = 55, 9, 8
 RECEIVE_TIMEOUT_US = 200_000
 
@@ -31,6 +32,8 @@ def open_listener(address: str, *, shared: bool = False, transmit_stamps: bool =
         listener = socket.socket(family, kind, protocol)
         if family == socket.AF_INET6:
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        else:
+            never_fragment(listener)
         if shared:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listener.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
@@ -44,6 +47,15 @@ def open_listener(address: str, *, shared: bool = False, transmit_stamps: bool =
     if transmit_stamps:
         report_transmit_stamps(listener)
     return listener
+
+
+def never_fragment(listener: socket.socket) -> None:
+    """Let IPv4 datagrams leave with DF set, whatever messages of ICMP say of a path.
+
+    No reply is longer than its request, so it fits; nobody can have replies fragmented in order to forge a part of one,
+    and the kernel need not look for an identification of each (RFC 6864 section 4.1).
+    """
+    listener.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE)
 
 
 def open_lanes(address: str, plain: int, *, transmit_stamps: bool) -> list[socket.socket]:
