@@ -208,7 +208,8 @@ def test_what_goes_wrong_here_is_told_and_counted(client: Client, monkeypatch: p
         parse_response(client.read(), (15,))
 
 
-def test_an_answer_does_not_wait_for_more_to_send() -> None:
-    listener = open_tcp_listener("127.0.0.1:0", "nts.listen")
-    with listener, socket.create_connection(listener.getsockname()), listener.accept()[0] as accepted:
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]"])
+def test_an_answer_does_not_wait_for_more_to_send(host: str) -> None:
+    listener = open_tcp_listener(f"{host}:0", "nts.listen")
+    with listener, socket.create_connection(listener.getsockname()[:2]), listener.accept()[0] as accepted:
         assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
