@@ -115,6 +115,8 @@ class ArrayLoop:
         self._sent = SentStamps(loop.memory, self._kept)
         self._wake_up, self._received, self._asked = 0, BATCH, 0
         self._plain_controls = True
+        # so many replies in a row go where the requests of the same rows came from
+        self._in_order = 0
         self._read_ns, self._lead_ns = 0, 0
         loop.posts.vectors[1, :, 1] = PACKET_BYTES
 
@@ -365,7 +367,11 @@ class ArrayLoop:
     def _address(self, replies: slice, rows: slice | NDArray[np.intp], controls: list[int] | None) -> None:
         """Send these replies where those requests came from, and from the address that was asked where it matters."""
         posts = self._loop.posts
-        posts.outgoing[replies, : NAME_LENGTH + 1] = posts.incoming[rows, : NAME_LENGTH + 1]
+        in_order = isinstance(rows, slice) and rows.start == replies.start == 0
+        # row for row the names lie where they lay before, and are as long: a socket has one family
+        if not in_order or replies.stop > self._in_order:
+            posts.outgoing[replies, : NAME_LENGTH + 1] = posts.incoming[rows, : NAME_LENGTH + 1]
+            self._in_order = replies.stop if in_order else 0
         if self._family == 0 and controls is None and self._plain_controls:
             return
         if self._family == 0:

@@ -74,11 +74,10 @@ class PlainPair:
 
     def unchanged(self, addresses: Words) -> bool:
         """Whether what was read still stands."""
-        now = addresses.tolist()
-        if now != self._read_from:
+        if addresses.tolist() != self._read_from:
             return False
-        for address, sequence in zip(now, self.sequences, strict=True):
-            if address != 0 and sequence >= 0 and self._page(address, 0).sequence() != sequence:
+        for address, sequence in zip(self._read_from, self.sequences, strict=True):
+            if address != 0 and sequence >= 0 and self._pages[address].sequence() != sequence:
                 return False
         return True
 

@@ -160,7 +160,8 @@ class Buckets:
         full_at, each = self.full_at[places], len(places) // rows
         latest = int(np.maximum.reduce(full_at))
         # a bucket that has long been full holds no more than a full one
-        if max(latest, now_ns) > now_ns + min(map(self._spare_ns, range(rows), [each] * rows)):
+        spare_ns = min(self._spare_ns(0, each), self._spare_ns(1, each)) if rows == 2 else self._spare_ns(0, each)
+        if max(latest, now_ns) > now_ns + spare_ns:
             for row, (asked, full) in enumerate(zip(places.reshape(rows, -1), full_at.reshape(rows, -1), strict=True)):
                 most = int(np.unique(asked, return_counts=True)[1].max())
                 if max(int(full.max()), now_ns) > now_ns + self._spare_ns(row, most):

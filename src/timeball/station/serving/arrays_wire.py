@@ -142,7 +142,8 @@ def write_replies(out: Words, asked: Words, head: Head, receive: Words, stamped:
     packed = COMMON.pack(head.first, head.second, head.reference, 0, 0, head.transmit, head.second_raw)
     common = np.frombuffer(packed, np.int64)
     out[:] = common[:HEADER_WORDS]
-    out[:, 0] |= asked[:, 0] & OWN_BITS
+    first = out[:, 0]
+    np.bitwise_or(first, asked[:, 0] & OWN_BITS, out=first)
     out[:, ORIGIN] = asked[:, SENT]
     out[:, RECEIVE] = receive.byteswap()
     if stamped is not None:
