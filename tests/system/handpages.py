@@ -5,36 +5,25 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+from clock_pages import PAGE
+
 from timeball.station.hosttime.hostclocks import boot_id, boottime_ns, bracket, raw_ns
 from timeball.station.page.clockpage import ObserverPage, PageWriter, TimekeeperPage
 from timeball.station.paths import observer_page, timekeeper_page
 
 S = 1_000_000_000
-TAI_MINUS_UTC_S = 37
+TAI_MINUS_UTC_S = PAGE.tai_minus_utc_s
 
 
 def page_like_realtime(ahead_ns: int = 0) -> TimekeeperPage:
     """Served UTC = CLOCK_REALTIME + `ahead_ns` as it stands now, and no lease."""
     pair = bracket()
-    return TimekeeperPage(
+    return dataclasses.replace(
+        PAGE,
         boot_id=boot_id().words,
         raw_ns=pair.raw_ns,
         boottime_ns=boottime_ns() - (raw_ns() - pair.raw_ns),
         tai_ns=pair.realtime_ns + ahead_ns + TAI_MINUS_UTC_S * S,
-        tai_frac_fs=0,
-        rate=0.0,
-        bound_s=1e-6,
-        bound_growth=0.0,
-        wander_s=0.0,
-        root_delay_s=0.0,
-        tai_minus_utc_s=TAI_MINUS_UTC_S,
-        leap_tai_ns=0,
-        leap_sign=0,
-        stratum=1,
-        refid=0x47505300,
-        simulated=0,
-        lease_raw_ns=0,
-        lease_boottime_ns=0,
     )
 
 

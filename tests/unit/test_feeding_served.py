@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import clock_pages
 import pytest
 
 from timeball.station.feeding.served import S, Served, served_at
@@ -11,23 +12,13 @@ from timeball.station.page import pagelayout as layout
 from timeball.station.page.clockpage import ObserverPage, TimekeeperPage
 
 MIDNIGHT_NS = 1_500_000_000 * S
-PAGE = TimekeeperPage(
-    boot_id=(1, 2),
+PAGE = replace(
+    clock_pages.PAGE,
     raw_ns=1000 * S,
     boottime_ns=1000 * S,
     tai_ns=MIDNIGHT_NS - 100 * S,
     tai_frac_fs=250_000,
-    rate=0.0,
-    bound_s=1e-6,
     bound_growth=1e-9,
-    wander_s=0.0,
-    root_delay_s=0.0,
-    tai_minus_utc_s=37,
-    leap_tai_ns=0,
-    leap_sign=0,
-    stratum=1,
-    refid=0,
-    simulated=0,
     lease_raw_ns=10**15,
     lease_boottime_ns=10**15,
 )

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from clock_pages import PAGE
 
 from timeball.station import paths
 from timeball.station.hosttime import hostclocks
@@ -73,23 +74,12 @@ class Pages:
 
     def write(self, tai_ns: int, lease_ns: int = 8 * S, boot: BootId = BOOT) -> None:
         ends = (self.host.raw_ns + lease_ns, self.host.boottime_ns + lease_ns)
-        page = TimekeeperPage(
+        page = replace(
+            PAGE,
             boot_id=boot.words,
             raw_ns=self.host.raw_ns,
             boottime_ns=self.host.boottime_ns,
             tai_ns=tai_ns,
-            tai_frac_fs=0,
-            rate=0.0,
-            bound_s=1e-7,
-            bound_growth=1e-9,
-            wander_s=0.0,
-            root_delay_s=0.0,
-            tai_minus_utc_s=37,
-            leap_tai_ns=0,
-            leap_sign=0,
-            stratum=1,
-            refid=1,
-            simulated=0,
             lease_raw_ns=ends[0],
             lease_boottime_ns=ends[1],
         )
