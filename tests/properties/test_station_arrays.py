@@ -121,6 +121,10 @@ def test_replies_are_those_of_the_compiled_loop_and_of_the_server_without_socket
         )
     assert ours.tobytes() == compiled.tobytes()
 
+    if known:
+        marked = receive_words(page, smear_of(loop), raw_mid, ages, 7, 5)
+        assert (marked == (receive & ~7 | 5)).all()
+
     for k, (request, age, each) in enumerate(arrivals):
         margin = margin_s if each else RAW_STAMP_MARGIN_S
         view = view_of(known, status, loop, raw_mid - age, raw_transmit, margin)

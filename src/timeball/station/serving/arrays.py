@@ -325,11 +325,7 @@ class ArrayLoop:
         if page is None:
             return np.zeros(len(ages), np.int64)
         self._heads.prepare(page)
-        words = receive_words(page, self._smear, self._bracket.raw_mid, ages)
-        if self._mask:
-            words &= ~self._mask
-            words |= self._worker
-        return words
+        return receive_words(page, self._smear, self._bracket.raw_mid, ages, self._mask, self._worker)
 
     def _interleave(self, asked: Words, out: Words, receive: Words, head: Head) -> list[int]:
         """Answer those that named an origin in interleaved mode where it is known, and keep their stamps (RFC 9769).

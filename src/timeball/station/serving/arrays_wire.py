@@ -150,8 +150,13 @@ def write_replies(out: Words, asked: Words, head: Head, receive: Words, stamped:
         out[~stamped, 1] = common[HEADER_WORDS]
 
 
-def receive_words(page: TimekeeperPage, smear: Smear | None, raw_ns: int, ages_ns: Words) -> Words:
-    """The timestamps, int64[n] in the host's order, of the instants `raw_ns` − `ages_ns` of RAW."""
+def receive_words(
+    page: TimekeeperPage, smear: Smear | None, raw_ns: int, ages_ns: Words, mask: int = 0, mark: int = 0
+) -> Words:
+    """The timestamps, int64[n] in the host's order, of the instants `raw_ns` − `ages_ns` of RAW.
+
+    `mark` stands in their lowest bits, those of `mask`.
+    """
     ahead_ns = raw_ns - page.raw_ns
     gain = (ahead_ns - ages_ns) * page.rate
     gain *= 1e6
@@ -168,7 +173,10 @@ def receive_words(page: TimekeeperPage, smear: Smear | None, raw_ns: int, ages_n
     rest //= FIVE_TO_15
     wholes <<= 17
     wholes += rest
-    wholes += signed((base_s - page.tai_minus_utc_s + NTP_MINUS_UNIX_S) % 2**32 << 32)
+    if mask:
+        wholes &= ~mask
+    # whole seconds leave the bits of a mark alone
+    wholes += signed((base_s - page.tai_minus_utc_s + NTP_MINUS_UNIX_S) % 2**32 << 32 | mark)
     return wholes
 
 
