@@ -187,7 +187,21 @@ def ask_beside_port_0(kind: ModuleType, state: Path, host: str) -> bool:
         assert (one.count("requests"), one.count("send_failures")) == (3, 0)
         assert one.count("by_hand") == one.count("dropped_too_short") == 0
         assert one.whole()
+        if family == socket.AF_INET:
+            assert never_fragmented(raw, one.address[1])
         return one.count("sent_stamps") == 2
+
+
+def never_fragmented(raw: socket.socket, port: int) -> bool:
+    """Whether the first datagram from this port, among all that a raw socket is shown, has DF set for good.
+
+    Only where the kernel will never fragment does it leave the identification 0 (RFC 6864).
+    """
+    raw.settimeout(20)
+    while True:
+        packet = raw.recv(2048)
+        if int.from_bytes(packet[20:22]) == port:
+            return packet[6] & 0x40 != 0 and packet[4:6] == bytes(2)
 
 
 def failures_are(one: Running, failed: int) -> bool:
