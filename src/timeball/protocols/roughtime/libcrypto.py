@@ -7,10 +7,10 @@ false and the server answers in plain Python. Loading a library is the only thin
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import cast
 
+import numpy as np
 from numba import config, types
 
 from timeball.libcrypto import bind_functions
@@ -43,4 +43,4 @@ def find_sha512(names: tuple[str, ...] = _NAMES) -> bool:
 
 
 # the compiled loops read and write whole words, the lowest byte first
-FOUND = sys.byteorder == "little" and not config.DISABLE_JIT and find_sha512()  # type: ignore[attr-defined]
+FOUND = np.little_endian and not config.DISABLE_JIT and find_sha512()  # type: ignore[attr-defined]
