@@ -18,7 +18,7 @@ from timeball.ledger.tiles import WIDTH
 from timeball.station.recording.errors import StoreDamagedError
 
 # runs of entries that are remembered for each stream: enough for what a client may repeat
-_REMEMBERED = 1024
+_REMEMBERED = 128
 
 
 class CachedTails(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
