@@ -117,12 +117,14 @@ class ArrayLoop:
         self._plain_controls = True
         # so many replies in a row go where the requests of the same rows came from
         self._in_order = 0
+        # when the transmit stamp of this batch was read; 0: none of its replies carries one
         self._read_ns, self._lead_ns = 0, 0
         loop.posts.vectors[1, :, 1] = PACKET_BYTES
 
     def serve_batch(self) -> int:
         """Receive a batch and answer it; gives how many of its datagrams are left to Python, in `loop.hand`."""
         loop, counters = self._loop, self._loop.counters
+        self._read_ns = 0
         received = self._receive()
         self._bracket.take(emptied=received < BATCH)
         if not self._bracket.stood:
@@ -371,9 +373,8 @@ class ArrayLoop:
         if self._family == 0 and controls is None and self._plain_controls:
             return
         if self._family == 0:
-            posts.outgoing[:, CONTROL_LENGTH] = 0
-            if controls is not None:
-                posts.outgoing[replies, CONTROL_LENGTH] = controls
+            # who names the controls of one reply leaves those of others beside it
+            posts.outgoing[slice(None) if controls is None else replies, CONTROL_LENGTH] = controls or 0
             self._plain_controls = controls is None
             return
         asked = posts.controls[rows].tolist()
@@ -395,7 +396,7 @@ class ArrayLoop:
                 counters[count.REPLIES] += sent
             else:
                 done, failed = done + 1, failed + 1
-        if ready == self._received == 1:
+        if ready == self._received == 1 and self._read_ns:
             # it left early in the call, by a fifth as measured; an interruption moves this no more than any other
             left_ns = calling_ns + (time.clock_gettime_ns(RAW) - calling_ns) // 5
             off_ns = (left_ns - self._read_ns - self._lead_ns) // 4
