@@ -1,8 +1,10 @@
 """The access list and the limits of a whole batch in numpy: what kernels_screen.py does, in the same memory.
 
-The hash is another: a product with secret odd factors, whose highest bits tell the set (multiply-shift, Dietzfelbinger
-and others 1997). For any two addresses, whoever chose them, the chance of one set is about that of throwing dice, and
-nobody outside learns the factors or the sets. The memory of a Limiter's two tables is one here, laid out for gathering:
+The hash is another: a product with a secret odd factor, whose highest bits tell the set (multiply-shift, Dietzfelbinger
+and others 1997). What has more than one word is made one before, by secret sums whose products are added (NH of UMAC,
+Black and others 1999): a sum of words times odd factors would be the same for addresses that differ in the highest bits
+of both. For any two addresses, whoever chose them, the chance of one set is about that of throwing dice, and nobody
+outside learns the factors or the sets. The memory of a Limiter's two tables is one here, laid out for gathering:
 all hashes, four a set, those of networks behind those of addresses, then the instants at which their buckets are full.
 So one search finds an address and its network.
 
@@ -47,8 +49,9 @@ Places = NDArray[np.intp]
 
 # Codes beside access.DENIED and access.NTS_ONLY, as in kernels_screen.py.
 LIMITED, TOLD = 4, 8
-# The networks that share a limit, /24 and /48, in words of the wire as the host reads them; an IPv4 address stands in
-# the upper half of the first word of its name.
+# Of a name, the halves of words in which an IPv6 address stands; an IPv4 address stands in the upper half of the first
+# word. The networks that share a limit, /24 and /48, in words of the wire as the host reads them.
+V6_HALVES = slice(2, 6)
 V6_NETWORK = np.uint64(0x0000FFFFFFFFFFFF)
 V4_MASKS = np.array([[0xFFFFFFFF << 32], [0x00FFFFFF << 32]], np.uint64)
 COARSE = 1 << 16
@@ -200,8 +203,9 @@ class Screen:
         self._rows = limiter.rows
         self._requests, self._last = limiter.rows[:, REQUESTS], limiter.rows[:, LAST_RAW]
         # one-element arrays, whose products wrap around without a warning
-        self._factors = [(limiter.key[i : i + 1] | np.uint64(1)) for i in range(3)]
+        self._factors = [(limiter.key[i : i + 1] | np.uint64(1)) for i in range(4)]
         self._v4_factors = np.array([self._factors[0], self._factors[2]])
+        self._v6_summands = limiter.key[:2].view(np.uint32)
 
     def codes(self, names: Words, now_ns: int) -> Codes | None:
         """The codes, int64[n], of requests whose socket addresses are int64[n, 4]; None where every one is 0."""
@@ -228,15 +232,16 @@ class Screen:
 
     def _hashed(self, names: Words, rows: int) -> NDArray[np.uint64]:
         """The hashes of the addresses, and of their networks where two rows are asked for."""
-        words, (one, two, three) = names.view(np.uint64), self._factors
         if self._v4:
-            address = words[:, 0] & V4_MASKS[:rows]
+            address = names.view(np.uint64)[:, 0] & V4_MASKS[:rows]
             address *= self._v4_factors[:rows]
             return address
         hashed = np.empty((rows, len(names)), np.uint64)
-        np.add(words[:, 1] * one, words[:, 2] * two, hashed[0])
+        sums = (names.view(np.uint32)[:, V6_HALVES] + self._v6_summands).astype(np.uint64)
+        np.add(sums[:, 0] * sums[:, 1], sums[:, 2] * sums[:, 3], hashed[0])
+        hashed[0] *= self._factors[3]
         if rows == 2:
-            np.multiply(words[:, 1] & V6_NETWORK, three, hashed[1])
+            np.multiply(names.view(np.uint64)[:, 1] & V6_NETWORK, self._factors[2], hashed[1])
         return hashed
 
     def _take(self, names: Words, now_ns: int) -> Codes | None:
