@@ -1,8 +1,9 @@
 """The loop of one process that shakes hands: sockets that never block, a deadline each, a bounded number at once.
 
 When there are too many the oldest gives way: one that means it needs two round trips, one that was opened to hold a
-place needs for ever. Before that the oldest of its own network does, so that nobody holds all places, and a network
-that comes too often is sent away. The loop reads the monotonic clock and no other, and ends when it is told to.
+place needs for ever. Before that the oldest of its own network does, so that one network alone never holds all places,
+and a network that comes too often is sent away. The loop reads the monotonic clock and no other, and ends when it is
+told to.
 """
 
 from __future__ import annotations
