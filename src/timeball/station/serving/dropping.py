@@ -40,6 +40,15 @@ def become(user: str, state: Path, *, reads_all: bool = False) -> Path:
         if os.geteuid() != entry.pw_uid:
             raise CannotStartError(f"only root can become {user!r}; start the station as root, or empty ntp.user")
         return state
+    try:
+        return _give_up(entry, state, reads_all=reads_all)
+    except OSError as error:
+        words = f"cannot become {user!r}: {error.strerror}; give root the right to (CAP_SETUID, CAP_SETGID, CAP_CHOWN)"
+        raise CannotStartError(f"{words}, or empty ntp.user") from error
+
+
+def _give_up(entry: pwd.struct_passwd, state: Path, *, reads_all: bool) -> Path:
+    """Root becomes this user. Raises OSError."""
     # the key exchange may not have made its folder yet
     (state / "nts").mkdir(mode=0o700, exist_ok=True)
     for folder in (state, run_dir(state), state / "nts"):
