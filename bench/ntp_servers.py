@@ -11,9 +11,10 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -110,14 +111,19 @@ def has_compiler() -> bool:
 @contextmanager
 def running(command: list[str], core: int, ready: Callable[[], bool], patience_s: float) -> Iterator[int]:
     """Run a process on one core, wait until it is ready, end it after use. A negative core pins nothing."""
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    with (
+        tempfile.TemporaryFile() as said,
+        subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=said) as process,
+    ):
         try:
             if core >= 0:
                 os.sched_setaffinity(process.pid, {core})  # at once: the threads it will start inherit this
             deadline = time.monotonic() + patience_s
             while not ready():
                 if process.poll() is not None or time.monotonic() > deadline:
-                    raise RuntimeError(f"{command[0]} did not come up")
+                    said.seek(0)
+                    why = said.read().decode(errors="replace").strip().splitlines()[-1:] or ["it says nothing"]
+                    raise RuntimeError(f"{' '.join(command)} did not come up: {why[0]}")
                 time.sleep(0.05)
             yield process.pid
         finally:
@@ -136,11 +142,18 @@ def answers(port: int) -> bool:
             return False
 
 
-def free_port(kind: socket.SocketKind = socket.SOCK_DGRAM) -> int:
-    """A port of the loopback nobody listens on."""
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def free_port() -> int:
+    """A port of the loopback that nobody holds, over UDP or TCP: a connection that ended may hold one for a minute."""
+    for _ in range(100):
+        with (
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams,
+            socket.socket(socket.AF_INET, socket.SOCK_STREAM) as streams,
+            suppress(OSError),
+        ):
+            datagrams.bind(("127.0.0.1", 0))
+            streams.bind(datagrams.getsockname())
+            return int(streams.getsockname()[1])
+    raise RuntimeError("no port of the loopback is free")
 
 
 def cpu_s(pid: int) -> float:
