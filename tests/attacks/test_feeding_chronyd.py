@@ -109,7 +109,8 @@ def test_more_sources_than_anybody_has_are_not_asked_for() -> None:
     def many(command: int, sequence: int) -> list[bytes]:
         return [honest(command, sequence, INT32.pack(0xFFFFFFFF) if command == 14 else None)]
 
-    assert fails(many, LayoutError) == [33, 14]
+    # a question may be repeated where an answer came late
+    assert list(dict.fromkeys(fails(many, LayoutError))) == [33, 14]
     assert LONGEST_LIST < 0xFFFFFFFF
 
 

@@ -36,7 +36,7 @@ def chrony_server(folder: Path, *lines: str) -> Iterator[ChronyServer]:
     needs_root()
     folder.mkdir(mode=0o700)
     authority = Authority(folder)
-    port, exchange = free_port(), free_port(socket.SOCK_STREAM)
+    port, exchange = free_port(), free_port()
     keys = folder / "keys"
     keys.write_text(KEYS)
     conf = [f"port {port}", "allow 127.0.0.0/8", "local stratum 1", "cmdport 0", f"bindcmdaddress {folder}/sock"]

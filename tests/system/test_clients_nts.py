@@ -43,7 +43,7 @@ class Operated:
 def operated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operated]:
     folder = tmp_path_factory.mktemp("operated")
     authority = Authority(folder)
-    port, exchange = free_port(), free_port(socket.SOCK_STREAM)
+    port, exchange = free_port(), free_port()
     nts = {"listen": [f"127.0.0.1:{exchange}"], "certificate": str(authority.certificate), "key": str(authority.key)}
     settings = {"ntp": {"listen": [f"127.0.0.1:{port}"]}, "nts": {**nts, "rotate_s": ROTATE_S, "kept": 6}}
     with served(folder / "state", settings, "keyexchange", "server") as station:

@@ -51,7 +51,7 @@ class Ours:
 @pytest.fixture(scope="module")
 def ours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ours]:
     folder = tmp_path_factory.mktemp("ours")
-    authority, port, exchange = Authority(folder), free_port(), free_port(socket.SOCK_STREAM)
+    authority, port, exchange = Authority(folder), free_port(), free_port()
     keys = folder / "keys"
     keys.write_text(KEYS)
     keys.chmod(0o600)

@@ -41,7 +41,7 @@ class Exported:
     """A server and its exporter on one state folder."""
 
     def __init__(self, state: Path) -> None:
-        self.ntp, self.metrics = free_port(), free_port(socket.SOCK_STREAM)
+        self.ntp, self.metrics = free_port(), free_port()
         ntp = {"listen": [f"127.0.0.1:{self.ntp}"], "deny": ["127.9.0.0/16"], "refusal": "kiss"}
         self.served = Served(state, {"ntp": ntp, "metrics": {"listen": f"127.0.0.1:{self.metrics}"}})
         for name in ("server", "exporter"):

@@ -72,6 +72,12 @@ def station(tmp_path_factory: pytest.TempPathFactory, told: list[str]):
 def test_every_process_runs_and_the_status_says_in_spec(station: Station) -> None:
     assert all(alive(pid) for pid in station.processes().values())
     assert set(station.processes()) == {*PROCESSES, "exporter", "supervisor"}
+
+    def told() -> bool:
+        # time is served a moment before the ledger's head covers what was said of it
+        return bool(station.status()["station"]["verdict"].startswith("in spec"))
+
+    wait_for(told, "the status does not say in spec", 20.0)
     status = station.status()
     assert status["time"]["in_sync"]
     assert status["station"]["simulated"]

@@ -7,7 +7,6 @@ import os
 import pwd
 import secrets
 import shutil
-import socket
 import tempfile
 import urllib.request
 from collections.abc import Iterator
@@ -129,7 +128,7 @@ def test_delegations_that_could_not_be_renewed_are_told_at_the_start(tmp_path: P
 
 
 def test_exporter_gives_up_root_and_reads_what_root_alone_may(tmp_path: Path) -> None:
-    port = free_port(socket.SOCK_STREAM)
+    port = free_port()
     settings = {"ntp": {"user": USER}, "metrics": {"listen": f"127.0.0.1:{port}"}}
 
     def told() -> str:
