@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench import Figure, Skip
+from bench.ntp_servers import free_port
 from timeball.station.configuration.config import Config
 from timeball.station.fold.replay import replay
 
@@ -53,9 +54,9 @@ def figures() -> Iterator[Figure | Skip]:
 
 def start_once(folder: Path, state: Path) -> tuple[float, float]:
     """Start a station, wait until it is in sync, stop it: seconds to the first reply, seconds for the past."""
-    port = free_port(socket.SOCK_DGRAM)
+    port = free_port()
     config = folder / "station.toml"
-    console = free_port(socket.SOCK_STREAM)
+    console = free_port()
     config.write_text(f'[ntp]\nlisten = ["127.0.0.1:{port}"]\n[console]\nlisten = "127.0.0.1:{console}"\n')
     begun = time.perf_counter()
     with running(config, state) as station:
@@ -114,10 +115,3 @@ def in_sync(port: int) -> bool:
         except OSError:
             return False
     return len(reply) >= 48 and reply[0] >> 6 != 3 and 1 <= reply[1] <= 15
-
-
-def free_port(kind: int) -> int:
-    """A loopback port that was free a moment ago."""
-    with socket.socket(socket.AF_INET, kind) as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])

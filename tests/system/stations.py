@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import ntplib
+from bench.ntp_servers import free_port
 
 PATIENCE_S = 60.0
 PROCESSES = ("recorder", "collector", "timekeeper", "actuator", "observer", "server", "console")
@@ -44,13 +44,6 @@ verdict_every_s = 10.0
 """
 
 
-def free_port(kind: int = socket.SOCK_STREAM) -> int:
-    """A loopback port that was free a moment ago."""
-    with socket.socket(socket.AF_INET, kind) as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
-
-
 def wait_for(what: Callable[[], Any], why: str, patience_s: float = PATIENCE_S) -> Any:
     """The first true answer of `what`; fails with `why` when none comes in time.
 
@@ -74,7 +67,7 @@ class Station:
         self.state = folder / "state"
         self.config = folder / "station.toml"
         self.log = folder / "station.log"
-        self.ntp_port, self.console_port = free_port(socket.SOCK_DGRAM), free_port()
+        self.ntp_port, self.console_port = free_port(), free_port()
         self.config.write_text(
             f'{settings}\n[ntp]\nlisten = ["127.0.0.1:{self.ntp_port}"]\n'
             f'[console]\nlisten = "127.0.0.1:{self.console_port}"\n'

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from stations import free_port
 
 from timeball.station.recording.ledger_reader import LedgerReader
 
@@ -20,22 +21,16 @@ pytestmark = pytest.mark.system
 PATIENCE_S = 60.0
 
 
-def free_port(kind: int) -> int:
-    with socket.socket(socket.AF_INET, kind) as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
-
-
 class Run:
     """`timeball run --json` on a state folder without history."""
 
     def __init__(self, folder: Path, ntp_port: int | None = None) -> None:
         self.folder, self.state = folder, folder / "state"
-        self.ntp_port = ntp_port or free_port(socket.SOCK_DGRAM)
+        self.ntp_port = ntp_port or free_port()
         self.config = folder / "station.toml"
         self.config.write_text(
             f'[history]\ndays = 0\n[ensemble]\ninterval_s = 1.0\n[ntp]\nlisten = ["127.0.0.1:{self.ntp_port}"]\n'
-            f'[console]\nlisten = "127.0.0.1:{free_port(socket.SOCK_STREAM)}"\n'
+            f'[console]\nlisten = "127.0.0.1:{free_port()}"\n'
         )
         self.popen: subprocess.Popen[bytes] | None = None
 

@@ -6,7 +6,6 @@ import base64
 import os
 import pwd
 import signal
-import socket
 import subprocess
 import threading
 import time
@@ -76,7 +75,7 @@ def test_our_client_gets_cookies_from_chronyd(tmp_path: Path) -> None:
     ca = put(tmp_path, issued, authority)
     conf = chrony_conf(
         tmp_path / "c",
-        f"port {free_port(socket.SOCK_DGRAM)}\nntsport {port}\n"
+        f"port {free_port()}\nntsport {port}\n"
         f"ntsservercert {tmp_path}/chain.pem\nntsserverkey {tmp_path}/key.pem\n"
         "bindaddress 127.0.0.1\nallow 127.0.0.1\nntsprocesses 1",
     )

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 from handpages import HandPages
+from serving import free_port
 
 from timeball.cli import root
 from timeball.protocols.roughtime import client, delegation, message, reports
@@ -33,18 +34,6 @@ from timeball.station.timesigning.asking import ask
 pytestmark = pytest.mark.system
 
 COMPILING_S = 180.0
-
-
-def free_port() -> int:
-    """A port of the loopback that is free for UDP and TCP."""
-    while True:
-        with socket.socket() as tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-            tcp.bind(("127.0.0.1", 0))
-            try:
-                udp.bind(tcp.getsockname())
-            except OSError:
-                continue
-            return int(tcp.getsockname()[1])
 
 
 class Server:

@@ -40,7 +40,3 @@ class LookCounter:
             **{name: getattr(self.of, name) + 1},
         )
         self._writer.write(self.of)
-
-    def close(self) -> None:
-        """Let another process write the page."""
-        self._writer.close()
